@@ -1,0 +1,17 @@
+//! The sans-IO planner: it decides what the next step of a transfer is and keeps every byte account.
+//!
+//! An executor asks [`Transfer::poll_op`] for the next [`Op`], performs it, and reports the [`Outcome`] to
+//! [`Transfer::handle_outcome`], until the op is [`Op::Finish`]. The crate knows no file, clock, thread or errno
+//! meaning; it builds where there is no operating system. There are two executors: `sendfile64-engine` with the
+//! kernel, and `lib/copy.ts` with JavaScript streams.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod ladder;
+mod op;
+mod transfer;
+
+pub use ladder::{Fallback, Ladder};
+pub use op::{End, Ended, Errno, Method, Op, Outcome, Readiness};
+pub use transfer::{DEFAULT_QUANTUM, MAX_ATTEMPT, MAX_OFFSET, Request, Transfer};
