@@ -27,12 +27,23 @@ pub struct Ladder {
 impl Ladder {
     /// A ladder with one method: forced, without fallback.
     pub const fn only(method: Method) -> Self {
-        Self { rungs: [Some(method), None], refusals: [None; RUNGS], current: 0 }
+        Self {
+            rungs: [Some(method), None],
+            refusals: [None; RUNGS],
+            current: 0,
+        }
     }
 
-    /// A ladder that tries `first`, and `second` once `first` is refused.
+    /// A ladder that tries `first`, and `second` once `first` is refused. The same method twice is one method.
     pub const fn of(first: Method, second: Method) -> Self {
-        Self { rungs: [Some(first), Some(second)], refusals: [None; RUNGS], current: 0 }
+        if first as u8 == second as u8 {
+            return Self::only(first);
+        }
+        Self {
+            rungs: [Some(first), Some(second)],
+            refusals: [None; RUNGS],
+            current: 0,
+        }
     }
 
     /// The method in use, or the last one that was refused when none is left.

@@ -48,9 +48,22 @@ pub struct Transfer {
 impl Transfer {
     /// A transfer that has not moved a byte yet. A range of 0 bytes is finished from the start.
     pub fn new(request: Request) -> Self {
-        let Request { start, count, quantum, ladder } = request;
+        let Request {
+            start,
+            count,
+            quantum,
+            ladder,
+        } = request;
         let quantum = quantum.clamp(1, MAX_ATTEMPT);
-        let mut transfer = Self { start, count, quantum, ladder, sent: 0, would_block: 0, phase: Phase::Moving };
+        let mut transfer = Self {
+            start,
+            count,
+            quantum,
+            ladder,
+            sent: 0,
+            would_block: 0,
+            phase: Phase::Moving,
+        };
         transfer.phase = transfer.phase_after(Ended::Progress);
         transfer
     }
@@ -75,7 +88,10 @@ impl Transfer {
             return;
         }
         let asked = self.attempt_count();
-        debug_assert!(outcome.bytes <= asked, "an executor reported more bytes than it was asked to move");
+        debug_assert!(
+            outcome.bytes <= asked,
+            "an executor reported more bytes than it was asked to move"
+        );
         self.sent += outcome.bytes.min(asked);
         self.would_block += u64::from(outcome.ended == Ended::WouldBlock);
         self.phase = self.phase_after(outcome.ended);
@@ -89,6 +105,9 @@ impl Transfer {
     }
 
     /// Ends the transfer where it is; a finished one keeps its end.
+    ///
+    /// The outcome of an attempt that has been made is reported first: afterwards it is ignored, and its bytes would be
+    /// missing from the account.
     pub fn abort(&mut self) {
         if !matches!(self.phase, Phase::Finished(_)) {
             self.phase = Phase::Finished(End::Aborted);
@@ -144,6 +163,10 @@ impl Transfer {
     }
 
     fn end_of_file(&self) -> End {
-        if self.count.is_none() { End::Done } else { End::Truncated }
+        if self.count.is_none() {
+            End::Done
+        } else {
+            End::Truncated
+        }
     }
 }
