@@ -1,1 +1,22 @@
-//! (in the making)
+//! What sendfile64 asks of the operating system: one attempt per function.
+//!
+//! A function here makes its call and reports the bytes moved and how it ended, together. It never loops, sleeps, logs
+//! or chooses what comes next: [`sendfile64_core::Transfer`] chooses. Two things are remembered for the life of the
+//! process, in [`probe`]: which calls this system has, and which it has not.
+//!
+//! Linux is complete. On FreeBSD and macOS sendfile(2) is there, and what has no counterpart ([`page_cache`],
+//! [`open::open_cached`]) answers what makes the caller take the slow way.
+
+pub mod copy;
+pub mod descriptor;
+pub mod open;
+pub mod page_cache;
+pub mod probe;
+pub mod sendfile;
+pub mod signal;
+
+mod errno;
+mod system;
+
+pub use errno::errno_name;
+pub use system::kernel;

@@ -1,0 +1,123 @@
+//! Descriptors: what they are, whose they are, and where they stand.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno as NixErrno;
+use nix::libc;
+use nix::sys::socket::{Shutdown, SockType, getsockopt, shutdown, sockopt};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{Whence, lseek};
+use sendfile64_core::Errno;
+
+use crate::errno::number;
+
+/// What a descriptor stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A character device, terminals included.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// A pipe or a FIFO.
+    Fifo,
+    /// A socket of type SOCK_STREAM.
+    StreamSocket,
+    /// A socket of any other type: one call may be one message.
+    DatagramSocket,
+    /// None of these: eventfd, epoll and their like.
+    Other,
+}
+
+/// What fstat(2) says of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// What it stands for.
+    pub kind: Kind,
+    /// Size in bytes; 0 for what has none (devices, pipes, files of /proc).
+    pub size: u64,
+    /// The device that holds the file; with `inode` it names the file.
+    pub device: u64,
+    /// The file's number on its device.
+    pub inode: u64,
+}
+
+/// fstat(2), plus SO_TYPE for sockets (socket(7)).
+///
+/// # Errors
+/// EBADF, EOVERFLOW: see the page.
+pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
+    let stat = fstat(fd).map_err(number)?;
+    let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG => Kind::Regular,
+        SFlag::S_IFDIR => Kind::Directory,
+        SFlag::S_IFCHR => Kind::CharacterDevice,
+        SFlag::S_IFBLK => Kind::BlockDevice,
+        SFlag::S_IFIFO => Kind::Fifo,
+        SFlag::S_IFSOCK => socket_kind(fd)?,
+        _ => Kind::Other,
+    };
+    Ok(Status {
+        kind,
+        size: unsigned(stat.st_size),
+        device: unsigned(stat.st_dev),
+        inode: unsigned(stat.st_ino),
+    })
+}
+
+/// fcntl(2) F_DUPFD_CLOEXEC of a number that belongs to somebody else. The copy is ours, and shares file position and
+/// status flags (O_NONBLOCK among them) with the original.
+///
+/// # Errors
+/// EBADF for a number that is not open; EMFILE.
+#[expect(
+    unsafe_code,
+    reason = "a number of somebody else's may be closed, which BorrowedFd cannot express"
+)]
+pub fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: F_DUPFD_CLOEXEC reads and writes no memory of this process, whatever `fd` is.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
+    let copy = NixErrno::result(copy).map_err(number)?;
+    // SAFETY: the kernel has just made `copy` for this call, so nobody else owns it.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
+}
+
+/// The file position: lseek(2) with SEEK_CUR.
+///
+/// # Errors
+/// ESPIPE for pipes, sockets and terminals.
+pub fn position(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
+    lseek(fd, 0, Whence::SeekCur).map(unsigned).map_err(number)
+}
+
+/// Moves the file position to `offset` bytes from the start: lseek(2) with SEEK_SET.
+///
+/// # Errors
+/// ESPIPE as for [`position`]; EINVAL for an offset that no file can have.
+pub fn set_position(fd: BorrowedFd<'_>, offset: u64) -> Result<(), Errno> {
+    let offset = offset.try_into().map_err(|_| number(NixErrno::EINVAL))?;
+    lseek(fd, offset, Whence::SeekSet).map(drop).map_err(number)
+}
+
+/// shutdown(2) with SHUT_RDWR: the peer sees the end now, however many descriptors share the socket. An error
+/// (ENOTCONN, ENOTSOCK) means that there is nothing to shut down.
+pub fn shutdown_both(fd: BorrowedFd<'_>) {
+    let _nothing_to_shut_down = shutdown(fd.as_raw_fd(), Shutdown::Both);
+}
+
+fn socket_kind(fd: BorrowedFd<'_>) -> Result<Kind, Errno> {
+    match getsockopt(&fd, sockopt::SockType) {
+        Ok(SockType::Stream) => Ok(Kind::StreamSocket),
+        // EINVAL is nix's answer to a type it has no name for.
+        Ok(_) | Err(NixErrno::EINVAL) => Ok(Kind::DatagramSocket),
+        Err(errno) => Err(number(errno)),
+    }
+}
+
+/// The fields of `struct stat` differ in width and sign between systems; none is ever negative.
+fn unsigned<T: TryInto<u64>>(value: T) -> u64 {
+    value.try_into().unwrap_or(0)
+}

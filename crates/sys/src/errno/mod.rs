@@ -1,0 +1,25 @@
+//! What an errno means: its number, its name, and the end of an attempt it stands for.
+
+mod ended;
+mod names;
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod platform;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod platform;
+
+use nix::errno::Errno as NixErrno;
+use sendfile64_core::Errno;
+
+pub(crate) use ended::{of_read, of_send, of_sendfile};
+pub use names::errno_name;
+
+/// The number of the error that a call on this thread has just returned.
+pub(crate) fn number(errno: NixErrno) -> Errno {
+    match errno {
+        // The kernel leaks numbers that userspace has no name for (524, ENOTSUPP, from kernel TLS and some drivers).
+        NixErrno::UnknownErrno => Errno(NixErrno::last_raw()),
+        known => Errno(known as i32),
+    }
+}

@@ -1,0 +1,55 @@
+//! Linux: openat2(2) with RESOLVE_CACHED.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::errno::Errno as NixErrno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::libc;
+use sendfile64_core::Errno;
+
+use super::FLAGS;
+use crate::errno::number;
+use crate::probe::{self, Availability, Feature};
+
+const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
+
+pub(super) fn open_cached(path: &Path) -> Result<OwnedFd, Errno> {
+    if probe::availability(Feature::Openat2) == Availability::Unavailable {
+        return Err(EAGAIN);
+    }
+    let errno = match openat2(AT_FDCWD, path, cached(FLAGS)) {
+        Ok(fd) => {
+            probe::found(Feature::Openat2);
+            return Ok(fd);
+        }
+        Err(errno) => errno,
+    };
+    match errno {
+        // ENOSYS: before 5.6. EINVAL: 5.6 to 5.11 do not know RESOLVE_CACHED. EPERM: a seccomp filter. The last two
+        // may as well be about this path (a NUL byte in it; fanotify(7) denies it).
+        NixErrno::ENOSYS | NixErrno::EINVAL | NixErrno::EPERM => match missing() {
+            Some(found) => {
+                probe::found_missing(Feature::Openat2, found);
+                Err(EAGAIN)
+            }
+            None => Err(number(errno)),
+        },
+        // EAGAIN: the walk would wait. Anything else is open(2)'s own answer: ENOENT, EACCES, ELOOP, EMFILE.
+        other => Err(number(other)),
+    }
+}
+
+/// Opens the root directory, which needs no disk and no permission, to tell a missing call from a bad path.
+fn missing() -> Option<Errno> {
+    match openat2(AT_FDCWD, "/", cached(OFlag::O_PATH | OFlag::O_CLOEXEC)) {
+        Err(errno @ (NixErrno::ENOSYS | NixErrno::EINVAL | NixErrno::EPERM)) => Some(number(errno)),
+        _ => None,
+    }
+}
+
+fn cached(flags: OFlag) -> OpenHow {
+    OpenHow::new()
+        .flags(flags)
+        .resolve(ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED))
+}

@@ -1,0 +1,153 @@
+//! What descriptors are, and whose.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+use nix::errno::Errno as NixErrno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::eventfd::EventFd;
+use sendfile64_core::Errno;
+use sendfile64_sys::descriptor::{Kind, duplicate, position, set_position, shutdown_both, status};
+
+use crate::fixture::{bounded, file, path, tcp};
+
+fn kind(fd: impl AsFd) -> Kind {
+    status(fd.as_fd()).expect("fstat").kind
+}
+
+#[test]
+fn kinds() {
+    bounded(|| {
+        assert_eq!(kind(file("kind", b"")), Kind::Regular);
+        assert_eq!(kind(File::open("/").expect("open")), Kind::Directory);
+        assert_eq!(
+            kind(File::open("/dev/null").expect("open")),
+            Kind::CharacterDevice
+        );
+        assert_eq!(kind(std::io::pipe().expect("pipe").0), Kind::Fifo);
+        assert_eq!(kind(EventFd::new().expect("eventfd")), Kind::Other);
+    });
+}
+
+#[test]
+fn kinds_of_sockets() {
+    bounded(|| {
+        assert_eq!(kind(tcp().0), Kind::StreamSocket);
+        assert_eq!(
+            kind(UnixStream::pair().expect("socketpair").0),
+            Kind::StreamSocket
+        );
+        assert_eq!(
+            kind(UdpSocket::bind("127.0.0.1:0").expect("bind")),
+            Kind::DatagramSocket
+        );
+        assert_eq!(
+            kind(UnixDatagram::unbound().expect("socket")),
+            Kind::DatagramSocket
+        );
+
+        let path = path("listener");
+        let listener = UnixListener::bind(&path).expect("bind");
+        std::fs::remove_file(&path).expect("remove");
+        assert_eq!(kind(listener), Kind::StreamSocket);
+    });
+}
+
+#[test]
+fn size_device_and_inode_are_those_of_fstat() {
+    bounded(|| {
+        let file = file("status", b"0123456789");
+        let expected = file.metadata().expect("fstat");
+        let status = status(file.as_fd()).expect("fstat");
+        assert_eq!(
+            (status.size, status.device, status.inode),
+            (10, expected.dev(), expected.ino())
+        );
+    });
+}
+
+#[test]
+fn a_duplicate_is_closed_on_exec_and_shares_the_position() {
+    bounded(|| {
+        let mut original = file("duplicate", b"0123456789");
+        let copy = duplicate(original.as_raw_fd()).expect("fcntl");
+        assert_ne!(copy.as_raw_fd(), original.as_raw_fd());
+        let flags = FdFlag::from_bits_retain(fcntl(&copy, FcntlArg::F_GETFD).expect("fcntl"));
+        assert!(flags.contains(FdFlag::FD_CLOEXEC));
+        original.seek(SeekFrom::Start(7)).expect("seek");
+        assert_eq!(position(copy.as_fd()), Ok(7));
+    });
+}
+
+#[test]
+fn a_duplicate_outlives_the_number_it_was_made_of() {
+    bounded(|| {
+        let original = file("outlives", b"0123456789");
+        let mut copy = File::from(duplicate(original.as_raw_fd()).expect("fcntl"));
+        drop(original);
+        let mut bytes = String::new();
+        copy.read_to_string(&mut bytes).expect("read");
+        assert_eq!(bytes, "0123456789");
+    });
+}
+
+#[test]
+fn numbers_that_are_not_open_cannot_be_duplicated() {
+    bounded(|| {
+        for closed in [-1, i32::MIN, 1 << 29, i32::MAX] {
+            assert_eq!(
+                duplicate(closed).map(drop),
+                Err(Errno(NixErrno::EBADF as i32)),
+                "{closed}"
+            );
+        }
+    });
+}
+
+#[test]
+fn positions() {
+    bounded(|| {
+        let file = file("positions", b"0123456789");
+        assert_eq!(position(file.as_fd()), Ok(0));
+        for offset in [4, 1 << 33] {
+            assert_eq!(set_position(file.as_fd(), offset), Ok(()));
+            assert_eq!(position(file.as_fd()), Ok(offset));
+        }
+        let einval = Err(Errno(NixErrno::EINVAL as i32));
+        assert_eq!(set_position(file.as_fd(), 1 << 63), einval);
+        assert_eq!(set_position(file.as_fd(), u64::MAX), einval);
+        assert_eq!(position(file.as_fd()), Ok(1 << 33));
+    });
+}
+
+#[test]
+fn what_cannot_seek_has_no_position() {
+    bounded(|| {
+        let (pipe, _writer) = std::io::pipe().expect("pipe");
+        let espipe = Errno(NixErrno::ESPIPE as i32);
+        assert_eq!(position(pipe.as_fd()), Err(espipe));
+        assert_eq!(set_position(pipe.as_fd(), 0), Err(espipe));
+    });
+}
+
+#[test]
+fn a_shutdown_reaches_the_peer_though_another_descriptor_is_open() {
+    bounded(|| {
+        let (mut ours, mut theirs) = tcp();
+        ours.write_all(b"before").expect("write");
+        let copy = duplicate(ours.as_raw_fd()).expect("fcntl");
+        shutdown_both(copy.as_fd());
+        let mut bytes = Vec::new();
+        theirs.read_to_end(&mut bytes).expect("read");
+        assert_eq!(bytes, b"before");
+        assert_eq!(
+            ours.write(b"after").expect_err("shut down").raw_os_error(),
+            Some(NixErrno::EPIPE as i32)
+        );
+        shutdown_both(file("no-socket", b"").as_fd()); // nothing to shut down, nothing to say
+    });
+}

@@ -1,0 +1,156 @@
+//! Every feature that can be missing, switched off: what takes its place works.
+
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use nix::errno::Errno as NixErrno;
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+use sendfile64_core::Errno;
+use sendfile64_sys::open::{open, open_cached};
+use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::probe::Availability::{Available, NotProbed, Unavailable};
+use sendfile64_sys::probe::{Feature, availability, forbid, probe_sendfile};
+use sendfile64_sys::sendfile::{sendfile, sendfile_once};
+
+use crate::fixture::{bounded, file, in_own_process, progress, refused, tcp};
+use crate::page_cache::{cannot_tell_by_reading, cold};
+
+const ENOSYS: Errno = Errno(NixErrno::ENOSYS as i32);
+
+#[test]
+fn nothing_is_probed_before_it_is_needed() {
+    in_own_process("forbidden::nothing_is_probed_before_it_is_needed", || {
+        for feature in [
+            Feature::Sendfile,
+            Feature::Openat2,
+            Feature::Cachestat,
+            Feature::ReadNowait,
+        ] {
+            assert_eq!(availability(feature), NotProbed, "{feature:?}");
+        }
+        assert_eq!(probe_sendfile(), Available);
+        assert_eq!(availability(Feature::Sendfile), Available);
+        assert_eq!(open_cached(Path::new("/")).map(drop), Ok(()));
+        assert_eq!(availability(Feature::Openat2), Available);
+    });
+}
+
+#[test]
+fn the_first_attempt_settles_what_it_used() {
+    in_own_process("forbidden::the_first_attempt_settles_what_it_used", || {
+        let (ours, _theirs) = tcp();
+        assert_eq!(
+            sendfile(
+                ours.as_fd(),
+                file("first", b"0123456789").as_fd(),
+                Some(0),
+                10
+            ),
+            progress(10)
+        );
+        assert_eq!(availability(Feature::Sendfile), Available);
+    });
+}
+
+#[test]
+fn a_forbidden_sendfile_refuses_without_a_call() {
+    in_own_process(
+        "forbidden::a_forbidden_sendfile_refuses_without_a_call",
+        || {
+            bounded(|| {
+                let source = file("forbidden", b"0123456789");
+                let (ours, mut theirs) = tcp();
+                assert_eq!(
+                    sendfile(ours.as_fd(), source.as_fd(), Some(0), 4),
+                    progress(4)
+                );
+                forbid(Feature::Sendfile);
+                assert_eq!(
+                    sendfile(ours.as_fd(), source.as_fd(), Some(4), 6),
+                    refused(NixErrno::ENOSYS)
+                );
+                assert_eq!(
+                    sendfile_once(ours.as_raw_fd(), source.as_raw_fd(), Some(4), 6),
+                    Err(ENOSYS)
+                );
+                assert_eq!(probe_sendfile(), Unavailable);
+                drop(ours);
+                let mut bytes = Vec::new();
+                theirs.read_to_end(&mut bytes).expect("read");
+                assert_eq!(bytes, b"0123", "nothing went after the switch");
+            });
+        },
+    );
+}
+
+#[test]
+fn without_openat2_every_path_may_have_to_wait() {
+    in_own_process(
+        "forbidden::without_openat2_every_path_may_have_to_wait",
+        || {
+            forbid(Feature::Openat2);
+            assert_eq!(
+                open_cached(Path::new("/")).map(drop),
+                Err(Errno(NixErrno::EAGAIN as i32))
+            );
+            assert_eq!(open(Path::new("/")).map(drop), Ok(()));
+            assert_eq!(availability(Feature::Openat2), Unavailable);
+        },
+    );
+}
+
+#[test]
+fn without_cachestat_the_ends_of_the_range_are_read() {
+    in_own_process(
+        "forbidden::without_cachestat_the_ends_of_the_range_are_read",
+        || {
+            bounded(|| {
+                let hot = file("ends", &[7; 100_000]);
+                let unknown = cannot_tell_by_reading(&hot);
+                forbid(Feature::Cachestat);
+                let expected = if unknown {
+                    Residency::Unknown
+                } else {
+                    Residency::Resident
+                };
+                for (offset, count) in [(0, 100_000), (0, 200_000), (5, 1), (100_000, 1)] {
+                    assert_eq!(
+                        residency(hot.as_fd(), offset, count),
+                        expected,
+                        "{offset}+{count}"
+                    );
+                }
+
+                let cold = cold("cold-ends");
+                let expected = if unknown {
+                    Residency::Unknown
+                } else {
+                    Residency::Absent
+                };
+                assert_eq!(residency(cold.as_fd(), 0, 1 << 20), expected);
+                assert_eq!(availability(Feature::Cachestat), Unavailable);
+            });
+        },
+    );
+}
+
+#[test]
+fn without_a_read_that_does_not_wait_nothing_on_a_disk_is_certain() {
+    in_own_process(
+        "forbidden::without_a_read_that_does_not_wait_nothing_on_a_disk_is_certain",
+        || {
+            forbid(Feature::ReadNowait);
+            let hot = file("uncertain", &[7; 100_000]);
+            let on_tmpfs = fstatfs(&hot).expect("fstatfs").filesystem_type() == TMPFS_MAGIC;
+            let expected = if on_tmpfs {
+                Residency::Resident
+            } else {
+                Residency::Unknown
+            };
+            assert_eq!(residency(hot.as_fd(), 0, 100_000), expected);
+            forbid(Feature::Cachestat);
+            assert_eq!(residency(hot.as_fd(), 0, 100_000), Residency::Unknown);
+        },
+    );
+}

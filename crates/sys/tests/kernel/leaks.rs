@@ -1,0 +1,50 @@
+//! Nothing stays open.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use sendfile64_sys::descriptor::{duplicate, status};
+use sendfile64_sys::open::{open, open_cached};
+use sendfile64_sys::page_cache::residency;
+use sendfile64_sys::sendfile::sendfile;
+
+use crate::fixture::{in_own_process, path, tcp};
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").expect("proc").count()
+}
+
+#[test]
+fn as_many_descriptors_are_open_after_as_before() {
+    in_own_process(
+        "leaks::as_many_descriptors_are_open_after_as_before",
+        || {
+            let path = path("leaks");
+            fs::write(&path, b"0123456789").expect("write");
+            let before = open_descriptors();
+            for _ in 0..200 {
+                let source = open_cached(&path).expect("open");
+                let (ours, _theirs) = tcp();
+                let destination = duplicate(ours.as_raw_fd()).expect("fcntl");
+                assert_eq!(
+                    sendfile(destination.as_fd(), source.as_fd(), Some(0), 10).bytes,
+                    10
+                );
+                assert_eq!(status(source.as_fd()).expect("fstat").size, 10);
+                let _residency = residency(source.as_fd(), 0, 10);
+
+                let directory = File::from(open(Path::new("/")).expect("open"));
+                assert_eq!(
+                    sendfile(destination.as_fd(), directory.as_fd(), Some(0), 10).bytes,
+                    0
+                );
+                assert!(open(&path.join("below-a-file")).is_err());
+                assert!(open_cached(&path.join("below-a-file")).is_err());
+                assert!(duplicate(-1).is_err());
+            }
+            assert_eq!(open_descriptors(), before);
+            fs::remove_file(&path).expect("remove");
+        },
+    );
+}

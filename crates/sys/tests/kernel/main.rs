@@ -1,0 +1,17 @@
+//! What the kernel really answers, and what this crate makes of it. Written on Linux 6.18; a row that older kernels
+//! answer differently names the version.
+#![cfg(target_os = "linux")]
+
+mod copy;
+mod descriptor;
+mod fixture;
+mod forbidden;
+mod leaks;
+mod open;
+mod page_cache;
+mod sandbox;
+mod sendfile_accounts;
+mod sendfile_destinations;
+mod sendfile_once;
+mod sendfile_sources;
+mod signal;

@@ -1,0 +1,197 @@
+//! Which pages are in memory.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::statfs::{EXT4_SUPER_MAGIC, FsType, TMPFS_MAGIC, fstatfs};
+use sendfile64_sys::page_cache::Residency::{Absent, Resident, Unknown};
+use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::probe::{Availability, Feature, availability};
+
+use crate::fixture::{bounded, file, in_own_process, path, pattern};
+
+const MIB: u64 = 1 << 20;
+const OVERLAYFS_SUPER_MAGIC: FsType = FsType(0x794c_7630);
+const XFS_SUPER_MAGIC: FsType = FsType(0x5846_5342);
+const BTRFS_SUPER_MAGIC: FsType = FsType(0x9123_683e);
+
+/// What the filesystem of the target directory can say of a page that is there, and of one that is not.
+fn expected(fd: BorrowedFd<'_>) -> [Residency; 2] {
+    match fstatfs(fd).expect("fstatfs").filesystem_type() {
+        EXT4_SUPER_MAGIC | XFS_SUPER_MAGIC | BTRFS_SUPER_MAGIC => [Resident, Absent],
+        TMPFS_MAGIC => [Resident, Resident], // nothing is ever dropped
+        OVERLAYFS_SUPER_MAGIC => [Unknown, Unknown],
+        other => panic!("say what {other:?} answers"),
+    }
+}
+
+/// Whether the filesystem of `file` knows no RWF_NOWAIT.
+pub(crate) fn cannot_tell_by_reading(file: &File) -> bool {
+    expected(file.as_fd()) != [Resident, Absent]
+}
+
+/// A file of one MiB of which no page is in memory, where the filesystem has a disk.
+pub(crate) fn cold(name: &str) -> File {
+    let file = file(name, &pattern(MIB as usize));
+    file.sync_all().expect("fsync");
+    posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).expect("fadvise");
+    file
+}
+
+#[test]
+fn pages_that_were_just_written_are_there() {
+    bounded(|| {
+        let file = file("hot", &pattern(MIB as usize + 1));
+        let [there, _] = expected(file.as_fd());
+        for (offset, count) in [
+            (0, 1),
+            (0, MIB),
+            (0, MIB + 1),
+            (4095, 2),
+            (MIB, 1),
+            (77, MIB - 77),
+        ] {
+            assert_eq!(
+                residency(file.as_fd(), offset, count),
+                there,
+                "{offset}+{count}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_range_that_passes_the_end_is_judged_by_what_the_file_has() {
+    bounded(|| {
+        let file = file("past", &pattern(10_000));
+        let [there, _] = expected(file.as_fd());
+        for count in [10_001, 1 << 30, i64::MAX as u64, u64::MAX] {
+            assert_eq!(residency(file.as_fd(), 0, count), there, "{count}");
+            assert_eq!(residency(file.as_fd(), 9_999, count), there, "{count}");
+        }
+    });
+}
+
+#[test]
+fn beyond_the_end_there_is_nothing_to_wait_for() {
+    bounded(|| {
+        let file = file("beyond", &pattern(10_000));
+        let nothing_to_wait_for = if expected(file.as_fd()) == [Resident, Absent] {
+            Resident
+        } else {
+            Unknown
+        };
+        for offset in [10_000, 12_288, 1 << 33] {
+            assert_eq!(
+                residency(file.as_fd(), offset, 4096),
+                nothing_to_wait_for,
+                "{offset}"
+            );
+        }
+        for offset in [0, 10_000, u64::MAX] {
+            assert_eq!(
+                residency(file.as_fd(), offset, 0),
+                Resident,
+                "an empty range at {offset}"
+            );
+        }
+    });
+}
+
+#[test]
+fn pages_on_the_disk_are_absent_until_they_are_read() {
+    bounded(|| {
+        // A fresh file each time: asking may start a read, and pages that are being read cannot be dropped.
+        for (offset, count) in [(MIB / 2, 4096), (0, u64::MAX), (0, MIB)] {
+            let file = cold("cold");
+            let [_, absent] = expected(file.as_fd());
+            assert_eq!(
+                residency(file.as_fd(), offset, count),
+                absent,
+                "{offset}+{count}"
+            );
+        }
+        let file = cold("warmed");
+        let [there, _] = expected(file.as_fd());
+        let mut bytes = vec![0; MIB as usize];
+        file.read_exact_at(&mut bytes, 0).expect("read");
+        assert_eq!(residency(file.as_fd(), 0, MIB), there);
+    });
+}
+
+#[test]
+fn one_absent_page_makes_the_range_absent() {
+    bounded(|| {
+        let file = cold("half");
+        let [there, absent] = expected(file.as_fd());
+        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM).expect("fadvise"); // no readahead
+        let read = |offset| file.read_exact_at(&mut [0; 4096], offset).expect("read");
+        read(0);
+        read(MIB - 4096);
+        assert_eq!(residency(file.as_fd(), 0, 4096), there);
+        assert_eq!(residency(file.as_fd(), MIB - 4096, 4096), there);
+        assert_eq!(
+            residency(file.as_fd(), 0, MIB),
+            absent,
+            "both ends are there, the middle is not"
+        );
+    });
+}
+
+#[test]
+fn files_in_memory_are_always_there() {
+    bounded(|| {
+        let mut file = File::from(memfd_create(c"memory", MFdFlags::MFD_CLOEXEC).expect("memfd"));
+        file.write_all(&pattern(100_000)).expect("write");
+        for (offset, count) in [(0, 100_000), (0, u64::MAX), (99_999, 1)] {
+            assert_eq!(
+                residency(file.as_fd(), offset, count),
+                Resident,
+                "{offset}+{count}"
+            );
+        }
+    });
+}
+
+#[test]
+fn files_without_pages_cannot_tell() {
+    bounded(|| {
+        for path in ["/proc/version", "/proc/self/status", "/"] {
+            let file = File::open(path).expect("open");
+            assert_eq!(residency(file.as_fd(), 0, 4096), Unknown, "{path}");
+        }
+        let (pipe, _writer) = std::io::pipe().expect("pipe");
+        assert_eq!(residency(pipe.as_fd(), 0, 4096), Unknown, "pipe");
+    });
+}
+
+#[test]
+fn a_descriptor_that_cannot_be_read_cannot_tell() {
+    bounded(|| {
+        let path = path("write-only");
+        let file = File::create(&path).expect("create");
+        fs::remove_file(&path).expect("remove");
+        file.set_len(100).expect("truncate");
+        assert_eq!(residency(file.as_fd(), 0, 100), Unknown);
+    });
+}
+
+#[test]
+fn files_of_somebody_else_say_nothing_against_the_call() {
+    let name = "page_cache::files_of_somebody_else_say_nothing_against_the_call";
+    in_own_process(name, || {
+        // Since 6.14 cachestat(2) answers EPERM about files that are neither ours nor writable, unless we are root.
+        let theirs = File::open("/etc/passwd").expect("open");
+        theirs.read_exact_at(&mut [0], 0).expect("read");
+        let [there, _] = expected(theirs.as_fd());
+        assert_eq!(residency(theirs.as_fd(), 0, 10), there);
+        let ours = file("ours", &pattern(10_000));
+        let [there, _] = expected(ours.as_fd());
+        assert_eq!(residency(ours.as_fd(), 0, 10_000), there);
+        assert_eq!(availability(Feature::Cachestat), Availability::Available);
+    });
+}
