@@ -1,1 +1,38 @@
-//! (in the making)
+//! Runs transfers in the kernel: it performs the ops that `sendfile64-core` asks for with the single attempts of
+//! `sendfile64-sys`, many transfers on few threads.
+//!
+//! - A *shard* is one thread with one poller. It gives every transfer that can move bytes one attempt in turn, and
+//!   waits for the sockets of the others.
+//! - The *cold pool* is a bounded set of threads that may wait for a disk: attempts whose pages are not in the page
+//!   cache, and opens whose path is not in the dentry cache.
+//! - The caller's thread hands over a [`Command`] and hears of it through its [`Sink`], or at once when the transfer
+//!   was short enough to finish on the spot.
+//!
+//! # Signals
+//!
+//! sendfile(2) has no MSG_NOSIGNAL: it raises SIGPIPE in the calling thread when the peer is gone. The engine's own
+//! threads block it. The thread that calls [`Engine::start`] keeps its mask as it is; its process must ignore SIGPIPE,
+//! as Node.js does before it runs any JavaScript (an ignored signal stays ignored in every thread, signal(7)).
+
+#![forbid(unsafe_code)]
+
+mod cold;
+mod command;
+mod engine;
+mod inbox;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod mailbox;
+mod message;
+mod opens;
+mod progress;
+mod queue;
+mod run;
+mod running;
+mod shard;
+mod slab;
+mod sync;
+
+pub use command::{Abort, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
+pub use engine::{Config, Engine, INLINE_LIMIT, StartError};
+pub use inbox::Inbox;

@@ -1,0 +1,97 @@
+//! What crosses the border of the engine: commands in, events out.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sendfile64_core::{End, Errno, Transfer};
+
+/// Names a transfer; unique among all transfers of one engine that have not completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransferId(pub u64);
+
+/// Names whoever transfers and opens belong to, so that all of them can be [cancelled](crate::Engine::cancel) together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerId(pub u64);
+
+/// One transfer, with everything the engine needs to run it.
+pub struct Command {
+    /// The name under which it can be aborted.
+    pub id: TransferId,
+    /// Whose it is.
+    pub owner: OwnerId,
+    /// A stream socket in non-blocking mode. A duplicate of its own: the engine registers and closes it.
+    pub destination: OwnedFd,
+    /// A regular file, open for reading.
+    pub source: Arc<OwnedFd>,
+    /// Whether the source's own file position is used and moved (sendfile(2), `offset` NULL). The transfer's range
+    /// must start at that position.
+    pub own_position: bool,
+    /// The planner, in any state.
+    pub transfer: Transfer,
+    /// The least time between two [`Event::Progress`]; zero for none at all.
+    pub progress_interval: Duration,
+    /// Who hears of it.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// What [`Engine::start`](crate::Engine::start) did with a command.
+#[derive(Clone, Debug)]
+pub enum Started {
+    /// It is over; its descriptors are released and its sink will not hear of it.
+    Finished(Completion),
+    /// It goes on; its sink hears of the completion.
+    Queued,
+}
+
+/// How a transfer is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// The destination is let go as it is. The connection stays usable, and a reset that its owner asked for is not
+    /// turned into an orderly end.
+    Release,
+    /// The destination is shut down in both directions first: its owner has closed it, and our duplicate must not keep
+    /// the end of the connection from the peer.
+    Shutdown,
+}
+
+/// Hears what becomes of transfers and opens.
+pub trait Sink: Send + Sync {
+    /// Takes an event. Called on the engine's threads: it must not block, nor call into the engine.
+    fn deliver(&self, event: Event);
+}
+
+/// What a [`Sink`] hears.
+#[derive(Debug)]
+pub enum Event {
+    /// A transfer is over. The last event of that transfer.
+    Completed(Completion),
+    /// A transfer has moved bytes since the last report, at most one per
+    /// [`progress_interval`](Command::progress_interval).
+    Progress {
+        /// Which one.
+        id: TransferId,
+        /// Bytes that its destination has accepted so far.
+        bytes_sent: u64,
+    },
+    /// An [open](crate::Engine::open) has been answered.
+    Opened {
+        /// The name given to it.
+        id: u64,
+        /// The open file, or why there is none.
+        result: Result<OwnedFd, Errno>,
+    },
+}
+
+/// The end of a transfer. When it exists, the engine holds neither of the transfer's descriptors any more.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// Which one.
+    pub id: TransferId,
+    /// Its final state: bytes, method, fallbacks.
+    pub transfer: Transfer,
+    /// How it ended.
+    pub end: End,
+    /// How many system calls moved its bytes or tried to.
+    pub syscalls: u64,
+}

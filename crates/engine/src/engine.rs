@@ -1,0 +1,211 @@
+//! The public face: hands commands to shards and paths to the cold pool.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use crate::cold::{Job, Open, Pool};
+use crate::command::{Abort, Command, OwnerId, Sink, Started, TransferId};
+use crate::message::Message;
+use crate::opens::Opens;
+use crate::run::{CopyBuffer, run};
+use crate::running::Running;
+use crate::shard::Handle;
+
+/// The most bytes that [`Engine::start`] moves on the caller's own thread: 64 KiB. Copying that much into socket
+/// buffers takes about as long as two hand-overs between threads.
+pub const INLINE_LIMIT: u64 = 64 * 1024;
+
+/// The most attempts that [`Engine::start`] makes on the caller's own thread: one may be partial, the next does the rest.
+const INLINE_ATTEMPTS: usize = 2;
+
+/// Why [`Engine::start`] could not take a command: a thread or a poller could not be made (EAGAIN, EMFILE, ENFILE,
+/// ENOMEM; see pthread_create(3), epoll_create(2)). Not a byte was moved.
+pub type StartError = io::Error;
+
+/// How many threads an [`Engine`] may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Threads that run transfers; at least 1. Default: 2, or 1 on a machine with one processor.
+    pub shards: usize,
+    /// Threads that may wait for a disk; at least 1. Default: 4.
+    pub cold_threads: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            shards: processors.min(2),
+            cold_threads: 4,
+        }
+    }
+}
+
+/// Runs transfers on a small, fixed number of threads, which are started as they are needed.
+///
+/// All methods may be called from any thread but the engine's own, that is, not from inside [`Sink::deliver`].
+pub struct Engine {
+    config: Config,
+    crew: Mutex<Crew>,
+    opens: Arc<Opens>,
+}
+
+/// The threads.
+struct Crew {
+    shards: Vec<Handle>,
+    pool: Arc<Pool>,
+}
+
+impl Engine {
+    /// An engine without threads.
+    pub fn new(config: Config) -> Self {
+        let pool = Arc::new(Pool::new(config.cold_threads));
+        Self {
+            config,
+            crew: Mutex::new(Crew {
+                shards: Vec::new(),
+                pool,
+            }),
+            opens: Arc::default(),
+        }
+    }
+
+    /// Takes a transfer. It never waits, neither for a disk nor for the peer: a short transfer
+    /// (up to [`INLINE_LIMIT`]) whose pages are in memory is tried here and now, every other one is handed to a shard.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]; the command's descriptors are released.
+    pub fn start(&self, command: Command) -> Result<Started, StartError> {
+        let mut running = Box::new(Running::new(command));
+        attempt_inline(&mut running);
+        if let Some(end) = running.end() {
+            return Ok(Started::Finished(running.complete(end).0));
+        }
+        let mut crew = self.crew();
+        match crew.least_loaded_shard(self.config.shards) {
+            Ok(shard) => {
+                shard.take_on(running);
+                Ok(Started::Queued)
+            }
+            Err(error) if running.transfer.bytes_sent() == 0 => Err(error),
+            Err(error) => {
+                let end = running.fail(&error);
+                Ok(Started::Finished(running.complete(end).0))
+            }
+        }
+    }
+
+    /// Gives a transfer up; its completion comes through its sink. Unknown and finished ids are ignored.
+    pub fn abort(&self, id: TransferId, how: Abort) {
+        for shard in &self.crew().shards {
+            shard.post(Message::Abort(id, how));
+        }
+    }
+
+    /// Opens a file for reading on a thread that may wait for a disk; the answer is an
+    /// [`Event::Opened`](crate::Event::Opened) with the same `id`, which is unique among the unanswered opens of
+    /// `owner`. See open(2), with O_CLOEXEC, O_NONBLOCK and O_NOCTTY.
+    ///
+    /// # Errors
+    ///
+    /// A thread could not be made; there will be no event.
+    pub fn open(
+        &self,
+        id: u64,
+        owner: OwnerId,
+        path: PathBuf,
+        sink: Arc<dyn Sink>,
+    ) -> io::Result<()> {
+        let crew = self.crew();
+        self.opens.expect(owner, id, sink);
+        let job = Job::Open(Open {
+            opens: Arc::clone(&self.opens),
+            owner,
+            id,
+            path,
+        });
+        crew.pool
+            .submit(job)
+            .inspect_err(|_| self.opens.forget(owner, id))
+    }
+
+    /// Ends everything that belongs to `owner`, without an event. When it returns, the owner's sinks have been let go,
+    /// and its descriptors too, except where a thread still waits for a disk on one's behalf.
+    pub fn cancel(&self, owner: OwnerId) {
+        self.opens.cancel(owner);
+        let (acknowledge, acknowledged) = mpsc::channel();
+        for shard in &self.crew().shards {
+            shard.post(Message::Cancel(owner, acknowledge.clone()));
+        }
+        drop(acknowledge);
+        // Nothing is ever sent: it ends when the last shard has dropped its sender.
+        let _ = acknowledged.recv();
+    }
+
+    /// Aborts all transfers, answers all opens, and waits for every thread to end; also for what they are waiting for
+    /// from a disk. A later start begins anew.
+    pub fn join(&self) {
+        let mut crew = self.crew();
+        for shard in &crew.shards {
+            shard.post(Message::Stop);
+        }
+        for shard in crew.shards.drain(..) {
+            shard.join();
+        }
+        crew.pool.join();
+        crew.pool = Arc::new(Pool::new(self.config.cold_threads));
+    }
+
+    /// How many threads the engine has now.
+    pub fn threads(&self) -> usize {
+        let crew = self.crew();
+        crew.shards.len() + crew.pool.threads_started()
+    }
+
+    fn crew(&self) -> MutexGuard<'_, Crew> {
+        self.crew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl Crew {
+    /// The shard with the fewest transfers: a new one if all have some and there may be more of them.
+    fn least_loaded_shard(&mut self, limit: usize) -> io::Result<&Handle> {
+        let number = self.shards.len();
+        if self.shards.iter().all(|shard| shard.load() > 0) && number < limit.max(1) {
+            match Handle::spawn(number, Arc::clone(&self.pool)) {
+                Ok(shard) => self.shards.push(shard),
+                Err(error) if self.shards.is_empty() => return Err(error),
+                Err(_) => {} // the shards that are there take it on
+            }
+        }
+        let least = self.shards.iter().min_by_key(|shard| shard.load());
+        least.ok_or_else(|| io::Error::other("no shard"))
+    }
+}
+
+/// Moves what can be moved without waiting.
+fn attempt_inline(running: &mut Running) {
+    let mut buffer = CopyBuffer::default();
+    for _ in 0..INLINE_ATTEMPTS {
+        // The planner asks for no more than what is left, so a long transfer shows here unless its quantum is short.
+        let Some(attempt) = running
+            .next_attempt()
+            .filter(|attempt| attempt.count <= INLINE_LIMIT)
+        else {
+            return;
+        };
+        if running.may_wait_for_disk(attempt) {
+            return;
+        }
+        running.record(run(&running.ends, attempt, &mut buffer));
+    }
+}

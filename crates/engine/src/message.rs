@@ -1,0 +1,31 @@
+//! What a shard is told by other threads.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use crate::command::{Abort, OwnerId, TransferId};
+use crate::mailbox::Mailbox;
+use crate::run::{Attempted, Ends};
+use crate::running::Running;
+use crate::slab::Key;
+
+/// The way into a shard.
+pub(crate) type Door = Mailbox<Message, mio::Waker>;
+
+pub(crate) enum Message {
+    Start(Box<Running>),
+    Abort(TransferId, Abort),
+    /// An attempt returns from the cold pool.
+    Back(Back),
+    /// The owner is gone; dropping the sender tells that nothing of it is left here.
+    Cancel(OwnerId, Sender<()>),
+    /// The last message: abort everything, and end when nothing is left.
+    Stop,
+}
+
+pub(crate) struct Back {
+    pub(crate) key: Key,
+    pub(crate) ends: Arc<Ends>,
+    /// `None` if the attempt was not made.
+    pub(crate) attempted: Option<Attempted>,
+}

@@ -1,0 +1,190 @@
+//! A transfer inside the engine, on its way through shard and pool.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sendfile64_core::{End, Ended, Errno, Op, Outcome, Transfer};
+use sendfile64_sys::descriptor;
+use sendfile64_sys::page_cache::Residency;
+
+use crate::command::{Abort, Command, Completion, OwnerId, Sink, TransferId};
+use crate::progress::Progress;
+use crate::run::{Attempt, Attempted, Ends};
+
+/// EIO, the same number on every Unix: what an error without a number is reported as.
+const EIO: i32 = 5;
+
+pub(crate) struct Running {
+    pub(crate) id: TransferId,
+    pub(crate) owner: OwnerId,
+    pub(crate) ends: Arc<Ends>,
+    pub(crate) transfer: Transfer,
+    /// `None` once its owner has been cancelled.
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) progress: Option<Progress>,
+    /// Whether the poller watches its destination.
+    pub(crate) registered: bool,
+    syscalls: u64,
+    away: bool,
+    writable_while_away: bool,
+    residency_unknown: bool,
+}
+
+impl Running {
+    pub(crate) fn new(command: Command) -> Self {
+        let Command {
+            id,
+            owner,
+            destination,
+            source,
+            own_position,
+            transfer,
+            progress_interval,
+            sink,
+        } = command;
+        Self {
+            id,
+            owner,
+            ends: Arc::new(Ends::new(destination, source, own_position)),
+            transfer,
+            sink: Some(sink),
+            progress: Progress::new(progress_interval, Instant::now()),
+            registered: false,
+            syscalls: 0,
+            away: false,
+            writable_while_away: false,
+            residency_unknown: false,
+        }
+    }
+
+    /// The attempt that the planner asks for, if it asks for one.
+    pub(crate) fn next_attempt(&self) -> Option<Attempt> {
+        match self.transfer.poll_op() {
+            Op::Attempt {
+                method,
+                offset,
+                count,
+            } => Some(Attempt {
+                method,
+                offset,
+                count,
+            }),
+            Op::Wait(_) | Op::Finish(_) => None,
+        }
+    }
+
+    /// Whether the attempt could wait for a disk. Where the system once could not tell, it is not asked again.
+    pub(crate) fn may_wait_for_disk(&mut self, attempt: Attempt) -> bool {
+        if self.residency_unknown {
+            return true;
+        }
+        let residency = self.ends.residency(attempt);
+        self.residency_unknown = matches!(residency, Residency::Unknown);
+        !matches!(residency, Residency::Resident)
+    }
+
+    pub(crate) fn record(&mut self, attempted: Attempted) {
+        self.syscalls += attempted.syscalls;
+        self.transfer.handle_outcome(attempted.outcome);
+    }
+
+    /// Its next attempt is made on another thread; until it is [back](Self::come_back), nothing else is done with it.
+    pub(crate) fn leave(&mut self) {
+        self.away = true;
+        self.writable_while_away = false;
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.away
+    }
+
+    /// What another thread made of the attempt; `None` if it was not made.
+    pub(crate) fn come_back(&mut self, attempted: Option<Attempted>) {
+        self.away = false;
+        match attempted {
+            Some(attempted) if self.ends.is_abandoned() => {
+                // What the destination accepted counts; how the attempt ended may be our own shutdown's doing.
+                let Outcome { bytes, .. } = attempted.outcome;
+                let outcome = Outcome {
+                    bytes,
+                    ended: Ended::Interrupted,
+                };
+                self.record(Attempted {
+                    outcome,
+                    ..attempted
+                });
+                self.transfer.abort();
+            }
+            Some(attempted) => self.record(attempted),
+            None => self.transfer.abort(),
+        }
+        // The poller tells of a change once (epoll(7), EPOLLET): if it did after the destination had turned the
+        // attempt away, there would be nothing left to wait for.
+        if self.writable_while_away {
+            self.transfer.handle_ready();
+        }
+    }
+
+    /// Its destination accepts bytes again. Returns whether that makes it ready for an attempt.
+    pub(crate) fn become_writable(&mut self) -> bool {
+        if self.away {
+            self.writable_while_away = true;
+            return false;
+        }
+        let was_waiting = matches!(self.transfer.poll_op(), Op::Wait(_));
+        self.transfer.handle_ready();
+        was_waiting
+    }
+
+    /// Gives it up: at once, or when it is back.
+    pub(crate) fn abort(&mut self, how: Abort) {
+        self.ends.abandon();
+        if how == Abort::Shutdown {
+            descriptor::shutdown_both(self.ends.destination());
+        }
+        if !self.away {
+            self.transfer.abort();
+        }
+    }
+
+    /// Ends it with an error of the engine itself, wherever it stands.
+    pub(crate) fn fail(&mut self, error: &io::Error) -> End {
+        let errno = Errno(error.raw_os_error().unwrap_or(EIO));
+        self.transfer.handle_ready();
+        self.transfer.handle_outcome(Outcome {
+            bytes: 0,
+            ended: Ended::Failed(errno),
+        });
+        self.end().unwrap_or(End::Failed(errno))
+    }
+
+    pub(crate) fn end(&self) -> Option<End> {
+        match self.transfer.poll_op() {
+            Op::Finish(end) => Some(end),
+            Op::Attempt { .. } | Op::Wait(_) => None,
+        }
+    }
+
+    /// Releases the descriptors; then there is a completion, and perhaps somebody who wants to hear of it.
+    pub(crate) fn complete(self, end: End) -> (Completion, Option<Arc<dyn Sink>>) {
+        let Self {
+            id,
+            ends,
+            transfer,
+            syscalls,
+            sink,
+            ..
+        } = self;
+        drop(ends);
+        (
+            Completion {
+                id,
+                transfer,
+                end,
+                syscalls,
+            },
+            sink,
+        )
+    }
+}

@@ -1,0 +1,237 @@
+//! One thread that runs transfers: its loop, and what it is told.
+
+mod turn;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use sendfile64_sys::signal;
+
+use crate::cold::Pool;
+use crate::command::{Abort, OwnerId, TransferId};
+use crate::message::{Door, Message};
+use crate::run::CopyBuffer;
+use crate::running::Running;
+use crate::slab::{Key, Slab};
+
+/// How many attempts are made before the poller and the door are looked at again. A look costs about as much as
+/// sending 4 KiB; eight quanta of 1 MiB take a millisecond or two.
+const ATTEMPTS_PER_LOOK: usize = 8;
+
+/// How many sockets one look at the poller tells about.
+const EVENTS_PER_LOOK: usize = 256;
+
+/// The waker's place among the tokens; the others are places in the slab.
+const WAKER: Token = Token(usize::MAX);
+
+/// How long a shard whose poller is broken waits instead.
+const BROKEN_POLLER_PAUSE: Duration = Duration::from_millis(10);
+
+/// A shard as the engine sees it.
+pub(crate) struct Handle {
+    door: Arc<Door>,
+    load: Arc<AtomicUsize>,
+    thread: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// epoll_create(2), eventfd(2) or pthread_create(3) said no.
+    pub(crate) fn spawn(number: usize, pool: Arc<Pool>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let door = Arc::new(Door::new(Waker::new(poll.registry(), WAKER)?));
+        let load = Arc::new(AtomicUsize::new(0));
+        let shard = Shard {
+            poll,
+            door: Arc::clone(&door),
+            load: Arc::clone(&load),
+            pool,
+            transfers: Slab::new(),
+            keys: HashMap::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            messages: Vec::new(),
+            buffer: CopyBuffer::default(),
+            stopping: false,
+        };
+        let thread = thread::Builder::new()
+            .name(format!("sendfile64-io-{number}"))
+            .spawn(move || shard.live())?;
+        Ok(Self { door, load, thread })
+    }
+
+    pub(crate) fn take_on(&self, running: Box<Running>) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        self.post(Message::Start(running));
+    }
+
+    pub(crate) fn post(&self, message: Message) {
+        self.door.post(message);
+    }
+
+    /// How many transfers it has.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Waits for its end, which [`Message::Stop`] brings about.
+    pub(crate) fn join(self) {
+        let _ = self.thread.join(); // a panic has been caught inside
+    }
+}
+
+struct Shard {
+    poll: Poll,
+    door: Arc<Door>,
+    load: Arc<AtomicUsize>,
+    pool: Arc<Pool>,
+    transfers: Slab<Box<Running>>,
+    keys: HashMap<TransferId, Key>,
+    /// Those that can be attempted, each of them once; keys of finished ones are passed over.
+    ready: VecDeque<Key>,
+    /// Progress reports to come, at most one for each transfer.
+    timers: BTreeSet<(Instant, Key)>,
+    /// What was taken from the door and not handled yet, last first.
+    messages: Vec<Message>,
+    buffer: CopyBuffer,
+    stopping: bool,
+}
+
+impl Shard {
+    fn live(mut self) {
+        signal::block_sigpipe();
+        // After a panic, which only a defect here or in a sink can cause, no transfer's state is to be trusted: all
+        // of them are given up, and the thread is there for the next ones.
+        while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            for key in self.transfers.keys(|_| true) {
+                let _ = catch_unwind(AssertUnwindSafe(|| self.abort(key, Abort::Release)));
+            }
+        }
+    }
+
+    fn work(&mut self) {
+        let mut events = Events::with_capacity(EVENTS_PER_LOOK);
+        loop {
+            self.handle_messages();
+            if self.stopping && self.transfers.is_empty() {
+                return;
+            }
+            for _ in 0..ATTEMPTS_PER_LOOK {
+                let Some(key) = self.ready.pop_front() else {
+                    break;
+                };
+                self.attempt(key);
+            }
+            self.fire_timers();
+            match self.poll.poll(&mut events, self.patience()) {
+                Ok(()) => self.handle_events(&events),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.do_without_poller(&error),
+            }
+        }
+    }
+
+    /// How long the poller may wait: not at all while an attempt can be made.
+    fn patience(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let (due, _) = self.timers.first()?;
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    fn handle_messages(&mut self) {
+        if self.messages.is_empty() {
+            self.door.drain(&mut self.messages);
+            self.messages.reverse();
+        }
+        while let Some(message) = self.messages.pop() {
+            match message {
+                Message::Start(running) => self.take_on(running),
+                Message::Abort(id, how) => {
+                    if let Some(&key) = self.keys.get(&id) {
+                        self.abort(key, how);
+                    }
+                }
+                Message::Back(back) => self.welcome_back(back),
+                Message::Cancel(owner, acknowledge) => {
+                    self.cancel(owner);
+                    drop(acknowledge);
+                }
+                Message::Stop => self.stop(),
+            }
+        }
+    }
+
+    fn handle_events(&mut self, events: &Events) {
+        for event in events.iter().filter(|event| event.token() != WAKER) {
+            let Some(key) = self.transfers.key_at(event.token().0) else {
+                continue;
+            };
+            // Whatever the event is, an attempt finds out: a broken connection makes it fail.
+            if self
+                .transfers
+                .get_mut(key)
+                .is_some_and(|running| running.become_writable())
+            {
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    fn cancel(&mut self, owner: OwnerId) {
+        for key in self.transfers.keys(|running| running.owner == owner) {
+            if let Some(running) = self.transfers.get_mut(key) {
+                running.sink = None;
+            }
+            self.abort(key, Abort::Release);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        for key in self.transfers.keys(|_| true) {
+            self.abort(key, Abort::Release);
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some(&(time, key)) = self.timers.first()
+            && time <= Instant::now()
+        {
+            self.timers.pop_first();
+            if let Some(progress) = self
+                .transfers
+                .get_mut(key)
+                .and_then(|running| running.progress.as_mut())
+            {
+                progress.timer = None;
+            }
+            self.report_progress(key);
+        }
+    }
+
+    /// epoll_wait(2) fails only on a descriptor that is no poller any more: somebody in the process has closed ours.
+    /// Who waits would wait for ever, so it ends with the error; attempts and messages still get their turns.
+    fn do_without_poller(&mut self, error: &io::Error) {
+        for key in self
+            .transfers
+            .keys(|running| !running.is_away() && running.next_attempt().is_none())
+        {
+            if let Some(running) = self.transfers.get_mut(key) {
+                running.fail(error);
+            }
+            self.finish(key);
+        }
+        thread::sleep(BROKEN_POLLER_PAUSE);
+    }
+}

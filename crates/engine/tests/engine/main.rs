@@ -1,0 +1,13 @@
+//! The engine with real sockets and files. Tests that change or count something of the whole process run in a process
+//! of their own ([`scene::alone`]).
+
+mod cold;
+mod descriptors;
+mod endings;
+mod fallback;
+mod inline;
+mod progress;
+mod readiness;
+mod scene;
+mod threads;
+mod whole;

@@ -1,0 +1,239 @@
+//! Whole files, and parts of them.
+
+use std::io::{Read, Seek};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+
+use sendfile64_core::{End, Ladder, Method};
+use sendfile64_engine::{Config, Event};
+
+use crate::scene::{MIB, Plan, Sample, Scene, assert_same, fill, read_all, tcp, unix};
+
+#[test]
+fn a_file_arrives_whole() {
+    let sample = Sample::new(5 * MIB + 123);
+    for pair in [tcp, unix] {
+        let scene = Scene::new();
+        let (sending, peer) = pair();
+        let reader = read_all(peer);
+        let completion = scene.run(&sending, &sample.fd, Plan::count(sample.bytes.len()));
+        drop(sending);
+        assert_same(&reader.join().expect("the reader"), &sample.bytes);
+        assert_eq!(completion.end, End::Done);
+        assert_eq!(completion.transfer.bytes_sent(), sample.bytes.len() as u64);
+        assert_eq!(completion.transfer.method(), Method::Sendfile);
+        assert_eq!(completion.transfer.ladder().fallbacks().count(), 0);
+        assert!(
+            completion.syscalls >= 6,
+            "a quantum is 1 MiB, and there were {} calls",
+            completion.syscalls
+        );
+    }
+}
+
+#[test]
+fn a_range_arrives_and_no_byte_beside_it() {
+    let sample = Sample::new(3 * MIB);
+    for (start, count) in [
+        (1, 2 * MIB),
+        (MIB + 17, MIB + 3),
+        (3 * MIB - 70_000, 70_000),
+    ] {
+        let scene = Scene::new();
+        let (sending, peer) = tcp();
+        let reader = read_all(peer);
+        let plan = Plan {
+            start: start as u64,
+            ..Plan::count(count)
+        };
+        let completion = scene.run(&sending, &sample.fd, plan);
+        drop(sending);
+        assert_eq!(completion.end, End::Done);
+        assert_same(
+            &reader.join().expect("the reader"),
+            &sample.bytes[start..start + count],
+        );
+    }
+}
+
+#[test]
+fn without_a_count_the_end_of_the_file_is_the_end() {
+    let sample = Sample::new(2 * MIB + 5);
+    let scene = Scene::new();
+    let (sending, peer) = unix();
+    let reader = read_all(peer);
+    let completion = scene.run(
+        &sending,
+        &sample.fd,
+        Plan {
+            start: 5,
+            ..Plan::default()
+        },
+    );
+    drop(sending);
+    assert_eq!(completion.end, End::Done);
+    assert_same(&reader.join().expect("the reader"), &sample.bytes[5..]);
+}
+
+#[test]
+fn two_hundred_transfers_at_once_mix_nothing_up() {
+    const TRANSFERS: usize = 200;
+    let sample = Sample::new(MIB + TRANSFERS);
+    let scene = Scene::new();
+    let mut running = Vec::new();
+    for number in 0..TRANSFERS {
+        let (sending, peer) = if number % 2 == 0 { tcp() } else { unix() };
+        let plan = Plan {
+            start: number as u64,
+            ..Plan::count(MIB)
+        };
+        let id = scene.start(&sending, &sample.fd, plan);
+        running.push((number, id, sending, read_all(peer)));
+    }
+    for (number, id, sending, reader) in running {
+        assert_eq!(scene.completion(id).end, End::Done);
+        drop(sending);
+        assert_same(
+            &reader.join().expect("a reader"),
+            &sample.bytes[number..number + MIB],
+        );
+    }
+    assert_eq!(scene.rest().len(), 0, "one completion each");
+    assert_eq!(Arc::strong_count(&sample.fd), 1);
+}
+
+/// The reader takes a little whenever there is something, so the socket is full nearly all the time.
+#[test]
+fn a_slow_reader_gets_everything() {
+    let sample = Sample::new(6 * MIB + 1);
+    for pair in [tcp, unix] {
+        let scene = Scene::new();
+        let (sending, peer) = pair();
+        let full = fill(&sending);
+        let reader = thread::spawn(move || read_in_sips(peer));
+        let completion = scene.run(&sending, &sample.fd, Plan::count(sample.bytes.len()));
+        drop(sending);
+        assert_same(&reader.join().expect("the reader")[full..], &sample.bytes);
+        assert_eq!(completion.end, End::Done);
+        assert!(completion.transfer.would_block() > 0, "the socket was full");
+    }
+}
+
+fn read_in_sips(mut peer: UnixStream) -> Vec<u8> {
+    let mut received = Vec::new();
+    let mut sip = [0; 3000];
+    loop {
+        match peer.read(&mut sip).expect("bytes in time") {
+            0 => return received,
+            length => received.extend_from_slice(&sip[..length]),
+        }
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_forced_copy_is_a_copy() {
+    let sample = Sample::new(2 * MIB + 77);
+    let scene = Scene::new();
+    let (sending, peer) = tcp();
+    let reader = thread::spawn(move || read_in_sips(peer));
+    let plan = Plan {
+        ladder: Ladder::only(Method::Copy),
+        ..Plan::count(sample.bytes.len())
+    };
+    let completion = scene.run(&sending, &sample.fd, plan);
+    drop(sending);
+    assert_same(&reader.join().expect("the reader"), &sample.bytes);
+    assert_eq!(
+        (completion.end, completion.transfer.method()),
+        (End::Done, Method::Copy)
+    );
+    assert!(
+        completion.syscalls >= 2 * 17,
+        "read and send for each 128 KiB: {}",
+        completion.syscalls
+    );
+}
+
+#[test]
+fn the_files_own_position_moves_only_when_asked_to() {
+    const START: usize = 1000;
+    const COUNT: usize = MIB + 500;
+    let sample = Sample::new(2 * MIB);
+    for method in [Method::Sendfile, Method::Copy] {
+        for own_position in [true, false] {
+            let scene = Scene::new();
+            let (sending, peer) = unix();
+            let reader = read_all(peer);
+            let mut file = std::fs::File::from(sample.fd.try_clone().expect("a duplicate"));
+            file.seek(std::io::SeekFrom::Start(START as u64))
+                .expect("a position");
+            let ladder = Ladder::only(method);
+            let plan = Plan {
+                start: START as u64,
+                ladder,
+                own_position,
+                ..Plan::count(COUNT)
+            };
+            let completion = scene.run(&sending, &sample.fd, plan);
+            drop(sending);
+            assert_eq!(completion.end, End::Done);
+            assert_same(
+                &reader.join().expect("the reader"),
+                &sample.bytes[START..START + COUNT],
+            );
+            let expected = if own_position { START + COUNT } else { START };
+            assert_eq!(
+                file.stream_position().expect("a position"),
+                expected as u64,
+                "{method:?} {own_position}"
+            );
+        }
+    }
+}
+
+/// All of them wait with a full socket, then all readers start at once.
+#[test]
+fn a_short_transfer_does_not_wait_for_long_ones() {
+    const LONG: usize = 4;
+    let sample = Sample::new(48 * MIB);
+    let scene = Scene::with(Config {
+        shards: 1,
+        ..Config::default()
+    });
+    let start_line = Arc::new(Barrier::new(LONG + 1));
+    let counts = [48 * MIB, 48 * MIB, 48 * MIB, 48 * MIB, 2 * MIB];
+    let (finished, order) = mpsc::channel();
+    let mut sockets = Vec::new();
+    let ids = counts.map(|count| {
+        let (sending, mut peer) = unix();
+        let id = scene.start(&sending, &sample.fd, Plan::count(count));
+        sockets.push(sending);
+        let (start_line, finished) = (Arc::clone(&start_line), finished.clone());
+        thread::spawn(move || {
+            start_line.wait();
+            let mut buffer = vec![0; MIB];
+            let mut left = count;
+            while left > 0 {
+                left -= peer.read(&mut buffer).expect("bytes in time");
+            }
+            let _ = finished.send(count);
+        });
+        id
+    });
+    let first = scene.event(|event| matches!(event, Event::Completed(_)));
+    let Event::Completed(first) = first else {
+        unreachable!("asked for a completion")
+    };
+    assert_eq!(first.id, ids[LONG], "the short one is the first");
+    for id in &ids[..LONG] {
+        assert_eq!(scene.completion(*id).end, End::Done);
+    }
+    drop(finished);
+    assert_eq!(
+        order.iter().count(),
+        counts.len(),
+        "every reader had all its bytes"
+    );
+}
