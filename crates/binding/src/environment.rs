@@ -1,0 +1,157 @@
+//! One JavaScript environment (the main thread or a worker): starts transfers and hears of them in batches.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use napi::bindgen_prelude::{Buffer, Either, Env, Function, Result, Status};
+use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use sendfile64_core::{Request, Transfer};
+
+use crate::executor::{Link, Start, Started};
+use crate::number::{JsBytes, from_js};
+use crate::planner::ladder;
+use crate::records::EventRecord;
+use crate::source::Source;
+
+/// Wakes JavaScript with everything that has happened. Weak: by itself it does not keep the process alive.
+type Wake = ThreadsafeFunction<(), (), Vec<EventRecord>, Status, false, true>;
+
+/// How many transfers and opens JavaScript waits for. While there is one, the environment stays alive.
+struct Pending {
+    count: Cell<usize>,
+    wake: OnceLock<Arc<Wake>>,
+}
+
+impl Pending {
+    fn add(&self, env: &Env) {
+        self.count.set(self.count.get() + 1);
+        if self.count.get() == 1
+            && let Some(wake) = self.wake.get()
+        {
+            // SAFETY: called on the environment's own thread, while it lives, with the function it has created. A
+            // failure could only mean that the environment is ending.
+            let _ = unsafe { napi::sys::napi_ref_threadsafe_function(env.raw(), wake.raw()) };
+        }
+    }
+
+    fn remove(&self, env: &Env, finished: usize) {
+        if finished == 0 {
+            return;
+        }
+        self.count.set(self.count.get().saturating_sub(finished));
+        if self.count.get() == 0
+            && let Some(wake) = self.wake.get()
+        {
+            // SAFETY: as in `add`.
+            let _ = unsafe { napi::sys::napi_unref_threadsafe_function(env.raw(), wake.raw()) };
+        }
+    }
+}
+
+/// The connection between one environment and the engine.
+#[napi]
+pub struct Environment {
+    link: Arc<Link>,
+    pending: Rc<Pending>,
+}
+
+#[napi]
+impl Environment {
+    /// `onEvents` gets everything of one turn of the event loop in one call.
+    #[napi(constructor)]
+    pub fn new(env: Env, on_events: Function<'_, Vec<EventRecord>, ()>) -> Result<Self> {
+        let slot: Arc<OnceLock<Arc<Wake>>> = Arc::new(OnceLock::new());
+        let sender = Arc::clone(&slot);
+        let link = Arc::new(Link::new(move || {
+            if let Some(wake) = sender.get() {
+                wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        }));
+        let pending = Rc::new(Pending { count: Cell::new(0), wake: OnceLock::new() });
+        let wake = Arc::new(build_wake(&on_events, Arc::clone(&link), Rc::clone(&pending))?);
+        let _ = slot.set(Arc::clone(&wake));
+        let _ = pending.wake.set(wake);
+        // Hooks run last in, first out: after the function above was made, so before Node takes it down.
+        env.add_env_cleanup_hook(Arc::clone(&link), |link| link.close())?;
+        Ok(Self { link, pending })
+    }
+
+    /// Starts to move `count` bytes of `source` from `offset` to the socket `outFd`, which is duplicated at once.
+    /// Returns what has become of it where that needed no waiting, else its id, or the negative errno.
+    /// `methods`: 0 sendfile then copy, 1 sendfile only, 2 copy only. `quantum` in bytes. `progressMs` 0: no ticks.
+    /// Arguments, not an object: reading its properties would cost more than starting the transfer.
+    #[napi]
+    pub fn start(
+        &self,
+        env: Env,
+        out_fd: i32,
+        source: &Source,
+        offset: JsBytes,
+        count: JsBytes,
+        quantum: u32,
+        methods: u32,
+        own_position: bool,
+        progress_ms: u32,
+    ) -> Either<f64, EventRecord> {
+        let Some(file) = source.file.as_ref() else {
+            return Either::A(-f64::from(crate::executor::CLOSED));
+        };
+        let request = Request {
+            start: from_js(offset),
+            count: Some(from_js(count)),
+            quantum: u64::from(quantum),
+            ladder: ladder(methods),
+        };
+        let start = Start { out_fd, file, transfer: Transfer::new(request), own_position, progress_ms };
+        match self.link.start(start) {
+            Ok(Started::Finished(event)) => Either::B(event),
+            Ok(Started::Queued(id)) => {
+                self.pending.add(&env);
+                Either::A(id as f64)
+            }
+            Err(errno) => Either::A(-f64::from(errno)),
+        }
+    }
+
+    /// Ends a transfer where it is; its completion comes as an event. `shutdown`: the owner has closed the socket, so
+    /// the peer must see the end now although our duplicate is still open. Unknown ids are ignored.
+    #[napi]
+    pub fn abort(&self, id: f64, shutdown: bool) {
+        self.link.abort(id as u64, shutdown);
+    }
+
+    /// Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno.
+    #[napi]
+    pub fn open(&self, env: Env, path: Buffer) -> f64 {
+        match self.link.open(&path) {
+            Ok(id) => {
+                self.pending.add(&env);
+                id as f64
+            }
+            Err(errno) => -f64::from(errno),
+        }
+    }
+
+    /// The file of an `opened` event without errno; null the second time.
+    #[napi]
+    pub fn take_opened(&self, id: f64) -> Option<Source> {
+        self.link.take_opened(id as u64).map(Source::of)
+    }
+}
+
+fn build_wake(
+    on_events: &Function<'_, Vec<EventRecord>, ()>,
+    link: Arc<Link>,
+    pending: Rc<Pending>,
+) -> Result<Wake> {
+    on_events.build_threadsafe_function::<()>().weak::<true>().build_callback(
+        move |context: ThreadsafeCallContext<()>| {
+            let events = link.drain();
+            let finished = events.iter().filter(|event| event.kind != EventRecord::PROGRESS).count();
+            pending.remove(&context.env, finished);
+            Ok(events)
+        },
+    )
+}
