@@ -1,0 +1,8 @@
+/** sendfile64: sends files from Node.js at kernel speed. */
+export { SendfileError, type SendfileErrorCode } from './lib/errors.ts'
+export type { Method, SendfileOptions } from './lib/options.ts'
+export { type DestinationArgument, sendfile } from './lib/sendfile.ts'
+export { sendfileSync } from './lib/sendfile-sync.ts'
+export type { Fallback, SendfileResult } from './lib/settlement.ts'
+export type { SourceArgument } from './lib/source.ts'
+export { type MethodSupport, support, type Support } from './lib/support.ts'

@@ -1,0 +1,145 @@
+/** What may be sent to, and by which executor. */
+import dgram from 'node:dgram'
+import http from 'node:http'
+import net from 'node:net'
+import tls from 'node:tls'
+
+import { native } from './binding.ts'
+import { badDestination, invalidType } from './errors.ts'
+import { type Destination, isHeld } from './hold.ts'
+import { markersWork, type Obstacle } from './marker.ts'
+import { handleFd, handleName, hasOwnSend, hasOwnWrites, hookSocket, isEncrypted, sentHeader } from './node-internals.ts'
+import type { Bytes } from './options.ts'
+
+/** How the bytes get to a destination. */
+export type Route =
+  /** By a marker chunk through the socket. */
+  | { readonly by: 'socket'; readonly socket: net.Socket }
+  /** By a marker chunk through an http message. */
+  | { readonly by: 'message'; readonly message: http.OutgoingMessage }
+  /** By reading and writing in JavaScript. */
+  | { readonly by: 'copy'; readonly obstacle: Obstacle }
+
+const TLS: Obstacle = { code: 'TLS', reason: 'the bytes must be encrypted, and the kernel does not have the keys' }
+
+/** Bun and Deno have sockets of their own making behind the same classes. */
+const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)
+const usesMarkers = isNode && markersWork()
+
+/**
+ * Checks that the argument can be sent to at all.
+ * @throws {TypeError} ERR_INVALID_ARG_TYPE
+ * @throws {SendfileError} ERR_SENDFILE_DESTINATION: a datagram socket, or a stream that is closed, ended or read-only
+ */
+export function parseDestination(destination: unknown): Destination {
+  if (destination instanceof dgram.Socket) {
+    throw badDestination('A datagram socket cannot be sent to: one file would become packets of any size')
+  }
+  if (!isDestination(destination)) {
+    const expected = 'an instance of Socket, ServerResponse, ClientRequest or Writable'
+    throw invalidType('destination', expected, destination)
+  }
+  const state = closedState(destination)
+  if (state !== undefined) throw badDestination(`The destination is ${state}: nothing can be sent to it any more`)
+  return destination
+}
+
+function isDestination(value: unknown): value is Destination {
+  if (typeof value !== 'object' || value === null) return false
+  return ['write', 'end', 'on'].every((name) => typeof Reflect.get(value, name) === 'function')
+}
+
+/** Why nothing more can be written, `undefined` if it can. */
+export function closedState(destination: Destination): string | undefined {
+  const is = (name: string, value: boolean): boolean => Reflect.get(destination, name) === value
+  if (is('destroyed', true)) return 'destroyed'
+  if (is('writableEnded', true)) return 'ended'
+  if (is('closed', true)) return 'closed'
+  if (is('writable', false)) return 'not writable'
+  const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
+  return socket?.destroyed === true ? 'closed by its client' : undefined
+}
+
+/** The connection of a response: known through the request while an earlier response has the socket. */
+export function serverSocket(response: http.ServerResponse): net.Socket | null {
+  return response.socket ?? response.req.socket
+}
+
+/** Which way to take, before any byte of this transfer is written. */
+export function routeTo(destination: Destination): Route {
+  if (destination instanceof http.OutgoingMessage) return routeToMessage(destination)
+  if (destination instanceof net.Socket) {
+    const obstacle = markerObstacle(destination)
+    if (obstacle === undefined) return { by: 'socket', socket: destination }
+    return { by: 'copy', obstacle }
+  }
+  return { by: 'copy', obstacle: foreign(destination) }
+}
+
+function routeToMessage(message: http.OutgoingMessage): Route {
+  const socket = message instanceof http.ServerResponse ? serverSocket(message) : message.socket
+  const secure = message instanceof http.ClientRequest && message.protocol === 'https:'
+  const obstacle = secure ? TLS : !usesMarkers ? PLATFORM : socket === null ? undefined : markerObstacle(socket)
+  if (obstacle !== undefined) return { by: 'copy', obstacle }
+  if (!hasOwnSend(message)) return { by: 'copy', obstacle: wrapped('_send') }
+  return { by: 'message', message }
+}
+
+/** Why no marker may be written to this socket. */
+function markerObstacle(socket: net.Socket): Obstacle | undefined {
+  if (!usesMarkers) return PLATFORM
+  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return TLS
+  if (socket.write !== net.Socket.prototype.write && !isHeld(socket)) return wrapped('write')
+  return kernelObstacle(socket)
+}
+
+/** Why the kernel cannot send to this socket. Asked again when its turn comes. */
+function kernelObstacle(socket: net.Socket): Obstacle | undefined {
+  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return TLS
+  if (native === undefined) return { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
+  if (!hasOwnWrites(socket)) return wrapped('_write')
+  const name = handleName(socket)
+  if (name === undefined) return undefined // not connected yet, or closed: Node says which when its turn comes
+  if (name !== 'TCP' && name !== 'Pipe') return { code: 'FOREIGN', reason: `the socket's handle is a ${name}` }
+  // Standard streams may be pipes in blocking mode that other processes share.
+  const fd = handleFd(socket)
+  return fd >= 0 && fd <= 2 ? { code: 'FOREIGN', reason: 'the socket is a standard stream' } : undefined
+}
+
+const PLATFORM: Obstacle = { code: 'PLATFORM', reason: 'this runtime is not Node.js, or one that is not known yet' }
+
+function wrapped(method: string): Obstacle {
+  return { code: 'WRAPPED', reason: `${method} of the destination has been replaced` }
+}
+
+function foreign(destination: Destination): Obstacle {
+  const name = destination.constructor.name
+  if (name.includes('Http2')) return { code: 'HTTP2', reason: 'HTTP/2 frames the bytes in Node' }
+  return { code: 'FOREIGN', reason: `the destination is no socket of node:net but a ${name}` }
+}
+
+/** Makes the sockets under a route know markers, as soon as there are any. */
+export function prepare(route: Route): void {
+  const hook = (socket: net.Socket): void => hookSocket(socket, kernelObstacle)
+  if (route.by === 'socket') hook(route.socket)
+  if (route.by !== 'message') return
+  const { message } = route
+  const socket = message instanceof http.ServerResponse ? serverSocket(message) : message.socket
+  if (socket !== null) hook(socket)
+  else message.once('socket', hook) // emitted before the message is flushed to it
+}
+
+/**
+ * Middleware may have replaced `write`. Once the headers are fixed, a Content-Length of exactly these bytes and no
+ * encoding prove that it will not alter the body; then the marker goes past it. The headers are fixed here, as the
+ * first `write` would have done it.
+ */
+export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
+  if (isHeld(message) || message.write === http.OutgoingMessage.prototype.write) return undefined
+  if (!(message instanceof http.ServerResponse)) return wrapped('write')
+  if (!message.headersSent) message.writeHead(message.statusCode)
+  const header = sentHeader(message) ?? ''
+  const length = /^content-length: *(\d+) *$/im.exec(header)?.[1]
+  const encoded = /^(content|transfer)-encoding:/im.test(header)
+  return length === String(count) && !encoded ? undefined : wrapped('write')
+}

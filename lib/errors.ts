@@ -1,0 +1,192 @@
+/** Every error of the package: the table of codes, the classes, and the wording. Imports nothing of ours. */
+import { getSystemErrorMap, inspect } from 'node:util'
+
+/** The codes that are ours, with what they mean. The kernel's own codes (EPIPE, EIO, …) come beside them. */
+export const ERROR_CODES = {
+  ABORT_ERR: 'The operation was aborted',
+  ERR_SENDFILE_BINDING: 'No binding could be loaded',
+  ERR_SENDFILE_BUSY: 'The destination already carries another transfer that cannot be queued',
+  ERR_SENDFILE_DESTINATION: 'The destination cannot be sent to',
+  ERR_SENDFILE_TRUNCATED: 'The file ended before count',
+  ERR_SENDFILE_UNSUPPORTED: 'No method can do this pair of source and destination',
+} as const
+
+export type SendfileErrorCode = keyof typeof ERROR_CODES
+
+/** How far a transfer had come when it failed. */
+export interface Account {
+  /** Bytes that the destination has accepted. */
+  readonly bytesSent: number | bigint
+  /** The offset of the byte after the last one sent. */
+  readonly offset: number | bigint
+}
+
+const NOTHING_SENT: Account = { bytesSent: 0, offset: 0 }
+
+interface Details {
+  readonly account?: Account
+  readonly errno?: number
+  readonly syscall?: string
+  readonly path?: string | undefined
+  readonly cause?: unknown
+}
+
+/**
+ * A transfer that failed after its arguments were found good. Match on `code`.
+ */
+export class SendfileError extends Error {
+  override readonly name: string = 'SendfileError'
+  /** One of `ERR_SENDFILE_*`, `ABORT_ERR`, or the kernel's answer: `EPIPE`, `ECONNRESET`, `EIO`, … */
+  readonly code: string
+  /** Bytes that the destination had accepted; a bigint with the option `bigint`. */
+  readonly bytesSent: number | bigint
+  /** The offset of the byte after the last one sent. */
+  readonly offset: number | bigint
+  /** The kernel's error number, negative as Node writes it. */
+  declare readonly errno?: number
+  /** The system call that failed. */
+  declare readonly syscall?: string
+  /** The path that was opened or sent, where there is one. */
+  declare readonly path?: string
+
+  constructor(code: string, message: string, details: Details = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    const account = details.account ?? NOTHING_SENT
+    this.bytesSent = account.bytesSent
+    this.offset = account.offset
+    if (details.errno !== undefined) this.errno = details.errno
+    if (details.syscall !== undefined) this.syscall = details.syscall
+    if (details.path !== undefined) this.path = details.path
+  }
+}
+
+/** Web and Node call this one AbortError; `code` is Node's. */
+class AbortError extends SendfileError {
+  override readonly name = 'AbortError'
+}
+
+/** `signal` fired: code ABORT_ERR, `cause` is the signal's reason. */
+export function aborted(signal: AbortSignal, account?: Account): SendfileError {
+  return new AbortError('ABORT_ERR', ERROR_CODES.ABORT_ERR, withAccount(account, { cause: signal.reason }))
+}
+
+/** The file ended before `count`. */
+export function truncated(count: number | bigint, account: Account, path?: string): SendfileError {
+  const message =
+    `The file ended ${BigInt(count) - BigInt(account.bytesSent)} bytes before the ${count} that were asked for` +
+    `${path === undefined ? '' : ` ('${path}')`}. Send a file that is not being shortened, or a smaller count`
+  return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account, path })
+}
+
+/** The destination cannot be sent to, or has gone away without a word from the kernel. */
+export function badDestination(message: string, account?: Account): SendfileError {
+  return new SendfileError('ERR_SENDFILE_DESTINATION', message, withAccount(account, {}))
+}
+
+/** No method is left, or none can do it. `errno` (negative) is the kernel's last refusal. */
+export function unsupported(message: string, account?: Account, errno?: number, syscall = 'sendfile'): SendfileError {
+  const cause = errno === undefined ? undefined : systemError(errno, syscall)
+  return new SendfileError('ERR_SENDFILE_UNSUPPORTED', message, withAccount(account, { cause }))
+}
+
+/** The destination is being handed over while a transfer runs on it. */
+export function busy(taker: string): SendfileError {
+  const message = `The socket cannot be handed to ${taker} while a transfer runs on it. Wait for its sendfile() first`
+  return new SendfileError('ERR_SENDFILE_BUSY', message)
+}
+
+/** Neither the native nor the WASI binding could be loaded. */
+export function noBinding(reason: string, cause?: unknown): SendfileError {
+  return new SendfileError('ERR_SENDFILE_BINDING', reason, { cause })
+}
+
+/** The kernel's answer. `errno` is negative, as Node writes it. */
+export function systemError(errno: number, syscall: string, account?: Account, path?: string): SendfileError {
+  const [code, text] = getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error']
+  const message = `${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`
+  return new SendfileError(code, message, withAccount(account, { errno, syscall, path }))
+}
+
+/** An error that somebody else reported about the destination or the source, with our account. */
+export function foreignError(error: unknown, account: Account, path?: string): SendfileError {
+  const found = errnoException(error)
+  const code = found?.code ?? 'ERR_SENDFILE_DESTINATION'
+  const message = error instanceof Error ? error.message : `The stream failed with ${inspect(error)}`
+  const details = { account, path: found?.path ?? path, cause: error }
+  if (found?.errno === undefined || found.syscall === undefined) return new SendfileError(code, message, details)
+  return new SendfileError(code, message, { ...details, errno: found.errno, syscall: found.syscall })
+}
+
+/** Whether an error carries a `code`, and so perhaps the other fields of a Node system error. */
+function errnoException(error: unknown): (Error & NodeJS.ErrnoException & { code: string }) | undefined {
+  const coded = (value: unknown): value is Error & NodeJS.ErrnoException & { code: string } =>
+    value instanceof Error && 'code' in value && typeof value.code === 'string'
+  return coded(error) ? error : undefined
+}
+
+function withAccount(account: Account | undefined, details: Details): Details {
+  return account === undefined ? details : { ...details, account }
+}
+
+/** The errno name of a negative errno: 'EAGAIN'. */
+export function errnoName(errno: number): string {
+  return getSystemErrorMap().get(errno)?.[0] ?? `E${-errno}`
+}
+
+/** Node's ERR_INVALID_ARG_TYPE, in Node's words. `expected` ends the sentence "must be …". */
+export function invalidType(name: string, expected: string, actual: unknown): TypeError {
+  return nodeError(
+    new TypeError(`The "${name}" ${kindOf(name)} must be ${expected}. Received ${describe(actual)}`),
+    'ERR_INVALID_ARG_TYPE',
+  )
+}
+
+/** Node's ERR_INVALID_ARG_VALUE, in Node's words. */
+export function invalidValue(name: string, actual: unknown, reason = 'is invalid'): TypeError {
+  const shown = inspect(actual)
+  const received = shown.length > 128 ? `${shown.slice(0, 128)}...` : shown
+  return nodeError(
+    new TypeError(`The ${kindOf(name)} '${name}' ${reason}. Received ${received}`),
+    'ERR_INVALID_ARG_VALUE',
+  )
+}
+
+/** Node's ERR_OUT_OF_RANGE, in Node's words. `range` ends the sentence "It must be …". */
+export function outOfRange(name: string, range: string, actual: number | bigint): RangeError {
+  const digits = typeof actual === 'bigint' ? `${actual}` : inspect(actual)
+  const large = /^-?\d+$/.test(digits) && (actual > 2 ** 32 || actual < -(2 ** 32))
+  const received = `${large ? digits.replace(/\B(?=(\d{3})+$)/g, '_') : digits}${typeof actual === 'bigint' ? 'n' : ''}`
+  return nodeError(
+    new RangeError(`The value of "${name}" is out of range. It must be ${range}. Received ${received}`),
+    'ERR_OUT_OF_RANGE',
+  )
+}
+
+/** Node's answer to headers that come too late. */
+export function headersSent(): Error {
+  return nodeError(new Error('Cannot write headers after they are sent to the client'), 'ERR_HTTP_HEADERS_SENT')
+}
+
+function kindOf(name: string): 'argument' | 'property' {
+  return name.includes('.') ? 'property' : 'argument'
+}
+
+/** Gives an error a code as Node's own errors have it: a property, and part of the stack's first line. */
+function nodeError<T extends Error>(error: T, code: string): T & { code: string } {
+  const stack = error.stack?.replace(error.name, `${error.name} [${code}]`)
+  if (stack !== undefined) error.stack = stack
+  return Object.assign(error, { code })
+}
+
+/** How Node names a value of the wrong type (lib/internal/errors.js, determineSpecificType). */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return `${value}`
+  if (typeof value === 'function') return `function ${value.name}`
+  if (typeof value === 'object') {
+    const name: unknown = value.constructor?.name
+    return typeof name === 'string' && name !== '' ? `an instance of ${name}` : inspect(value, { depth: -1 })
+  }
+  const shown = inspect(value, { colors: false })
+  return `type ${typeof value} (${shown.length > 28 ? `${shown.slice(0, 25)}...${typeof value === 'string' ? "'" : ''}` : shown})`
+}

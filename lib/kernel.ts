@@ -1,0 +1,89 @@
+/** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
+import { EVENT, type EngineEvent, type Environment, native, type NativeSource } from './binding.ts'
+import type { Bytes } from './options.ts'
+
+/** What the engine is asked to do. */
+export interface Command {
+  /** The destination's number, valid in this tick: it is duplicated at once. */
+  readonly fd: number
+  readonly source: NativeSource
+  readonly offset: Bytes
+  readonly count: Bytes
+  /** A ladder of lib/binding.ts. */
+  readonly ladder: number
+  readonly ownPosition: boolean
+  /** The longest time between two progress events while bytes move, in ms; 0 for none. */
+  readonly progressMs: number
+}
+
+/** Who hears of a transfer. */
+export interface Listener {
+  progress(bytesSent: number): void
+  completed(event: EngineEvent): void
+}
+
+/** Most bytes per attempt: 1 MiB, as crates/core's DEFAULT_QUANTUM. */
+const QUANTUM = 1 << 20
+
+const listeners = new Map<number, Listener>()
+const opens = new Map<number, (errno: number) => void>()
+let environment: Environment | undefined
+
+function connect(): Environment {
+  if (native === undefined) throw new TypeError('the kernel executor needs the addon')
+  environment ??= new native.Environment(dispatch)
+  return environment
+}
+
+/**
+ * Starts a transfer. Returns the event of its completion where it needed no waiting, else its id; a number below 0 is
+ * the negative errno of a transfer that could not be started.
+ */
+export function start(command: Command, listener: Listener): EngineEvent | number {
+  const { fd, source, offset, count, ladder, ownPosition, progressMs } = command
+  const started = connect().start(fd, source, offset, count, QUANTUM, ladder, ownPosition, progressMs)
+  if (typeof started === 'number' && started >= 0) listeners.set(started, listener)
+  return started
+}
+
+/** Ends a transfer where it is; its listener hears of the completion. */
+export function abort(id: number, shutdown: boolean): void {
+  connect().abort(id, shutdown)
+}
+
+/** Opens a file on a thread that may wait for the disk. Resolves with a negative errno where that failed. */
+export function open(path: Buffer): Promise<NativeSource | number> {
+  return new Promise((resolve) => {
+    const link = connect()
+    const id = link.open(path)
+    if (id < 0) resolve(id)
+    else opens.set(id, (errno) => resolve(errno === 0 ? (link.takeOpened(id) ?? -1) : -errno))
+  })
+}
+
+/** Everything of one turn of the event loop. An exception of one listener must not cost the others their events. */
+function dispatch(events: readonly EngineEvent[]): void {
+  for (const event of events) {
+    try {
+      tell(event)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+}
+
+function tell(event: EngineEvent): void {
+  if (event.kind === EVENT.progress) {
+    listeners.get(event.id)?.progress(event.bytesSent)
+  } else if (event.kind === EVENT.completed) {
+    const listener = listeners.get(event.id)
+    listeners.delete(event.id)
+    listener?.completed(event)
+  } else {
+    const opened = opens.get(event.id)
+    opens.delete(event.id)
+    opened?.(event.errno)
+  }
+}

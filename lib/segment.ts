@@ -1,0 +1,170 @@
+/** A range of an open file on its way through a socket: waits for its turn, is moved, and tells how that ended. */
+import { AsyncResource } from 'node:async_hooks'
+import { constants } from 'node:os'
+
+import { END, EVENT, type EngineEvent, LADDER, type NativeSource } from './binding.ts'
+import { copyRange, type Range, type RangeEnd } from './copy.ts'
+import * as kernel from './kernel.ts'
+import { type Obstacle, type Place, PROTOCOL, type Running, type Segment, type WriteCallback, type WriteChunk } from './marker.ts'
+import type { Bytes } from './options.ts'
+
+/** What is heard of a segment. */
+export interface SegmentOwner {
+  /** The bytes are being moved from `offset` on. */
+  started(offset: Bytes): void
+  /** It is over, once: `event` where the kernel moved it, `obstacle` where JavaScript had to. Returns the error. */
+  ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined
+}
+
+/** A range that the kernel can read, of known length. */
+export interface KernelRange extends Range {
+  readonly source: NativeSource
+  readonly count: Bytes
+}
+
+/** Writable adds and subtracts the lengths of chunks as doubles: they must stay exact. */
+const MAX_LENGTH = 2 ** 52
+const COPY_CHUNK = 256 * 1024
+/** Bytes move at least this often while a socket without idle timeout is watched, in ms. */
+const TICK_MS = 100
+
+const NOTHING_SENT: Omit<RangeEnd, 'end'> = { bytesSent: 0, errno: 0, syscalls: 0, wouldBlock: 0 }
+
+const { ECONNABORTED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENOTCONN, EPIPE, ETIMEDOUT } = constants.errno
+const CONNECTION_LOST: ReadonlySet<number> = new Set([
+  ECONNABORTED,
+  ECONNRESET,
+  EHOSTUNREACH,
+  ENETDOWN,
+  ENETUNREACH,
+  ENOTCONN,
+  EPIPE,
+  ETIMEDOUT,
+])
+
+export class FileSegment implements Segment, Running {
+  readonly protocol = PROTOCOL
+  readonly length: number
+  readonly #range: KernelRange
+  readonly #ladder: number
+  /** An http message has announced the length: if it cannot be met, the connection ends. */
+  readonly #framed: boolean
+  readonly #owner: SegmentOwner
+  #phase: 'waiting' | 'running' | 'over' = 'waiting'
+  #cancelled = false
+  #transferId: number | undefined
+  #destroyedBy: { readonly error: Error | null } | undefined
+
+  constructor(range: KernelRange, ladder: number, framed: boolean, owner: SegmentOwner) {
+    this.length = Number(range.count) < MAX_LENGTH ? Number(range.count) : MAX_LENGTH
+    this.#range = range
+    this.#ladder = ladder
+    this.#framed = framed
+    this.#owner = owner
+  }
+
+  /** Whether its turn has not come yet. */
+  get isWaiting(): boolean {
+    return this.#phase === 'waiting'
+  }
+
+  /** Moves no further byte. What has not begun ends at once, what runs ends when the engine has stopped. */
+  cancel(): void {
+    if (this.#cancelled || this.#phase === 'over') return
+    this.#cancelled = true
+    if (this.#phase === 'waiting') {
+      this.#phase = 'over'
+      this.#owner.ended({ ...NOTHING_SENT, end: END.aborted })
+    } else if (this.#transferId !== undefined) {
+      kernel.abort(this.#transferId, false)
+    }
+  }
+
+  destroyed(error: Error | null, reset: boolean): void {
+    this.#destroyedBy = { error }
+    // A RST must not be preceded by the FIN of our shutdown.
+    if (this.#transferId !== undefined) kernel.abort(this.#transferId, !reset)
+  }
+
+  deliver(place: Place, callback: WriteCallback): void {
+    if (this.#phase === 'over') return this.#skip(place, callback)
+    const offset = this.#begin()
+    const resource = new AsyncResource('SENDFILE64')
+    const { hook } = place
+    const over = (event: EngineEvent): void => this.#deliveryOver(place, event, callback)
+    const command = {
+      fd: place.fd,
+      source: this.#range.source,
+      offset,
+      count: this.#range.count,
+      ladder: this.#ladder,
+      ownPosition: this.#range.ownPosition,
+      progressMs: place.idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(place.idleTimeout / 2)) : TICK_MS,
+    }
+    hook.dispatched += this.length
+    let unguard: (() => void) | undefined
+    const started = kernel.start(command, {
+      progress: () => place.refreshIdleTimer(),
+      completed: (event) => {
+        hook.running = undefined
+        unguard?.()
+        resource.runInAsyncScope(over, undefined, event)
+      },
+    })
+    if (typeof started === 'object') return over(started)
+    if (started < 0) return over(notStarted(-started, this.#ladder))
+    this.#transferId = started
+    hook.running = this
+    unguard = place.guard()
+  }
+
+  materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
+    if (this.#phase === 'over') return this.#skip(place, callback)
+    const end = (found: RangeEnd): void => {
+      this.#phase = 'over'
+      const error = this.#owner.ended(found, undefined, obstacle)
+      if (error !== undefined && this.#framed) place.destroy()
+      callback()
+    }
+    const offset = this.#begin()
+    if (this.#ladder === LADDER.sendfile) return end({ ...NOTHING_SENT, end: END.refused })
+    const take = (chunk: Buffer): Promise<void> =>
+      new Promise((resolve, reject) => write(chunk, (error) => (error ? reject(error) : resolve())))
+    const resource = new AsyncResource('SENDFILE64')
+    void copyRange({ ...this.#range, offset }, COPY_CHUNK, take, () => this.#cancelled).then((found) =>
+      resource.runInAsyncScope(end, undefined, found),
+    )
+  }
+
+  #begin(): Bytes {
+    this.#phase = 'running'
+    const { source, ownPosition, offset } = this.#range
+    const start = ownPosition ? source.position() : offset
+    this.#owner.started(start)
+    return start
+  }
+
+  /** It was cancelled while it waited; an announced length can no longer be met. */
+  #skip(place: Place, callback: WriteCallback): void {
+    if (this.#framed) place.destroy()
+    callback()
+  }
+
+  #deliveryOver(place: Place, event: EngineEvent, callback: WriteCallback): void {
+    this.#phase = 'over'
+    place.hook.dispatched += event.bytesSent - this.length
+    if (event.bytesSent > 0) place.refreshIdleTimer()
+    const gone = event.end === END.aborted && !this.#cancelled ? this.#destroyedBy : undefined
+    const error = this.#owner.ended(gone === undefined ? event : { ...event, end: END.failed, error: gone.error }, event)
+    if (error === undefined || this.#destroyedBy !== undefined) return callback()
+    if (this.#framed && event.errno !== 0) return callback(error)
+    if (this.#framed || CONNECTION_LOST.has(event.errno)) place.destroy()
+    callback()
+  }
+}
+
+/** A descriptor could not be duplicated, or a thread not be made: nothing has moved. */
+function notStarted(errno: number, ladder: number): EngineEvent {
+  const method = ladder === LADDER.copy ? 1 : 0
+  return { ...NOTHING_SENT, id: 0, kind: EVENT.completed, end: END.failed, errno, method, fallbacks: [] }
+}

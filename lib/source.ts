@@ -1,0 +1,163 @@
+/** Makes of a path, URL, FileHandle or fd number an open file and its size. */
+import fs from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+import { type FileStatus, KIND, native, type NativeSource } from './binding.ts'
+import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
+import * as kernel from './kernel.ts'
+import type { Bytes } from './options.ts'
+
+/** What can be sent. */
+export type SourceArgument = string | Uint8Array | URL | FileHandle | number
+
+/** A source whose type has been checked; nothing is open yet. */
+export type ParsedSource =
+  | { readonly kind: 'path'; readonly path: string | Buffer }
+  | { readonly kind: 'fd'; readonly fd: number }
+
+/** An open file. `close()` must be called once it is no longer needed; running transfers keep it open. */
+export interface OpenFile {
+  /** For `fs.read` in the portable executor. */
+  readonly fd: number
+  /** Where the kernel can read it. */
+  readonly native: NativeSource | undefined
+  readonly size: Bytes
+  readonly path: string | undefined
+  close(): void
+}
+
+const { EAGAIN, EBADF, EISDIR } = constants.errno
+
+/** Node's own functions, as they are before anybody replaces them. */
+const { open, openSync } = fs
+const ownFs = [open, openSync].every((method) => Function.prototype.toString.call(method).includes('binding.open('))
+
+export function parseSource(source: unknown): ParsedSource {
+  if (typeof source === 'number') return { kind: 'fd', fd: parseFd('source', source) }
+  if (typeof source === 'string' || source instanceof Uint8Array) return { kind: 'path', path: parsePath(source) }
+  if (source instanceof URL) return { kind: 'path', path: parsePath(fileURLToPath(source)) }
+  if (isFileHandle(source)) {
+    if (source.fd < 0) throw systemError(-EBADF, 'fstat')
+    return { kind: 'fd', fd: source.fd }
+  }
+  throw invalidType('source', 'of type string or number or an instance of Buffer, URL, or FileHandle', source)
+}
+
+/** A descriptor number, by Node's rules for `fd` arguments. */
+export function parseFd(name: string, fd: unknown): number {
+  if (typeof fd !== 'number') throw invalidType(name, 'of type number', fd)
+  if (!Number.isInteger(fd)) throw outOfRange(name, 'an integer', fd)
+  if (fd < 0 || fd > 0x7fffffff) throw outOfRange(name, '>= 0 && <= 2147483647', fd)
+  return fd
+}
+
+function parsePath(path: string | Uint8Array): string | Buffer {
+  const nul = typeof path === 'string' ? path.includes('\0') : path.includes(0)
+  if (nul) throw invalidValue('source', path, 'must be a string, Uint8Array, or URL without null bytes')
+  return typeof path === 'string' ? path : Buffer.from(path)
+}
+
+/** FileHandle is not exported by Node; a closed one has fd -1. */
+function isFileHandle(value: unknown): value is FileHandle {
+  if (typeof value !== 'object' || value === null) return false
+  return 'fd' in value && typeof value.fd === 'number' && 'read' in value && 'stat' in value && 'close' in value
+}
+
+/**
+ * Opens the source. Synchronous where no disk has to be asked, so that the length is known in the same tick.
+ * @throws {SendfileError} and Node's own errors of `fs.open`
+ */
+export function openFile(source: ParsedSource): OpenFile | Promise<OpenFile> {
+  if (source.kind === 'fd') return adopt(source.fd)
+  if (!opensNatively()) return openByNode(source.path)
+  const path = typeof source.path === 'string' ? Buffer.from(source.path) : source.path
+  const opened = native?.openCached(path) ?? -EAGAIN
+  if (typeof opened !== 'number') return confirm(opened, source.path) ?? openByNode(source.path)
+  if (opened !== -EAGAIN) return openByNode(source.path) // for Node's own error, and for files only Node knows
+  return openOnThread(path, source.path)
+}
+
+/**
+ * Only while nobody stands between `fs` and the file system: the permission model, or a replaced `fs.open` (mock file
+ * systems, packed apps).
+ */
+function opensNatively(): boolean {
+  const replaced = fs.open !== open || fs.openSync !== openSync
+  return native !== undefined && ownFs && !replaced && !('permission' in process)
+}
+
+async function openOnThread(path: Buffer, shown: string | Buffer): Promise<OpenFile> {
+  const opened = await kernel.open(path)
+  if (typeof opened === 'number') return openByNode(shown)
+  return confirm(opened, shown) ?? openByNode(shown)
+}
+
+/** The file if `fs` sees the same one behind this number; a virtual file system does not. */
+function confirm(source: NativeSource, path: string | Buffer | undefined): OpenFile | undefined {
+  const status = source.status()
+  if (typeof status !== 'number' && sameFile(status, statOrUndefined(source.fd))) {
+    return fromNative(source, status, path)
+  }
+  source.close()
+  return undefined
+}
+
+function sameFile(status: FileStatus, stats: fs.Stats | undefined): boolean {
+  if (stats === undefined) return false
+  const { dev, ino, size } = stats
+  return Number(status.device) === dev && Number(status.inode) === ino && Number(status.size) === size
+}
+
+function statOrUndefined(fd: number): fs.Stats | undefined {
+  try {
+    return fs.fstatSync(fd)
+  } catch {
+    return undefined
+  }
+}
+
+function fromNative(source: NativeSource, status: FileStatus, path: string | Buffer | undefined): OpenFile {
+  const shown = path?.toString()
+  if (status.kind !== KIND.regular) {
+    source.close()
+    throw notAFile(status.kind === KIND.directory, shown)
+  }
+  return { fd: source.fd, native: source, size: status.size, path: shown, close: () => source.close() }
+}
+
+function notAFile(directory: boolean, path: string | undefined): Error {
+  if (directory) return systemError(-EISDIR, 'read', undefined, path)
+  return unsupported(`Only regular files can be sent${path === undefined ? '' : `, '${path}' is none`}`)
+}
+
+/** Through `fs`, so that whoever stands behind it has its say. O_NONBLOCK: a FIFO must not park a thread of the pool. */
+async function openByNode(path: string | Buffer): Promise<OpenFile> {
+  const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants
+  const fd = await new Promise<number>((resolve, reject) => {
+    fs.open(path, O_RDONLY | O_NONBLOCK, (error, opened) => (error === null ? resolve(opened) : reject(error)))
+  })
+  const closeFd = (): void => fs.close(fd, () => {})
+  try {
+    const file = adopt(fd, path, closeFd)
+    if (file.native !== undefined) closeFd()
+    return file
+  } catch (error) {
+    closeFd()
+    throw error
+  }
+}
+
+/** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
+function adopt(fd: number, path?: string | Buffer, close = (): void => {}): OpenFile {
+  const stats = fs.fstatSync(fd)
+  const source = native?.adopt(fd)
+  if (typeof source === 'object') {
+    const status = source.status()
+    if (typeof status !== 'number' && sameFile(status, stats)) return fromNative(source, status, path)
+    source.close()
+  }
+  if (!stats.isFile()) throw notAFile(stats.isDirectory(), path?.toString())
+  return { fd, native: undefined, size: stats.size, path: path?.toString(), close }
+}
