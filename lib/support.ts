@@ -36,7 +36,7 @@ export function support(): Support {
   return {
     binding: name,
     ...(reason === undefined ? {} : { reason }),
-    version,
+    version: readVersion(),
     platform: `${process.platform}-${process.arch}`,
     kernel: `${os.type()} ${os.release()}`,
     methods: { sendfile: sendfileSupport(), copy: { state: name === 'none' ? 'unavailable' : 'available' } },
@@ -49,9 +49,7 @@ function sendfileSupport(): MethodSupport {
   return state === 'unavailable' ? { state, code: errnoName(-os.constants.errno.ENOSYS) } : { state }
 }
 
-/** Read once; package.json is beside index.ts and above dist/. */
-const version: string = readVersion()
-
+/** package.json is beside index.ts and above dist/. */
 function readVersion(): string {
   for (const place of ['../package.json', '../../package.json']) {
     try {

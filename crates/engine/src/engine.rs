@@ -13,15 +13,15 @@ use crate::run::{CopyBuffer, run};
 use crate::running::Running;
 use crate::shard::Handle;
 
-/// The most bytes that [`Engine::start`] moves on the caller's own thread: 64 KiB. Copying that much into socket
-/// buffers takes about as long as two hand-overs between threads.
+/// The most bytes that one attempt of [`Engine::start`] moves on the caller's own thread: 64 KiB. For a few pages the
+/// way to a shard and back costs more processor time than the sending.
 pub const INLINE_LIMIT: u64 = 64 * 1024;
 
 /// The most attempts that [`Engine::start`] makes on the caller's own thread: one may be partial, the next does the rest.
 const INLINE_ATTEMPTS: usize = 2;
 
 /// Why [`Engine::start`] could not take a command: a thread or a poller could not be made (EAGAIN, EMFILE, ENFILE,
-/// ENOMEM; see pthread_create(3), epoll_create(2)). Not a byte was moved.
+/// ENOMEM; see pthread_create(3), epoll_create(2)).
 pub type StartError = io::Error;
 
 /// How many threads an [`Engine`] may have.
@@ -77,7 +77,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// See [`StartError`]; the command's descriptors are released.
+    /// See [`StartError`]; the command's descriptors are released, and no byte has been moved. Where some have, the
+    /// same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells how many.
     pub fn start(&self, command: Command) -> Result<Started, StartError> {
         let mut running = Box::new(Running::new(command));
         attempt_inline(&mut running);

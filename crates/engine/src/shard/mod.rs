@@ -20,8 +20,8 @@ use crate::run::CopyBuffer;
 use crate::running::Running;
 use crate::slab::{Key, Slab};
 
-/// How many attempts are made before the poller and the door are looked at again. A look costs about as much as
-/// sending 4 KiB; eight quanta of 1 MiB take a millisecond or two.
+/// How many attempts are made before the poller and the door are looked at again, which costs one epoll_wait(2). Where
+/// the kernel copies gigabytes a second, eight quanta of 1 MiB are a few milliseconds.
 const ATTEMPTS_PER_LOOK: usize = 8;
 
 /// How many sockets one look at the poller tells about.

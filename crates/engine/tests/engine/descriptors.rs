@@ -127,7 +127,7 @@ fn one_of_each(sample: &Sample, round: usize) {
         }
     }
     for id in ids.iter().skip(round).step_by(7) {
-        let how = if round % 2 == 0 {
+        let how = if round.is_multiple_of(2) {
             Abort::Release
         } else {
             Abort::Shutdown

@@ -1,45 +1,45 @@
 //! Transfers that end before their last byte.
 
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::time::Duration;
 
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
 use sendfile64_core::{End, Errno};
 use sendfile64_engine::{Abort, Config, Event, Sink, Started, TransferId};
 
-use crate::scene::{MIB, Plan, Sample, Scene, alone_with, assert_same, fill, read_all, tcp, unix};
+use crate::scene::{
+    MIB, Plan, Sample, Scene, alone_with, assert_same, fill, read_all, tcp, unix, wait_until,
+};
 
 const EPIPE: Errno = Errno(32);
 const ECONNRESET: Errno = Errno(104);
 const EMFILE: i32 = 24;
 
-/// Starts a transfer whose reader does not read; nothing goes on by the time this returns, except on loaded machines.
+/// Starts a transfer whose reader does not read, and waits until its socket is full.
 fn stalled(scene: &Scene, sending: &UnixStream, sample: &Sample) -> TransferId {
     let id = scene.start(sending, &sample.fd, Plan::count(sample.bytes.len()));
     wait_until_full(sending);
     id
 }
 
-/// Waits until the socket takes no byte, by asking poll(2) through a registration of our own.
+/// Waits until the socket takes no byte, by asking a poller of our own.
 fn wait_until_full(sending: &UnixStream) {
-    use std::os::fd::AsRawFd;
-    loop {
-        let mut poll = mio::Poll::new().expect("a poller");
-        let fd = sending.as_raw_fd();
-        let mut source = mio::unix::SourceFd(&fd);
+    let fd = sending.as_raw_fd();
+    wait_until(|| {
+        let mut poll = Poll::new().expect("a poller");
         poll.registry()
-            .register(&mut source, mio::Token(0), mio::Interest::WRITABLE)
+            .register(&mut SourceFd(&fd), Token(0), Interest::WRITABLE)
             .expect("a registration");
-        let mut events = mio::Events::with_capacity(1);
-        poll.poll(&mut events, Some(std::time::Duration::ZERO))
+        let mut events = Events::with_capacity(1);
+        poll.poll(&mut events, Some(Duration::ZERO))
             .expect("an answer");
-        if events.is_empty() {
-            return;
-        }
-        thread::yield_now();
-    }
+        events.is_empty()
+    });
 }
 
 #[test]
@@ -90,7 +90,6 @@ fn after_a_shutdown_the_peer_sees_the_end_while_the_socket_is_still_open() {
 fn a_transfer_in_full_swing_can_be_given_up() {
     let sample = Sample::new(32 * MIB);
     let scene = Scene::new();
-    // The reader stops the clock: it has seen some bytes when the abort is asked for, and reads on.
     let (sending, mut peer) = unix();
     let id = scene.start(&sending, &sample.fd, Plan::count(sample.bytes.len()));
     let mut start = vec![0; MIB];

@@ -1,11 +1,12 @@
 //! How many threads there are, and what they do when there is nothing to do.
 
 use std::fs;
+use std::sync::Arc;
 
 use sendfile64_core::End;
 use sendfile64_engine::{Config, Sink};
 
-use crate::scene::{MIB, Plan, Sample, Scene, alone, assert_same, read_all, unix};
+use crate::scene::{MIB, Plan, Sample, Scene, alone, assert_same, read_all, unix, wait_until};
 
 /// The engine's threads in this process, with the nanoseconds that each has run (proc(5), schedstat).
 fn run_times() -> Vec<(u64, u64)> {
@@ -51,7 +52,7 @@ fn threads_start_with_work_and_end_with_the_join() {
                 assert!(scene.engine.threads() >= started.min(2));
             }
             for id in 0..100 {
-                let sink = std::sync::Arc::clone(&scene.sink) as std::sync::Arc<dyn Sink>;
+                let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
                 scene
                     .engine
                     .open(id, Plan::default().owner, sample.path.clone(), sink)
@@ -62,7 +63,8 @@ fn threads_start_with_work_and_end_with_the_join() {
                 "{}",
                 scene.engine.threads()
             );
-            assert_eq!(scene.engine.threads(), run_times().len());
+            // A thread gets its name when it first runs.
+            wait_until(|| run_times().len() == scene.engine.threads());
             scene.engine.join();
             assert_eq!((scene.engine.threads(), run_times().len()), (0, 0));
         },
@@ -106,4 +108,32 @@ fn waiting_transfers_use_no_processor_time() {
         }
         panic!("the waiting engine's threads ran in each of {ROUNDS} rounds");
     });
+}
+
+/// sendfile(2) to a peer that is gone raises SIGPIPE; whoever embeds the engine may not ignore it on every thread.
+#[test]
+fn the_engines_threads_block_sigpipe_and_the_callers_mask_stays() {
+    const SIGPIPE: u64 = 1 << 12;
+    alone("threads::the_engines_threads_block_sigpipe_and_the_callers_mask_stays", || {
+        let sample = Sample::new(2 * MIB);
+        let scene = Scene::with(Config { shards: 1, cold_threads: 1 });
+        let (sending, peer) = unix();
+        scene.try_start(&sending, &sample.fd, Plan::count(1000));
+        scene.start(&sending, &sample.fd, Plan::count(2 * MIB));
+        let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
+        scene.engine.open(1, Plan::default().owner, sample.path.clone(), sink).expect("a thread");
+        wait_until(|| run_times().len() == 2);
+        for (thread, _) in run_times() {
+            wait_until(|| blocked_signals(&format!("/proc/self/task/{thread}/status")) & SIGPIPE != 0);
+        }
+        assert_eq!(blocked_signals("/proc/thread-self/status") & SIGPIPE, 0);
+        drop((sending, peer));
+    });
+}
+
+/// The thread's signal mask (proc(5), status).
+fn blocked_signals(status: &str) -> u64 {
+    let status = fs::read_to_string(status).expect("a thread that lives");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("its mask");
+    u64::from_str_radix(mask.trim(), 16).expect("a number")
 }

@@ -1,6 +1,7 @@
 //! Whole files, and parts of them.
 
 use std::io::{Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
@@ -54,6 +55,25 @@ fn a_range_arrives_and_no_byte_beside_it() {
             &reader.join().expect("the reader"),
             &sample.bytes[start..start + count],
         );
+    }
+}
+
+#[test]
+fn offsets_beyond_four_gibibytes_are_exact() {
+    const START: u64 = (5 << 30) + 3;
+    let sample = Sample::new(2 * MIB);
+    let long = Sample::new(0);
+    let file = std::fs::OpenOptions::new().write(true).open(&long.path).expect("the file");
+    file.write_all_at(&sample.bytes, START).expect("a sparse file");
+    for method in [Method::Sendfile, Method::Copy] {
+        let scene = Scene::new();
+        let (sending, peer) = unix();
+        let reader = read_all(peer);
+        let ladder = Ladder::only(method);
+        let plan = Plan { start: START, ladder, ..Plan::count(2 * MIB) };
+        assert_eq!(scene.run(&sending, &long.fd, plan).end, End::Done);
+        drop(sending);
+        assert_same(&reader.join().expect("the reader"), &sample.bytes);
     }
 }
 

@@ -21,30 +21,17 @@ const SEND_FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT;
 /// One pread(2) at `offset`, or one read(2) from the file position, which moves, when it is `None`.
 /// `bytes` of the outcome are the bytes read; none, into a buffer that has room, is the end of the file.
 pub fn read(source: BorrowedFd<'_>, offset: Option<u64>, buffer: &mut [u8]) -> Outcome {
+    let nothing = |ended| Outcome { bytes: 0, ended };
     let result = match offset.map(off_t::try_from) {
         None => unistd::read(source, buffer),
         Some(Ok(offset)) => pread(source, buffer, offset),
         // What the page says of a negative offset, which is what the kernel would see.
-        Some(Err(_)) => {
-            return Outcome {
-                bytes: 0,
-                ended: Ended::Failed(number(NixErrno::EINVAL)),
-            };
-        }
+        Some(Err(_)) => return nothing(Ended::Failed(number(NixErrno::EINVAL))),
     };
     match result {
-        Ok(0) if !buffer.is_empty() => Outcome {
-            bytes: 0,
-            ended: Ended::EndOfFile,
-        },
-        Ok(bytes) => Outcome {
-            bytes: bytes as u64,
-            ended: Ended::Progress,
-        },
-        Err(errno) => Outcome {
-            bytes: 0,
-            ended: of_read(errno),
-        },
+        Ok(0) if !buffer.is_empty() => nothing(Ended::EndOfFile),
+        Ok(bytes) => moved(bytes),
+        Err(errno) => nothing(of_read(errno)),
     }
 }
 
@@ -52,13 +39,17 @@ pub fn read(source: BorrowedFd<'_>, offset: Option<u64>, buffer: &mut [u8]) -> O
 /// status flags of the socket. `bytes` of the outcome are the bytes that the kernel accepted.
 pub fn send(destination: BorrowedFd<'_>, bytes: &[u8]) -> Outcome {
     match socket::send(destination.as_raw_fd(), bytes, SEND_FLAGS) {
-        Ok(bytes) => Outcome {
-            bytes: bytes as u64,
-            ended: Ended::Progress,
-        },
+        Ok(bytes) => moved(bytes),
         Err(errno) => Outcome {
             bytes: 0,
             ended: of_send(errno),
         },
+    }
+}
+
+fn moved(bytes: usize) -> Outcome {
+    Outcome {
+        bytes: bytes as u64,
+        ended: Ended::Progress,
     }
 }

@@ -25,7 +25,8 @@ pub enum Residency {
 /// file needs no disk: a range wholly beyond it is `Resident`.
 ///
 /// On Linux it is cachestat(2) of the whole range and preadv2(2) with RWF_NOWAIT of its last byte, because cachestat
-/// counts pages that readahead is still reading. Without cachestat the first and the last byte are read.
+/// counts pages that readahead is still reading. Without cachestat the first and the last byte are read, and what
+/// lies between is taken to be as they are.
 /// An `Absent` answer may have started the reading of a page.
 pub fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Residency {
     platform::residency(source, offset, count)

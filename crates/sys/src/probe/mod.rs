@@ -101,3 +101,17 @@ fn finding(feature: Feature) -> &'static AtomicI32 {
         Feature::ReadNowait => &READ_NOWAIT,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forbidden_feature_stays_forbidden_whatever_an_attempt_on_its_way_finds() {
+        let feature = Feature::Cachestat;
+        forbid(feature);
+        found(feature);
+        assert_eq!(availability(feature), Availability::Unavailable);
+        assert_eq!(missing(feature), Some(Errno(NixErrno::ENOSYS as i32)));
+    }
+}

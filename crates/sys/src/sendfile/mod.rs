@@ -40,18 +40,13 @@ pub fn sendfile(
     offset: Option<u64>,
     count: u64,
 ) -> Outcome {
+    let nothing = |ended| Outcome { bytes: 0, ended };
     if let Some(errno) = probe::missing(Feature::Sendfile) {
-        return Outcome {
-            bytes: 0,
-            ended: Ended::Refused(errno),
-        };
+        return nothing(Ended::Refused(errno));
     }
     let Ok(offset) = offset.map(i64::try_from).transpose() else {
         // What the kernel says of a negative offset. No method can read there.
-        return Outcome {
-            bytes: 0,
-            ended: Ended::Failed(number(NixErrno::EINVAL)),
-        };
+        return nothing(Ended::Failed(number(NixErrno::EINVAL)));
     };
     let (bytes, result) = platform::sendfile(
         destination,

@@ -153,7 +153,7 @@ fn a_full_socket_takes_a_part_and_then_would_block() {
         while sent < contents.len() as u64 {
             let mut waiting = [PollFd::new(ours.as_fd(), PollFlags::POLLOUT)];
             poll(&mut waiting, PollTimeout::NONE).expect("poll");
-            sent += fill_from(&ours, &source, sent);
+            sent += one_mebibyte(&ours, &source, sent);
         }
         assert!(
             reader.join().expect("no panic") == contents,
@@ -162,7 +162,7 @@ fn a_full_socket_takes_a_part_and_then_would_block() {
     });
 }
 
-fn fill_from(destination: impl AsFd, source: impl AsFd, offset: u64) -> u64 {
+fn one_mebibyte(destination: impl AsFd, source: impl AsFd, offset: u64) -> u64 {
     let outcome = sendfile(destination.as_fd(), source.as_fd(), Some(offset), 1 << 20);
     assert!(
         matches!(outcome.ended, Ended::Progress | Ended::WouldBlock),

@@ -1,23 +1,14 @@
 //! The hand-over between threads under every interleaving that loom finds. A lost wake-up shows as a deadlock, which
 //! loom reports. Run with `RUSTFLAGS="--cfg loom" cargo test -p sendfile64-engine --release --lib`.
 
-use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::sync::Arc as StdArc;
-use std::time::Duration;
+mod abort;
 
 use loom::model::Builder;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use sendfile64_core::{End, Ended, Ladder, Method, Outcome, Request, Transfer};
 
-use crate::command::{Abort, Command, Completion, Event, OwnerId, Sink, TransferId};
 use crate::mailbox::{Mailbox, Wake};
-use crate::message::{Back, Message};
 use crate::queue::Queue;
-use crate::run::{Attempted, Ends};
-use crate::running::Running;
-use crate::slab::{Key, Slab};
 use crate::sync::{lock, wait};
 
 /// Stands for a poller: a ring before the sleep ends it as well, and several rings are one.
@@ -173,151 +164,6 @@ fn a_transfer_comes_back_from_the_pool_and_completes() {
         shard.join().expect("the shard");
         queue.close();
         pool.join().expect("the pool");
-    });
-}
-
-struct Deaf;
-
-impl Sink for Deaf {
-    fn deliver(&self, _: Event) {}
-}
-
-fn null_device() -> OwnedFd {
-    File::open("/dev/null").expect("/dev/null").into()
-}
-
-/// A shard with one transfer of 10 bytes, whose first attempt is on its way to the pool.
-struct Desk {
-    source: StdArc<OwnedFd>,
-    transfers: Slab<Running>,
-    key: Key,
-    completions: Vec<Completion>,
-}
-
-impl Desk {
-    fn new() -> (Self, StdArc<Ends>) {
-        let source = StdArc::new(null_device());
-        let request = Request {
-            start: 0,
-            count: Some(10),
-            quantum: 10,
-            ladder: Ladder::only(Method::Sendfile),
-        };
-        let mut running = Running::new(Command {
-            id: TransferId(7),
-            owner: OwnerId(1),
-            destination: null_device(),
-            source: StdArc::clone(&source),
-            own_position: false,
-            transfer: Transfer::new(request),
-            progress_interval: Duration::ZERO,
-            sink: StdArc::new(Deaf),
-        });
-        let ends = StdArc::clone(&running.ends);
-        running.leave();
-        let mut transfers = Slab::new();
-        let key = transfers.insert(running);
-        (
-            Self {
-                source,
-                transfers,
-                key,
-                completions: Vec::new(),
-            },
-            ends,
-        )
-    }
-
-    fn handle(&mut self, message: Message) {
-        let Some(running) = self.transfers.get_mut(self.key) else {
-            return;
-        };
-        match message {
-            Message::Abort(_, how) => running.abort(how),
-            Message::Back(Back {
-                ends, attempted, ..
-            }) => {
-                drop(ends);
-                running.come_back(attempted);
-            }
-            Message::Start(_) | Message::Cancel(..) | Message::Stop => {
-                unreachable!("not in this model")
-            }
-        }
-        if let Some(end) = running.end() {
-            let running = self.transfers.remove(self.key).expect("it was there");
-            self.completions.push(running.complete(end).0);
-            assert_eq!(
-                StdArc::strong_count(&self.source),
-                1,
-                "completed while somebody holds its descriptors"
-            );
-        }
-    }
-}
-
-/// The pool's attempt moves `bytes`, and an abort comes at any time.
-fn abort_beside_an_attempt(bytes: u64, ended: Ended, how: Abort) -> Completion {
-    let (mut desk, ends) = Desk::new();
-    let door = Door::new();
-    let key = desk.key;
-    let pool = thread::spawn({
-        let door = Arc::clone(&door);
-        move || {
-            let attempted = Attempted {
-                outcome: Outcome { bytes, ended },
-                syscalls: 1,
-            };
-            let attempted = (!ends.is_abandoned()).then_some(attempted);
-            door.post(Message::Back(Back {
-                key,
-                ends,
-                attempted,
-            }));
-        }
-    });
-    let javascript = thread::spawn({
-        let door = Arc::clone(&door);
-        move || door.post(Message::Abort(TransferId(7), how))
-    });
-    for message in door.receive_all(2) {
-        desk.handle(message);
-    }
-    pool.join().expect("the pool");
-    javascript.join().expect("the JavaScript thread");
-    assert!(desk.transfers.is_empty());
-    assert_eq!(
-        desk.completions.len(),
-        1,
-        "one completion, no more and no less"
-    );
-    desk.completions.remove(0)
-}
-
-#[test]
-fn an_abort_beside_a_last_attempt_gives_one_completion() {
-    explore(4, || {
-        let completion = abort_beside_an_attempt(10, Ended::Progress, Abort::Release);
-        match completion.end {
-            End::Done => assert_eq!(
-                (completion.transfer.bytes_sent(), completion.syscalls),
-                (10, 1)
-            ),
-            End::Aborted => assert_eq!(
-                (completion.transfer.bytes_sent(), completion.syscalls),
-                (0, 0)
-            ),
-            other => panic!("{other:?}"),
-        }
-    });
-}
-
-#[test]
-fn an_abort_beside_an_unfinished_attempt_counts_its_bytes() {
-    explore(4, || {
-        let completion = abort_beside_an_attempt(4, Ended::WouldBlock, Abort::Shutdown);
-        assert_eq!(completion.end, End::Aborted);
-        assert_eq!(completion.transfer.bytes_sent(), 4 * completion.syscalls);
     });
 }
 

@@ -1,22 +1,25 @@
 //! What the tests are made of: an engine that is heard, files with known bytes, connected sockets.
 
+mod alone;
+mod sample;
+mod sockets;
+
 use std::cell::{Cell, RefCell};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{self, Command as Process};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use sendfile64_core::{DEFAULT_QUANTUM, Ladder, Method, Request, Transfer};
 use sendfile64_engine::{
     Command, Completion, Config, Engine, Event, OwnerId, Sink, Started, TransferId,
 };
+
+pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
+pub(crate) use sample::{Sample, assert_same};
+pub(crate) use sockets::{fill, read_all, tcp, unix};
 
 /// No wait in a test is longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -239,182 +242,4 @@ impl Scene {
         rest.extend(self.events.try_iter());
         rest
     }
-}
-
-/// A file with known bytes, which goes with it.
-pub(crate) struct Sample {
-    pub(crate) path: PathBuf,
-    pub(crate) fd: Arc<OwnedFd>,
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl Sample {
-    /// Freshly written, so its pages are in memory.
-    pub(crate) fn new(length: usize) -> Self {
-        let path = fresh_path();
-        let bytes = noise(length);
-        fs::write(&path, &bytes).expect("a file");
-        let fd = Arc::new(OwnedFd::from(File::open(&path).expect("the file")));
-        Self { path, fd, bytes }
-    }
-
-    /// Writes it to the disk and has its pages dropped.
-    pub(crate) fn cool(&self) {
-        let target = format!("of={}", self.path.display());
-        let arguments = [
-            target.as_str(),
-            "oflag=nocache",
-            "conv=notrunc,fdatasync",
-            "count=0",
-            "status=none",
-        ];
-        let status = Process::new("dd").args(arguments).status().expect("dd");
-        assert!(status.success(), "dd: {status}");
-    }
-
-    pub(crate) fn set_length(&self, length: u64) {
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&self.path)
-            .expect("the file");
-        file.set_len(length).expect("another length");
-    }
-}
-
-impl Drop for Sample {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn fresh_path() -> PathBuf {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("engine-{}-{number}", process::id()))
-}
-
-/// Bytes that do not repeat at any offset a mistake could make (xorshift64).
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
-
-/// A connection over TCP: the sending side, in non-blocking mode, and its peer. Both are sockets like any other to
-/// read(2) and write(2), so one type does for TCP and unix.
-pub(crate) fn tcp() -> (UnixStream, UnixStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let sending =
-        TcpStream::connect(listener.local_addr().expect("its address")).expect("a connection");
-    let (peer, _) = listener.accept().expect("its other side");
-    ready_pair(
-        UnixStream::from(OwnedFd::from(sending)),
-        UnixStream::from(OwnedFd::from(peer)),
-    )
-}
-
-/// The same over a unix socket.
-pub(crate) fn unix() -> (UnixStream, UnixStream) {
-    let (sending, peer) = UnixStream::pair().expect("a pair");
-    ready_pair(sending, peer)
-}
-
-fn ready_pair(sending: UnixStream, peer: UnixStream) -> (UnixStream, UnixStream) {
-    sending.set_nonblocking(true).expect("non-blocking mode");
-    peer.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    (sending, peer)
-}
-
-/// Writes until the socket takes no more; returns how much it took.
-pub(crate) fn fill(sending: &UnixStream) -> usize {
-    let mut sending = sending;
-    let mut total = 0;
-    loop {
-        match sending.write(&[b'x'; 4096]) {
-            Ok(written) => total += written,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                return total;
-            }
-        }
-    }
-}
-
-/// Reads everything up to the end of the connection, on a thread of its own.
-pub(crate) fn read_all(mut peer: UnixStream) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        peer.read_to_end(&mut bytes)
-            .expect("all bytes and the end, in time");
-        bytes
-    })
-}
-
-/// Compares without printing megabytes.
-pub(crate) fn assert_same(received: &[u8], expected: &[u8]) {
-    assert_eq!(received.len(), expected.len(), "length");
-    let difference = received
-        .iter()
-        .zip(expected)
-        .position(|(left, right)| left != right);
-    assert_eq!(difference, None, "first difference");
-}
-
-/// Runs `body` in a process that runs nothing else: this test program again, with `test` (its full name) alone.
-/// `limits` are shell commands to run before, such as `ulimit`.
-pub(crate) fn alone_with(limits: &str, test: &str, body: impl FnOnce()) {
-    const MARK: &str = "SENDFILE64_TEST_ALONE";
-    if std::env::var_os(MARK).is_some_and(|name| name == test) {
-        return body();
-    }
-    let program = std::env::current_exe().expect("this program");
-    let mut child = Process::new("sh");
-    child
-        .arg("-c")
-        .arg(format!("{limits} exec \"$0\" --exact \"$1\" --nocapture"))
-        .arg(program)
-        .arg(test);
-    let output = child.env(MARK, test).output().expect("a child process");
-    let said = [
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    ]
-    .concat();
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{test} is no test: {said}");
-}
-
-/// [`alone_with`] no limits.
-pub(crate) fn alone(test: &str, body: impl FnOnce()) {
-    alone_with("", test, body);
-}
-
-/// What the numbers of this process stand for.
-pub(crate) fn open_descriptors() -> Vec<(String, PathBuf)> {
-    let entries = fs::read_dir("/proc/self/fd").expect("/proc");
-    let names = entries.map(|entry| {
-        entry
-            .expect("an entry")
-            .file_name()
-            .to_string_lossy()
-            .into_owned()
-    });
-    // The directory itself is among the names, and closed by the time it is looked up.
-    let names = names.collect::<Vec<_>>().into_iter();
-    names
-        .filter_map(|name| {
-            Some(
-                (fs::read_link(format!("/proc/self/fd/{name}"))
-                    .ok()
-                    .map(|link| (name, link)))?,
-            )
-        })
-        .collect()
 }
