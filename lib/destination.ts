@@ -8,7 +8,15 @@ import { native } from './binding.ts'
 import { badDestination, invalidType } from './errors.ts'
 import { type Destination, isHeld } from './hold.ts'
 import { markersWork, type Obstacle } from './marker.ts'
-import { handleFd, handleName, hasOwnSend, hasOwnWrites, hookSocket, isEncrypted, sentHeader } from './node-internals.ts'
+import {
+  handleFd,
+  handleName,
+  hasOwnSend,
+  hasOwnWrites,
+  hookSocket,
+  isEncrypted,
+  sentHeader,
+} from './node-internals.ts'
 import type { Bytes } from './options.ts'
 
 /** How the bytes get to a destination. */
@@ -61,8 +69,9 @@ export function closedState(destination: Destination): string | undefined {
 }
 
 /** The connection of a response: known through the request while an earlier response has the socket. */
-export function serverSocket(response: http.ServerResponse): net.Socket | null {
-  return response.socket ?? response.req.socket
+export function serverSocket(response: http.ServerResponse): net.Socket | undefined {
+  const socket: unknown = response.socket ?? response.req?.socket
+  return socket instanceof net.Socket ? socket : undefined
 }
 
 /** Which way to take, before any byte of this transfer is written. */
@@ -77,12 +86,21 @@ export function routeTo(destination: Destination): Route {
 }
 
 function routeToMessage(message: http.OutgoingMessage): Route {
-  const socket = message instanceof http.ServerResponse ? serverSocket(message) : message.socket
-  const secure = message instanceof http.ClientRequest && message.protocol === 'https:'
-  const obstacle = secure ? TLS : !usesMarkers ? PLATFORM : socket === null ? undefined : markerObstacle(socket)
-  if (obstacle !== undefined) return { by: 'copy', obstacle }
-  if (!hasOwnSend(message)) return { by: 'copy', obstacle: wrapped('_send') }
-  return { by: 'message', message }
+  const obstacle = messageObstacle(message)
+  return obstacle === undefined ? { by: 'message', message } : { by: 'copy', obstacle }
+}
+
+function messageObstacle(message: http.OutgoingMessage): Obstacle | undefined {
+  if (message instanceof http.ClientRequest && message.protocol === 'https:') return TLS
+  const socket = socketOf(message)
+  if (socket !== undefined) return markerObstacle(socket) ?? (hasOwnSend(message) ? undefined : wrapped('_send'))
+  // A request gets its socket later, and asks again then. A response without one is somebody's imitation.
+  if (!(message instanceof http.ClientRequest)) return { code: 'FOREIGN', reason: 'the message has no connection' }
+  return usesMarkers ? undefined : PLATFORM
+}
+
+function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
+  return message instanceof http.ServerResponse ? serverSocket(message) : (message.socket ?? undefined)
 }
 
 /** Why no marker may be written to this socket. */
@@ -123,10 +141,9 @@ export function prepare(route: Route): void {
   const hook = (socket: net.Socket): void => hookSocket(socket, kernelObstacle)
   if (route.by === 'socket') hook(route.socket)
   if (route.by !== 'message') return
-  const { message } = route
-  const socket = message instanceof http.ServerResponse ? serverSocket(message) : message.socket
-  if (socket !== null) hook(socket)
-  else message.once('socket', hook) // emitted before the message is flushed to it
+  const socket = socketOf(route.message)
+  if (socket !== undefined) hook(socket)
+  else route.message.once('socket', hook) // emitted before the message is flushed to it
 }
 
 /**

@@ -3,7 +3,17 @@ import http from 'node:http'
 import net from 'node:net'
 
 import { busy } from './errors.ts'
-import { type Hook, KEY, type Obstacle, type Place, PROTOCOL, type Segment, segmentOf, type WriteCallback, type WriteChunk } from './marker.ts'
+import {
+  type Hook,
+  KEY,
+  type Obstacle,
+  type Place,
+  PROTOCOL,
+  type Segment,
+  segmentOf,
+  type WriteCallback,
+  type WriteChunk,
+} from './marker.ts'
 
 interface Handle {
   readonly fd?: number
@@ -67,15 +77,17 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   if (target[KEY] !== undefined) return
   const hook: Hook = { protocol: PROTOCOL, dispatched: 0, running: undefined }
   const own = new HookedMethods(target, hook, obstacleTo)
-  const method = { configurable: true, writable: true, enumerable: false }
-  Object.defineProperties(target, {
-    [KEY]: { value: hook },
-    _write: { ...method, value: own.write.bind(own) },
-    _writev: { ...method, value: own.writev.bind(own) },
-    _destroy: { ...method, value: own.destroy.bind(own) },
-    // The prototype's `bytesWritten` adds what is still queued to this.
-    _bytesDispatched: { configurable: true, get: own.bytesDispatched.bind(own) },
-  })
+  const define = (name: string, value: unknown): unknown =>
+    Object.defineProperty(target, name, { configurable: true, writable: true, value })
+  Object.defineProperty(target, KEY, { value: hook })
+  define('_write', own.write.bind(own))
+  if (typeof target._writev === 'function') define('_writev', own.writev.bind(own))
+  define('_destroy', own.destroy.bind(own))
+  // The prototype's `bytesWritten` adds what is still queued to this.
+  const dispatched = own.bytesDispatched.bind(own, Object.getPrototypeOf(target))
+  if ('_bytesDispatched' in target) {
+    Object.defineProperty(target, '_bytesDispatched', { configurable: true, get: dispatched })
+  }
 }
 
 /** What a hooked socket does in place of Node's own methods. */
@@ -83,14 +95,15 @@ class HookedMethods {
   readonly #socket: PrivateSocket
   readonly #hook: Hook
   readonly #obstacleTo: ObstacleTo
-  /** Node's own methods of this socket's class. */
-  readonly #inner: PrivateSocket
+  /** The methods as they were before. */
+  readonly #inner: Pick<PrivateSocket, '_write' | '_writev' | '_destroy'>
 
   constructor(socket: PrivateSocket, hook: Hook, obstacleTo: ObstacleTo) {
     this.#socket = socket
     this.#hook = hook
     this.#obstacleTo = obstacleTo
-    this.#inner = Object.getPrototypeOf(socket) as PrivateSocket
+    const { _write, _writev, _destroy } = socket
+    this.#inner = { _write, _destroy, ...(_writev === undefined ? {} : { _writev }) }
   }
 
   write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
@@ -110,8 +123,8 @@ class HookedMethods {
     this.#inner._destroy.call(this.#socket, error, callback)
   }
 
-  bytesDispatched(): number {
-    return (Reflect.get(this.#inner, '_bytesDispatched', this.#socket) as number) + this.#hook.dispatched
+  bytesDispatched(prototype: object): number {
+    return (Reflect.get(prototype, '_bytesDispatched', this.#socket) as number) + this.#hook.dispatched
   }
 
   /** Each run of ordinary chunks goes to Node's own `_writev`, each marker to its segment. */
@@ -147,7 +160,8 @@ class HookedMethods {
 
   #deliver(segment: Segment, callback: WriteCallback): void {
     const socket = this.#socket
-    const write: WriteChunk = (chunk, written) => this.#inner._write.call(socket, chunk, 'buffer' as BufferEncoding, written)
+    const write: WriteChunk = (chunk, written) =>
+      this.#inner._write.call(socket, chunk, 'buffer' as BufferEncoding, written)
     if (socket.connecting || socket._handle === null) {
       // An ordinary write of nothing waits for the connection, or says in Node's words that the socket is closed.
       write(EMPTY, (error) => (error ? callback(error) : this.#deliver(segment, callback)))

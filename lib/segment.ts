@@ -5,7 +5,15 @@ import { constants } from 'node:os'
 import { END, EVENT, type EngineEvent, LADDER, type NativeSource } from './binding.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import * as kernel from './kernel.ts'
-import { type Obstacle, type Place, PROTOCOL, type Running, type Segment, type WriteCallback, type WriteChunk } from './marker.ts'
+import {
+  type Obstacle,
+  type Place,
+  PROTOCOL,
+  type Running,
+  type Segment,
+  type WriteCallback,
+  type WriteChunk,
+} from './marker.ts'
 import type { Bytes } from './options.ts'
 
 /** What is heard of a segment. */
@@ -53,6 +61,7 @@ export class FileSegment implements Segment, Running {
   #phase: 'waiting' | 'running' | 'over' = 'waiting'
   #cancelled = false
   #transferId: number | undefined
+  #unguard = (): void => {}
   #destroyedBy: { readonly error: Error | null } | undefined
 
   constructor(range: KernelRange, ladder: number, framed: boolean, owner: SegmentOwner) {
@@ -102,12 +111,11 @@ export class FileSegment implements Segment, Running {
       progressMs: place.idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(place.idleTimeout / 2)) : TICK_MS,
     }
     hook.dispatched += this.length
-    let unguard: (() => void) | undefined
     const started = kernel.start(command, {
       progress: () => place.refreshIdleTimer(),
       completed: (event) => {
         hook.running = undefined
-        unguard?.()
+        this.#unguard()
         resource.runInAsyncScope(over, undefined, event)
       },
     })
@@ -115,7 +123,7 @@ export class FileSegment implements Segment, Running {
     if (started < 0) return over(notStarted(-started, this.#ladder))
     this.#transferId = started
     hook.running = this
-    unguard = place.guard()
+    this.#unguard = place.guard()
   }
 
   materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
@@ -155,7 +163,10 @@ export class FileSegment implements Segment, Running {
     place.hook.dispatched += event.bytesSent - this.length
     if (event.bytesSent > 0) place.refreshIdleTimer()
     const gone = event.end === END.aborted && !this.#cancelled ? this.#destroyedBy : undefined
-    const error = this.#owner.ended(gone === undefined ? event : { ...event, end: END.failed, error: gone.error }, event)
+    const error = this.#owner.ended(
+      gone === undefined ? event : { ...event, end: END.failed, error: gone.error },
+      event,
+    )
     if (error === undefined || this.#destroyedBy !== undefined) return callback()
     if (this.#framed && event.errno !== 0) return callback(error)
     if (this.#framed || CONNECTION_LOST.has(event.errno)) place.destroy()

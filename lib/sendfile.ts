@@ -4,12 +4,20 @@ import net from 'node:net'
 import { EventEmitter } from 'node:events'
 
 import { anyBinding, END, type EngineEvent, LADDER, native } from './binding.ts'
-import { copyRange, type RangeEnd } from './copy.ts'
-import { closedState, parseDestination, prepare, type Route, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
+import { ChunkWriter } from './chunk-writer.ts'
+import { copyRange, type Range, type RangeEnd } from './copy.ts'
+import {
+  closedState,
+  parseDestination,
+  prepare,
+  type Route,
+  routeTo,
+  serverSocket,
+  wrapperObstacle,
+} from './destination.ts'
 import { aborted, badDestination, foreignError, SendfileError, unsupported } from './errors.ts'
 import { type Destination, inOrder, unheld } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
-import { hasBody } from './node-internals.ts'
 import { type Bytes, parseOptions, remaining, type Request, type SendfileOptions } from './options.ts'
 import { FileSegment, type SegmentOwner } from './segment.ts'
 import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
@@ -81,14 +89,13 @@ class Sending implements SegmentOwner, Watcher {
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
   #start: Bytes
-  #count: Bytes = 0
+  /** `undefined`: until the file ends, for want of a way to learn the position it is read from. */
+  #count: Bytes | undefined
   #settled = false
   #closedBy: { readonly error: unknown } | undefined
-  /** The portable executor must stop: the signal fired, the destination closed, or http drops what is written. */
-  #stopped = false
+  /** http drops what is written: HEAD, 204, 304. */
   #dropped = false
-  /** Ends a wait of the portable executor for 'drain'. */
-  #goOn = (): void => {}
+  readonly #writer: ChunkWriter
 
   constructor(destination: Destination, source: ParsedSource, request: Request, settle: Settle) {
     this.#destination = destination
@@ -96,6 +103,7 @@ class Sending implements SegmentOwner, Watcher {
     this.#request = request
     this.#settle = settle
     this.#start = request.offset ?? 0
+    this.#writer = new ChunkWriter(destination)
   }
 
   begin(): void {
@@ -115,7 +123,7 @@ class Sending implements SegmentOwner, Watcher {
     if (!(destination instanceof http.ServerResponse)) return
     // A response that waits for its turn on the connection is not told when that closes.
     const socket = serverSocket(destination)
-    if (socket !== null) this.#cleanups.push(watch(socket, this, false))
+    if (socket !== undefined) this.#cleanups.push(watch(socket, this, false))
   }
 
   /* -------------------------------------------------- the way there */
@@ -153,28 +161,41 @@ class Sending implements SegmentOwner, Watcher {
 
   #sendRange(file: OpenFile): void | Promise<void> {
     const ownPosition = this.#request.offset === null
+    const unknown = ownPosition && file.native === undefined
     if (ownPosition) this.#start = file.native?.position() ?? 0
-    this.#count = this.#request.count ?? remaining(file.size, this.#start)
-    this.#announceLength()
+    this.#count = this.#request.count ?? (unknown ? undefined : remaining(file.size, this.#start))
+    if (this.#request.end && this.#count !== undefined) this.#announceLength(this.#count)
     if (this.#count === 0) return void this.ended({ bytesSent: 0, end: END.done, errno: 0, syscalls: 0, wouldBlock: 0 })
     const range = { file, offset: this.#start, ownPosition, count: this.#count }
     const route = routeTo(this.#destination)
     const obstacle = this.#obstacle(route, file)
-    if (route.by !== 'copy' && obstacle === undefined && file.native !== undefined) {
-      return this.#sendMarker(route, new FileSegment({ ...range, source: file.native }, this.#ladder(), route.by === 'message', this))
+    const { native: source } = file
+    if (route.by !== 'copy' && obstacle === undefined && source !== undefined && range.count !== undefined) {
+      const kernelRange = { ...range, source, count: range.count }
+      return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
     }
     const because = obstacle ?? FILESYSTEM
     if (this.#request.method === 'sendfile') throw unsupported(`sendfile(2) is not possible: ${because.reason}`)
-    const size = because.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK
-    return copyRange(range, size, (chunk) => this.#take(chunk), () => this.#stopped).then(
-      (end) => void this.ended(end, undefined, because),
+    return this.#copy(range, because)
+  }
+
+  async #copy(range: Range, obstacle: Obstacle): Promise<void> {
+    const writer = this.#writer
+    const size = obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK
+    const end = await copyRange(
+      range,
+      size,
+      (chunk) => writer.take(chunk),
+      () => writer.stopped,
     )
+    this.#dropped = writer.dropped
+    this.ended(end, undefined, obstacle)
   }
 
   #obstacle(route: Route, file: OpenFile): Obstacle | undefined {
     if (route.by === 'copy') return route.obstacle
     if (file.native === undefined) return native === undefined ? NO_ADDON : FILESYSTEM
-    return route.by === 'message' ? wrapperObstacle(route.message, this.#count) : undefined
+    return route.by === 'message' ? wrapperObstacle(route.message, this.#count ?? 0) : undefined
   }
 
   #ladder(): number {
@@ -183,13 +204,13 @@ class Sending implements SegmentOwner, Watcher {
   }
 
   /** With `end`, the length of the body is known before the headers go out. */
-  #announceLength(): void {
+  #announceLength(count: Bytes): void {
     const message: unknown = this.#destination
-    if (!this.#request.end || !(message instanceof http.OutgoingMessage) || message.headersSent) return
+    if (!(message instanceof http.OutgoingMessage) || message.headersSent) return
     if (message.hasHeader('content-length') || message.hasHeader('transfer-encoding')) return
     // RFC 9110 section 8.6: none in 1xx and 204; a 304 may only repeat that of the 200.
     const status = message instanceof http.ServerResponse ? message.statusCode : 200
-    if (status >= 200 && status !== 204 && status !== 304) message.setHeader('Content-Length', `${this.#count}`)
+    if (status >= 200 && status !== 204 && status !== 304) message.setHeader('Content-Length', `${count}`)
   }
 
   #sendMarker(route: Exclude<Route, { by: 'copy' }>, segment: FileSegment): void {
@@ -210,26 +231,6 @@ class Sending implements SegmentOwner, Watcher {
     segment.cancel()
   }
 
-  #take(chunk: Buffer): Promise<void> | undefined {
-    const destination: unknown = this.#destination
-    const write = unheld(this.#destination, 'write')
-    const accepted: unknown = typeof write === 'function' ? Reflect.apply(write, destination, [chunk]) : false
-    if (destination instanceof http.OutgoingMessage && !hasBody(destination)) this.#stopped = this.#dropped = true
-    return accepted === false && !this.#stopped ? this.#drained() : undefined
-  }
-
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const destination = this.#destination
-      const goOn = (): void => {
-        if (destination instanceof EventEmitter) destination.off('drain', goOn)
-        resolve()
-      }
-      this.#goOn = goOn
-      destination.on('drain', goOn)
-    })
-  }
-
   /* -------------------------------------------------- what happens on the way */
 
   started(offset: Bytes): void {
@@ -242,23 +243,25 @@ class Sending implements SegmentOwner, Watcher {
     if (error !== undefined && this.#closedBy.error === undefined) this.#closedBy = { error }
     if (this.#segment?.isWaiting === true) this.#segment.cancel()
     else if (this.#file === undefined) this.#failClosed()
-    else this.#stop()
+    else this.#writer.stop()
   }
 
   #abort(): void {
     const { signal } = this.#request
     if (this.#segment !== undefined) this.#segment.cancel()
-    else if (this.#file === undefined && signal !== undefined) this.#fail(aborted(signal, account(0, this.#circumstances())))
-    else this.#stop()
-  }
-
-  #stop(): void {
-    this.#stopped = true
-    this.#goOn()
+    else if (this.#file === undefined && signal !== undefined)
+      this.#fail(aborted(signal, account(0, this.#circumstances())))
+    else this.#writer.stop()
   }
 
   #failClosed(): void {
-    this.#fail(errorOf({ bytesSent: 0, end: END.aborted, errno: 0, syscalls: 0, wouldBlock: 0 }, this.#circumstances(), undefined))
+    this.#fail(
+      errorOf(
+        { bytesSent: 0, end: END.aborted, errno: 0, syscalls: 0, wouldBlock: 0 },
+        this.#circumstances(),
+        undefined,
+      ),
+    )
   }
 
   /* -------------------------------------------------- the end */
@@ -267,7 +270,9 @@ class Sending implements SegmentOwner, Watcher {
     if (this.#settled) return undefined
     const circumstances = this.#circumstances()
     const bytes = this.#dropped ? { ...end, bytesSent: 0 } : end
-    if (end.end !== END.done && !this.#dropped) {
+    // Closed before it has asked for more: what it took last will not arrive.
+    const lost = end.end === END.done && event === undefined && this.#closedBy !== undefined
+    if ((end.end !== END.done || lost) && !this.#dropped) {
       const error = errorOf(end, circumstances, event)
       this.#fail(error)
       return error
@@ -310,7 +315,7 @@ class Sending implements SegmentOwner, Watcher {
     return {
       request: this.#request,
       start: this.#start,
-      count: this.#count,
+      count: this.#count ?? 0,
       path,
       startedAt: this.#startedAt,
       closedBy: this.#closedBy,

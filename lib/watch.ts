@@ -30,7 +30,7 @@ export function watch(stream: EventEmitter, watcher: Watcher, errors: boolean): 
 function listen(stream: EventEmitter, errors: boolean): Watch {
   const watchers = new Set<Watcher>()
   const onError = (error: unknown): void => {
-    for (const watcher of [...watchers]) watcher.closed(error)
+    for (const watcher of watchers) watcher.closed(error)
   }
   const onClose = (): void => onError(undefined)
   stream.on('close', onClose)
