@@ -1,0 +1,280 @@
+/** One call of `sendfile`: puts the bytes in their place, hears how they fared, settles once. */
+import http from 'node:http'
+import net from 'node:net'
+import { EventEmitter } from 'node:events'
+
+import { END, type EngineEvent, LADDER, native } from './binding.ts'
+import { ChunkWriter } from './chunk-writer.ts'
+import { copyRange, type Range, type RangeEnd } from './copy.ts'
+import { closedState, prepare, type Route, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
+import { aborted, badDestination, foreignError, SendfileError, unsupported } from './errors.ts'
+import { type Destination, inOrder, unheld } from './hold.ts'
+import { marker, type Obstacle } from './marker.ts'
+import { type Bytes, remaining, type Request } from './options.ts'
+import { FileSegment, type SegmentOwner } from './segment.ts'
+import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
+import { type OpenFile, openFile, type ParsedSource } from './source.ts'
+import { watch, type Watcher } from './watch.ts'
+
+/** Chunks of the portable executor, in bytes: what stock streams use. */
+const COPY_CHUNK = 64 * 1024
+/** Towards TLS nobody sees the chunks, and fewer are cheaper. */
+const COPY_CHUNK_TLS = 256 * 1024
+
+const FILESYSTEM: Obstacle = { code: 'FILESYSTEM', reason: 'the file exists only inside this process' }
+/** The conformance suite has passed on Linux only. */
+const COPIES_BY_DEFAULT = process.platform !== 'linux'
+const UNPROVEN: Obstacle = { code: 'PLATFORM', reason: `sendfile(2) has to be asked for on ${process.platform}` }
+
+/** Settles the promise of the call, once. */
+export interface Settle {
+  resolve(result: SendfileResult | SendfileResult<bigint>): void
+  reject(error: unknown): void
+}
+
+/** One call of `sendfile`. */
+export class Sending implements SegmentOwner, Watcher {
+  readonly #destination: Destination
+  readonly #source: ParsedSource
+  readonly #request: Request
+  readonly #settle: Settle
+  readonly #startedAt = performance.now()
+  readonly #cleanups: (() => void)[] = []
+  #file: OpenFile | undefined
+  #segment: FileSegment | undefined
+  #start: Bytes
+  /** `undefined`: until the file ends, for want of a way to learn the position it is read from. */
+  #count: Bytes | undefined
+  #settled = false
+  #closedBy: { readonly error: unknown } | undefined
+  /** http drops what is written: HEAD, 204, 304. */
+  #dropped = false
+  readonly #writer: ChunkWriter
+
+  constructor(destination: Destination, source: ParsedSource, request: Request, settle: Settle) {
+    this.#destination = destination
+    this.#source = source
+    this.#request = request
+    this.#settle = settle
+    this.#start = request.offset ?? 0
+    this.#writer = new ChunkWriter(destination)
+  }
+
+  begin(): void {
+    const { signal } = this.#request
+    if (signal !== undefined) {
+      const onAbort = (): void => this.#abort()
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#cleanups.push(() => signal.removeEventListener('abort', onAbort))
+    }
+    this.#watch()
+    inOrder(this.#destination, () => this.#open())
+  }
+
+  #watch(): void {
+    const destination = this.#destination
+    if (destination instanceof EventEmitter) this.#cleanups.push(watch(destination, this, true))
+    if (!(destination instanceof http.ServerResponse)) return
+    // A response that waits for its turn on the connection is not told when that closes.
+    const socket = serverSocket(destination)
+    if (socket !== undefined) this.#cleanups.push(watch(socket, this, false))
+  }
+
+  /* -------------------------------------------------- the way there */
+
+  #open(): void | Promise<void> {
+    if (this.#settled) return
+    const state = closedState(this.#destination)
+    if (state !== undefined) return this.#fail(badDestination(`The destination is ${state} before its turn has come`))
+    let opened: OpenFile | Promise<OpenFile>
+    try {
+      opened = openFile(this.#source)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    if (!(opened instanceof Promise)) return this.#send(opened)
+    const pending = opened
+    return new Promise((release) => {
+      this.#cleanups.push(release) // an aborted transfer does not go on holding the destination for the disk
+      const sent = pending.then(
+        (file) => (this.#settled ? file.close() : this.#send(file)),
+        (error: unknown) => this.#fail(error),
+      )
+      void sent.then(release)
+    })
+  }
+
+  #send(file: OpenFile): void | Promise<void> {
+    this.#file = file
+    try {
+      return this.#sendRange(file)
+    } catch (error) {
+      return this.#fail(error)
+    }
+  }
+
+  #sendRange(file: OpenFile): void | Promise<void> {
+    const ownPosition = this.#request.offset === null
+    const unknown = ownPosition && file.native === undefined
+    if (ownPosition) this.#start = file.native?.position() ?? 0
+    this.#count = this.#request.count ?? (unknown ? undefined : remaining(file.size, this.#start))
+    if (this.#request.end && this.#count !== undefined) this.#announceLength(this.#count)
+    if (this.#count === 0) return void this.ended({ bytesSent: 0, end: END.done, errno: 0, syscalls: 0, wouldBlock: 0 })
+    const range = { file, offset: this.#start, ownPosition, count: this.#count }
+    const route = routeTo(this.#destination)
+    const obstacle = this.#obstacle(route, file)
+    const { native: source } = file
+    if (route.by !== 'copy' && obstacle === undefined && source !== undefined && range.count !== undefined) {
+      const kernelRange = { ...range, source, count: range.count }
+      return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
+    }
+    const because = obstacle ?? FILESYSTEM
+    if (this.#request.method === 'sendfile') throw unsupported(`sendfile(2) is not possible: ${because.reason}`)
+    return this.#copy(range, because)
+  }
+
+  async #copy(range: Range, obstacle: Obstacle): Promise<void> {
+    const writer = this.#writer
+    const size = obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK
+    const end = await copyRange(
+      range,
+      size,
+      (chunk) => writer.take(chunk),
+      () => writer.stopped,
+    )
+    this.#dropped = writer.dropped
+    this.ended(end, undefined, obstacle)
+  }
+
+  #obstacle(route: Route, file: OpenFile): Obstacle | undefined {
+    if (route.by === 'copy') return route.obstacle
+    if (file.native === undefined) return native === undefined ? NO_ADDON : FILESYSTEM
+    return route.by === 'message' ? wrapperObstacle(route.message, this.#count ?? 0) : undefined
+  }
+
+  #ladder(): number {
+    const { method } = this.#request
+    return method === 'auto' && COPIES_BY_DEFAULT ? LADDER.copy : LADDER[method]
+  }
+
+  /** With `end`, the length of the body is known before the headers go out. */
+  #announceLength(count: Bytes): void {
+    const message: unknown = this.#destination
+    if (!(message instanceof http.OutgoingMessage) || message.headersSent) return
+    if (message.hasHeader('content-length') || message.hasHeader('transfer-encoding')) return
+    // RFC 9110 section 8.6: none in 1xx and 204; a 304 may only repeat that of the 200.
+    const status = message instanceof http.ServerResponse ? message.statusCode : 200
+    if (status >= 200 && status !== 204 && status !== 304) message.setHeader('Content-Length', `${count}`)
+  }
+
+  #sendMarker(route: Exclude<Route, { by: 'copy' }>, segment: FileSegment): void {
+    this.#segment = segment
+    prepare(route)
+    const written = (error?: Error | null): void => this.#written(segment, error)
+    // Past our own hold, and past wrappers that have proved not to alter the body.
+    const args = [marker(segment), written]
+    if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, args)
+    else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, args)
+  }
+
+  /** Only news if the segment's turn never came. */
+  #written(segment: FileSegment, error: Error | null | undefined): void {
+    if (this.#settled || !segment.isWaiting) return
+    if (error) this.#closedBy ??= { error }
+    else this.#dropped = true // HEAD, 204, 304
+    segment.cancel()
+  }
+
+  /* -------------------------------------------------- what happens on the way */
+
+  started(offset: Bytes): void {
+    this.#start = offset
+  }
+
+  closed(error: unknown): void {
+    if (this.#settled) return
+    this.#closedBy ??= { error }
+    if (error !== undefined && this.#closedBy.error === undefined) this.#closedBy = { error }
+    if (this.#segment?.isWaiting === true) this.#segment.cancel()
+    else if (this.#file === undefined) this.#failClosed()
+    else this.#writer.stop()
+  }
+
+  #abort(): void {
+    const { signal } = this.#request
+    if (this.#segment !== undefined) this.#segment.cancel()
+    else if (this.#file === undefined && signal !== undefined)
+      this.#fail(aborted(signal, account(0, this.#circumstances())))
+    else this.#writer.stop()
+  }
+
+  #failClosed(): void {
+    this.#fail(
+      errorOf(
+        { bytesSent: 0, end: END.aborted, errno: 0, syscalls: 0, wouldBlock: 0 },
+        this.#circumstances(),
+        undefined,
+      ),
+    )
+  }
+
+  /* -------------------------------------------------- the end */
+
+  ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined {
+    if (this.#settled) return undefined
+    const circumstances = this.#circumstances()
+    const bytes = this.#dropped ? { ...end, bytesSent: 0 } : end
+    // Closed before it has asked for more: what it took last will not arrive.
+    const lost = end.end === END.done && event === undefined && this.#closedBy !== undefined
+    if ((end.end !== END.done || lost) && !this.#dropped) {
+      const error = errorOf(end, circumstances, event)
+      this.#fail(error)
+      return error
+    }
+    try {
+      if (this.#request.end) this.#endDestination()
+    } catch (error) {
+      this.#fail(error)
+      return error instanceof Error ? error : undefined
+    }
+    this.#release()
+    this.#settle.resolve(resultOf(bytes, circumstances, event, obstacle ?? this.#platformObstacle()))
+    return undefined
+  }
+
+  #platformObstacle(): Obstacle | undefined {
+    return this.#request.method === 'auto' && COPIES_BY_DEFAULT ? UNPROVEN : undefined
+  }
+
+  #endDestination(): void {
+    const end = unheld(this.#destination, 'end')
+    if (typeof end === 'function') Reflect.apply(end, this.#destination, [])
+  }
+
+  #fail(error: unknown): void {
+    if (this.#settled) return
+    this.#release()
+    const known = error instanceof SendfileError || !(error instanceof Error) || !('syscall' in error)
+    this.#settle.reject(known ? error : foreignError(error, account(0, this.#circumstances()), this.#file?.path))
+  }
+
+  #release(): void {
+    this.#settled = true
+    this.#file?.close()
+    for (const cleanup of this.#cleanups) cleanup()
+  }
+
+  #circumstances(): Circumstances {
+    const { path } = this.#file ?? { path: undefined }
+    return {
+      request: this.#request,
+      start: this.#start,
+      count: this.#count ?? 0,
+      path,
+      startedAt: this.#startedAt,
+      closedBy: this.#closedBy,
+    }
+  }
+}
+
+const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
