@@ -36,7 +36,8 @@ const COPY_CHUNK = 256 * 1024
 /** Bytes move at least this often while a socket without idle timeout is watched, in ms. */
 const TICK_MS = 100
 
-const NOTHING_SENT: Omit<RangeEnd, 'end'> = { bytesSent: 0, errno: 0, syscalls: 0, wouldBlock: 0 }
+/** The figures of a range that was never begun. */
+export const NOTHING_SENT: Omit<RangeEnd, 'end'> = { bytesSent: 0, errno: 0, syscalls: 0, wouldBlock: 0 }
 
 const { ECONNABORTED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENOTCONN, EPIPE, ETIMEDOUT } = constants.errno
 const CONNECTION_LOST: ReadonlySet<number> = new Set([

@@ -11,7 +11,7 @@ import { aborted, badDestination, foreignError, SendfileError, unsupported } fro
 import { type Destination, inOrder, unheld } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
 import { type Bytes, remaining, type Request } from './options.ts'
-import { FileSegment, type SegmentOwner } from './segment.ts'
+import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
 import { type OpenFile, openFile, type ParsedSource } from './source.ts'
 import { watch, type Watcher } from './watch.ts'
@@ -118,19 +118,28 @@ export class Sending implements SegmentOwner, Watcher {
     const unknown = ownPosition && file.native === undefined
     if (ownPosition) this.#start = file.native?.position() ?? 0
     this.#count = this.#request.count ?? (unknown ? undefined : remaining(file.size, this.#start))
-    if (this.#request.end && this.#count !== undefined) this.#announceLength(this.#count)
-    if (this.#count === 0) return void this.ended({ bytesSent: 0, end: END.done, errno: 0, syscalls: 0, wouldBlock: 0 })
     const range = { file, offset: this.#start, ownPosition, count: this.#count }
     const route = routeTo(this.#destination)
-    const obstacle = this.#obstacle(route, file)
+    const obstacle = route.by === 'copy' ? route.obstacle : fileObstacle(file)
+    if (obstacle !== undefined) this.#refuseForced(obstacle)
+    if (this.#request.end && range.count !== undefined) this.#announceLength(range.count)
+    if (range.count === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
     const { native: source } = file
-    if (route.by !== 'copy' && obstacle === undefined && source !== undefined && range.count !== undefined) {
-      const kernelRange = { ...range, source, count: range.count }
-      return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
+    if (route.by === 'copy' || source === undefined || range.count === undefined) {
+      return this.#copy(range, obstacle ?? FILESYSTEM)
     }
-    const because = obstacle ?? FILESYSTEM
-    if (this.#request.method === 'sendfile') throw unsupported(`sendfile(2) is not possible: ${because.reason}`)
-    return this.#copy(range, because)
+    const wrapper = route.by === 'message' ? wrapperObstacle(route.message, range.count) : undefined
+    if (wrapper !== undefined) {
+      this.#refuseForced(wrapper)
+      return this.#copy(range, wrapper)
+    }
+    const kernelRange = { ...range, source, count: range.count }
+    return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
+  }
+
+  #refuseForced({ reason }: Obstacle): void {
+    if (this.#request.method !== 'sendfile') return
+    throw unsupported(`sendfile(2) is not possible: ${reason}`, account(0, this.#circumstances()))
   }
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {
@@ -144,12 +153,6 @@ export class Sending implements SegmentOwner, Watcher {
     )
     this.#dropped = writer.dropped
     this.ended(end, undefined, obstacle)
-  }
-
-  #obstacle(route: Route, file: OpenFile): Obstacle | undefined {
-    if (route.by === 'copy') return route.obstacle
-    if (file.native === undefined) return native === undefined ? NO_ADDON : FILESYSTEM
-    return route.by === 'message' ? wrapperObstacle(route.message, this.#count ?? 0) : undefined
   }
 
   #ladder(): number {
@@ -180,9 +183,23 @@ export class Sending implements SegmentOwner, Watcher {
   /** Only news if the segment's turn never came. */
   #written(segment: FileSegment, error: Error | null | undefined): void {
     if (this.#settled || !segment.isWaiting) return
-    if (error) this.#closedBy ??= { error }
+    if (error) this.#closedBy ??= { error: this.#destroyedBy(error) }
     else this.#dropped = true // HEAD, 204, 304
     segment.cancel()
+  }
+
+  /** That the stream was destroyed is what becomes of its chunks, not why. */
+  #destroyedBy(error: Error): unknown {
+    if (!('code' in error) || error.code !== 'ERR_STREAM_DESTROYED') return error
+    const { errored }: { errored?: unknown } = this.#socket() ?? {}
+    return errored ?? undefined
+  }
+
+  #socket(): net.Socket | undefined {
+    const destination: unknown = this.#destination
+    if (destination instanceof http.ServerResponse) return serverSocket(destination)
+    if (destination instanceof http.ClientRequest) return destination.socket ?? undefined
+    return destination instanceof net.Socket ? destination : undefined
   }
 
   /* -------------------------------------------------- what happens on the way */
@@ -234,7 +251,7 @@ export class Sending implements SegmentOwner, Watcher {
     try {
       if (this.#request.end) this.#endDestination()
     } catch (error) {
-      this.#fail(error)
+      this.#fail(error, bytes.bytesSent)
       return error instanceof Error ? error : undefined
     }
     this.#release()
@@ -251,11 +268,13 @@ export class Sending implements SegmentOwner, Watcher {
     if (typeof end === 'function') Reflect.apply(end, this.#destination, [])
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, bytesSent = 0): void {
     if (this.#settled) return
     this.#release()
-    const known = error instanceof SendfileError || !(error instanceof Error) || !('syscall' in error)
-    this.#settle.reject(known ? error : foreignError(error, account(0, this.#circumstances()), this.#file?.path))
+    const so = account(bytesSent, this.#circumstances())
+    if (error instanceof SendfileError || !(error instanceof Error)) this.#settle.reject(error)
+    else if ('syscall' in error) this.#settle.reject(foreignError(error, so, this.#file?.path))
+    else this.#settle.reject(Object.assign(error, so)) // Node's own: it stays what it is
   }
 
   #release(): void {
@@ -278,3 +297,9 @@ export class Sending implements SegmentOwner, Watcher {
 }
 
 const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
+
+/** Why the kernel cannot read the file. */
+function fileObstacle(file: OpenFile): Obstacle | undefined {
+  if (file.native !== undefined) return undefined
+  return native === undefined ? NO_ADDON : FILESYSTEM
+}
