@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sendfile64_core::{Errno, Transfer};
-use sendfile64_engine::{Abort, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId};
+use sendfile64_engine::{
+    Abort, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
+};
 use sendfile64_sys::descriptor::{self, Kind};
 use sendfile64_sys::probe::{self, Availability, Feature};
 
@@ -40,8 +42,17 @@ pub fn status(file: &File) -> Result<StatusRecord, i32> {
         Kind::DatagramSocket => 6,
         Kind::Other => 7,
     };
-    let (size, device, inode) = (to_js(status.size), to_js(status.device), to_js(status.inode));
-    Ok(StatusRecord { kind, size, device, inode })
+    let (size, device, inode) = (
+        to_js(status.size),
+        to_js(status.device),
+        to_js(status.inode),
+    );
+    Ok(StatusRecord {
+        kind,
+        size,
+        device,
+        inode,
+    })
 }
 
 pub fn position(file: &File) -> Result<u64, i32> {
@@ -53,7 +64,9 @@ pub fn set_position(file: &File, offset: u64) -> Result<(), i32> {
 }
 
 pub fn open_cached(path: &[u8]) -> Result<File, i32> {
-    sendfile64_sys::open::open_cached(Path::new(OsStr::from_bytes(path))).map(Arc::new).map_err(code)
+    sendfile64_sys::open::open_cached(Path::new(OsStr::from_bytes(path)))
+        .map(Arc::new)
+        .map_err(code)
 }
 
 pub fn adopt(fd: i32) -> Result<File, i32> {
@@ -169,9 +182,17 @@ pub struct Link {
 
 impl Link {
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let mailbox = Arc::new(Mailbox { events: Inbox::new(), wake: Box::new(wake) });
+        let mailbox = Arc::new(Mailbox {
+            events: Inbox::new(),
+            wake: Box::new(wake),
+        });
         let engine = Mutex::new(Some(acquire()));
-        Self { engine, owner: OwnerId(next_id()), mailbox, opened: Mutex::new(HashMap::new()) }
+        Self {
+            engine,
+            owner: OwnerId(next_id()),
+            mailbox,
+            opened: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Duplicates the destination at once: its number is only valid in this tick.
@@ -190,16 +211,27 @@ impl Link {
             sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
         };
         // Threads and pollers fail for want of descriptors or of processes, never because of the transfer.
-        let started = engine.start(command).map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
+        let started = engine
+            .start(command)
+            .map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
         Ok(match started {
-            sendfile64_engine::Started::Finished(completion) => Started::Finished(completed(&completion)),
+            sendfile64_engine::Started::Finished(completion) => {
+                Started::Finished(completed(&completion))
+            }
             sendfile64_engine::Started::Queued => Started::Queued(id),
         })
     }
 
     pub fn abort(&self, id: u64, shutdown: bool) {
         if let Some(engine) = self.engine() {
-            engine.abort(TransferId(id), if shutdown { Abort::Shutdown } else { Abort::Release });
+            engine.abort(
+                TransferId(id),
+                if shutdown {
+                    Abort::Shutdown
+                } else {
+                    Abort::Release
+                },
+            );
         }
     }
 
@@ -208,7 +240,9 @@ impl Link {
         let id = next_id();
         let path = PathBuf::from(OsStr::from_bytes(path));
         let sink = Arc::clone(&self.mailbox) as Arc<dyn Sink>;
-        engine.open(id, self.owner, path, sink).map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
+        engine
+            .open(id, self.owner, path, sink)
+            .map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
         Ok(id)
     }
 
@@ -240,22 +274,37 @@ impl Link {
     fn record(&self, event: Event) -> EventRecord {
         match event {
             Event::Completed(completion) => completed(&completion),
-            Event::Progress { id: TransferId(id), bytes_sent } => {
+            Event::Progress {
+                id: TransferId(id),
+                bytes_sent,
+            } => {
                 let bytes_sent = bytes_sent as f64;
-                EventRecord { bytes_sent, ..EventRecord::bare(id, EventRecord::PROGRESS) }
+                EventRecord {
+                    bytes_sent,
+                    ..EventRecord::bare(id, EventRecord::PROGRESS)
+                }
             }
             Event::Opened { id, result: Ok(fd) } => {
                 lock(&self.opened).insert(id, Arc::new(fd));
                 EventRecord::bare(id, EventRecord::OPENED)
             }
-            Event::Opened { id, result: Err(Errno(errno)) } => {
-                EventRecord { errno, ..EventRecord::bare(id, EventRecord::OPENED) }
-            }
+            Event::Opened {
+                id,
+                result: Err(Errno(errno)),
+            } => EventRecord {
+                errno,
+                ..EventRecord::bare(id, EventRecord::OPENED)
+            },
         }
     }
 }
 
 fn completed(completion: &Completion) -> EventRecord {
     let TransferId(id) = completion.id;
-    EventRecord::completed(id, &completion.transfer, completion.end, completion.syscalls)
+    EventRecord::completed(
+        id,
+        &completion.transfer,
+        completion.end,
+        completion.syscalls,
+    )
 }

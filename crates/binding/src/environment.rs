@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use napi::bindgen_prelude::{Buffer, Either, Env, Function, Result, Status};
-use napi::threadsafe_function::{ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::threadsafe_function::{
+    ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
+};
 use napi_derive::napi;
 use sendfile64_core::{Request, Transfer};
 
@@ -69,8 +71,15 @@ impl Environment {
                 wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
             }
         }));
-        let pending = Rc::new(Pending { count: Cell::new(0), wake: OnceLock::new() });
-        let wake = Arc::new(build_wake(&on_events, Arc::clone(&link), Rc::clone(&pending))?);
+        let pending = Rc::new(Pending {
+            count: Cell::new(0),
+            wake: OnceLock::new(),
+        });
+        let wake = Arc::new(build_wake(
+            &on_events,
+            Arc::clone(&link),
+            Rc::clone(&pending),
+        )?);
         let _ = slot.set(Arc::clone(&wake));
         let _ = pending.wake.set(wake);
         // Hooks run last in, first out: after the function above was made, so before Node takes it down.
@@ -81,8 +90,14 @@ impl Environment {
     /// Starts to move `count` bytes of `source` from `offset` to the socket `outFd`, which is duplicated at once.
     /// Returns what has become of it where that needed no waiting, else its id, or the negative errno.
     /// `methods`: 0 sendfile then copy, 1 sendfile only, 2 copy only. `quantum` in bytes. `progressMs` 0: no ticks.
-    /// Arguments, not an object: reading its properties would cost more than starting the transfer.
     #[napi]
+    #[cfg_attr(
+        target_family = "wasm",
+        expect(
+            clippy::too_many_arguments,
+            reason = "reading them from an object would cost more than the start"
+        )
+    )]
     pub fn start(
         &self,
         env: Env,
@@ -104,7 +119,13 @@ impl Environment {
             quantum: u64::from(quantum),
             ladder: ladder(methods),
         };
-        let start = Start { out_fd, file, transfer: Transfer::new(request), own_position, progress_ms };
+        let start = Start {
+            out_fd,
+            file,
+            transfer: Transfer::new(request),
+            own_position,
+            progress_ms,
+        };
         match self.link.start(start) {
             Ok(Started::Finished(event)) => Either::B(event),
             Ok(Started::Queued(id)) => {
@@ -146,12 +167,16 @@ fn build_wake(
     link: Arc<Link>,
     pending: Rc<Pending>,
 ) -> Result<Wake> {
-    on_events.build_threadsafe_function::<()>().weak::<true>().build_callback(
-        move |context: ThreadsafeCallContext<()>| {
+    on_events
+        .build_threadsafe_function::<()>()
+        .weak::<true>()
+        .build_callback(move |context: ThreadsafeCallContext<()>| {
             let events = link.drain();
-            let finished = events.iter().filter(|event| event.kind != EventRecord::PROGRESS).count();
+            let finished = events
+                .iter()
+                .filter(|event| event.kind != EventRecord::PROGRESS)
+                .count();
             pending.remove(&context.env, finished);
             Ok(events)
-        },
-    )
+        })
 }

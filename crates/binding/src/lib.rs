@@ -3,8 +3,14 @@
 //! Every export exists on every target, so that `binding.d.cts` is one file. On `wasm32-wasip1` there are no host
 //! descriptors; what needs one answers ENOSYS, and the planner does the work ([`planner`]).
 
-#![expect(unsafe_code, reason = "Node-API calls and descriptor numbers that come from JavaScript")]
-#![expect(unreachable_pub, reason = "the exports of a cdylib are found by napi-derive, not by path")]
+#![expect(
+    unsafe_code,
+    reason = "Node-API calls and descriptor numbers that come from JavaScript"
+)]
+#![expect(
+    unreachable_pub,
+    reason = "the exports of a cdylib are found by napi-derive, not by path"
+)]
 
 mod environment;
 mod number;

@@ -19,5 +19,9 @@ pub fn from_js(value: JsBytes) -> u64 {
 
 /// The figure for JavaScript.
 pub fn to_js(value: u64) -> JsBytes {
-    if value <= MAX_SAFE_INTEGER { Either::A(value as f64) } else { Either::B(BigInt::from(value)) }
+    if value <= MAX_SAFE_INTEGER {
+        Either::A(value as f64)
+    } else {
+        Either::B(BigInt::from(value))
+    }
 }

@@ -23,7 +23,9 @@ impl Planner {
             quantum: u64::from(quantum),
             ladder: Ladder::only(Method::Copy),
         };
-        Self { transfer: Transfer::new(request) }
+        Self {
+            transfer: Transfer::new(request),
+        }
     }
 
     /// How many bytes to read at `offset` and to write next; 0 when the transfer is finished.
@@ -38,15 +40,25 @@ impl Planner {
     /// The destination took `bytes`; `full` if it asked to wait. Waiting is the executor's: it asks again after.
     #[napi]
     pub fn moved(&mut self, bytes: u32, full: bool) {
-        let ended = if full { Ended::WouldBlock } else { Ended::Progress };
-        self.transfer.handle_outcome(Outcome { bytes: u64::from(bytes), ended });
+        let ended = if full {
+            Ended::WouldBlock
+        } else {
+            Ended::Progress
+        };
+        self.transfer.handle_outcome(Outcome {
+            bytes: u64::from(bytes),
+            ended,
+        });
         self.transfer.handle_ready();
     }
 
     /// The source gave no byte at `offset`.
     #[napi]
     pub fn end_of_file(&mut self) {
-        self.transfer.handle_outcome(Outcome { bytes: 0, ended: Ended::EndOfFile });
+        self.transfer.handle_outcome(Outcome {
+            bytes: 0,
+            ended: Ended::EndOfFile,
+        });
     }
 
     /// The caller gave up.
@@ -89,4 +101,3 @@ pub fn ladder(code: u32) -> Ladder {
         _ => Ladder::only(Method::Copy),
     }
 }
-

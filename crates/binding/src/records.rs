@@ -49,7 +49,17 @@ impl EventRecord {
     pub fn bare(id: u64, kind: u8) -> Self {
         let fallbacks = Vec::new();
         let id = id as f64;
-        Self { id, kind, bytes_sent: 0.0, end: 0, errno: 0, method: 0, syscalls: 0.0, would_block: 0.0, fallbacks }
+        Self {
+            id,
+            kind,
+            bytes_sent: 0.0,
+            end: 0,
+            errno: 0,
+            method: 0,
+            syscalls: 0.0,
+            would_block: 0.0,
+            fallbacks,
+        }
     }
 
     pub fn completed(id: u64, transfer: &Transfer, end: End, syscalls: u64) -> Self {

@@ -28,13 +28,23 @@ impl Source {
     /// fstat(2), or the negative errno.
     #[napi]
     pub fn status(&self) -> Result<Either<StatusRecord, i32>> {
-        Ok(answer(self.file.as_ref().ok_or(executor::CLOSED).and_then(executor::status)))
+        Ok(answer(
+            self.file
+                .as_ref()
+                .ok_or(executor::CLOSED)
+                .and_then(executor::status),
+        ))
     }
 
     /// The file position, lseek(2) with SEEK_CUR, or the negative errno as a number below 0.
     #[napi]
     pub fn position(&self) -> JsBytes {
-        match self.file.as_ref().ok_or(executor::CLOSED).and_then(executor::position) {
+        match self
+            .file
+            .as_ref()
+            .ok_or(executor::CLOSED)
+            .and_then(executor::position)
+        {
             Ok(position) => to_js(position),
             Err(errno) => Either::A(-f64::from(errno)),
         }
@@ -44,7 +54,11 @@ impl Source {
     #[napi]
     pub fn set_position(&self, offset: JsBytes) -> i32 {
         let offset = crate::number::from_js(offset);
-        let moved = self.file.as_ref().ok_or(executor::CLOSED).and_then(|file| executor::set_position(file, offset));
+        let moved = self
+            .file
+            .as_ref()
+            .ok_or(executor::CLOSED)
+            .and_then(|file| executor::set_position(file, offset));
         moved.map_or_else(|errno| -errno, |()| 0)
     }
 
