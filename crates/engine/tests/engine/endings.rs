@@ -10,7 +10,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use sendfile64_core::{End, Errno};
-use sendfile64_engine::{Abort, Config, Event, Sink, Started, TransferId};
+use sendfile64_engine::{Abort, Completion, Config, Event, Sink, Started, TransferId};
 
 use crate::scene::{
     MIB, Plan, Sample, Scene, alone_with, assert_same, fill, read_all, tcp, unix, wait_until,
@@ -246,33 +246,48 @@ fn a_start_without_a_poller_is_an_error_that_releases_the_descriptors() {
             let sample = Sample::new(2 * MIB);
             let scene = Scene::new();
             let (sending, mut peer) = unix();
-            let sink = || Arc::clone(&scene.sink) as Arc<dyn Sink>;
-            let long = Plan::count(2 * MIB).command(scene.next_id(), &sending, &sample.fd, sink());
-            let room = fill(&sending);
-            let short = Plan::count(1000).command(scene.next_id(), &sending, &sample.fd, sink());
-            let taken: Vec<_> = std::iter::from_fn(|| sending.try_clone().ok()).collect();
-
-            let error = scene
-                .engine
-                .start(long)
-                .map(drop)
-                .expect_err("no descriptor is left");
-            assert_eq!(error.raw_os_error(), Some(EMFILE));
-            let error = scene
-                .engine
-                .start(short)
-                .map(drop)
-                .expect_err("no descriptor is left");
-            assert_eq!(error.raw_os_error(), Some(EMFILE));
+            let written = fill(&sending);
+            let commands = [2 * MIB, 60_000, 60_000].map(|count| {
+                let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
+                let plan = Plan {
+                    quantum: 16_384,
+                    ..Plan::count(count)
+                };
+                plan.command(scene.next_id(), &sending, &sample.fd, sink)
+            });
+            let mut taken = Vec::new();
+            let mut sent = 0;
+            for (number, command) in commands.into_iter().enumerate() {
+                taken.extend(std::iter::from_fn(|| sending.try_clone().ok()));
+                if number == 2 {
+                    // Now there is room for an attempt or two, and it takes four.
+                    peer.read_exact(&mut [0; 8192]).expect("what was written");
+                }
+                let errno = match scene.engine.start(command) {
+                    Err(error) => error.raw_os_error(),
+                    Ok(Started::Finished(Completion {
+                        end: End::Failed(Errno(errno)),
+                        transfer,
+                        ..
+                    })) => {
+                        sent += transfer.bytes_sent() as usize;
+                        assert!(number == 2 && 0 < sent && sent < 60_000, "{number}: {sent}");
+                        Some(errno)
+                    }
+                    Ok(other) => panic!("{other:?}"),
+                };
+                assert_eq!(errno, Some(EMFILE));
+                assert_eq!(scene.engine.threads(), 0);
+            }
             assert_eq!(Arc::strong_count(&sample.fd), 1);
-            assert_eq!(scene.engine.threads(), 0);
 
             drop(taken);
             drop(sending);
             let mut received = Vec::new();
             peer.read_to_end(&mut received)
                 .expect("the end: nobody else holds the socket");
-            assert_eq!(received.len(), room, "not a byte was sent");
+            assert_eq!(received.len(), written - 8192 + sent);
+            assert_same(&received[written - 8192..], &sample.bytes[..sent]);
         },
     );
 }

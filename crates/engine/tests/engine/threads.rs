@@ -114,26 +114,40 @@ fn waiting_transfers_use_no_processor_time() {
 #[test]
 fn the_engines_threads_block_sigpipe_and_the_callers_mask_stays() {
     const SIGPIPE: u64 = 1 << 12;
-    alone("threads::the_engines_threads_block_sigpipe_and_the_callers_mask_stays", || {
-        let sample = Sample::new(2 * MIB);
-        let scene = Scene::with(Config { shards: 1, cold_threads: 1 });
-        let (sending, peer) = unix();
-        scene.try_start(&sending, &sample.fd, Plan::count(1000));
-        scene.start(&sending, &sample.fd, Plan::count(2 * MIB));
-        let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
-        scene.engine.open(1, Plan::default().owner, sample.path.clone(), sink).expect("a thread");
-        wait_until(|| run_times().len() == 2);
-        for (thread, _) in run_times() {
-            wait_until(|| blocked_signals(&format!("/proc/self/task/{thread}/status")) & SIGPIPE != 0);
-        }
-        assert_eq!(blocked_signals("/proc/thread-self/status") & SIGPIPE, 0);
-        drop((sending, peer));
-    });
+    alone(
+        "threads::the_engines_threads_block_sigpipe_and_the_callers_mask_stays",
+        || {
+            let sample = Sample::new(2 * MIB);
+            let scene = Scene::with(Config {
+                shards: 1,
+                cold_threads: 1,
+            });
+            let (sending, peer) = unix();
+            scene.try_start(&sending, &sample.fd, Plan::count(1000));
+            scene.start(&sending, &sample.fd, Plan::count(2 * MIB));
+            let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
+            scene
+                .engine
+                .open(1, Plan::default().owner, sample.path.clone(), sink)
+                .expect("a thread");
+            wait_until(|| run_times().len() == 2);
+            for (thread, _) in run_times() {
+                wait_until(|| {
+                    blocked_signals(&format!("/proc/self/task/{thread}/status")) & SIGPIPE != 0
+                });
+            }
+            assert_eq!(blocked_signals("/proc/thread-self/status") & SIGPIPE, 0);
+            drop((sending, peer));
+        },
+    );
 }
 
 /// The thread's signal mask (proc(5), status).
 fn blocked_signals(status: &str) -> u64 {
     let status = fs::read_to_string(status).expect("a thread that lives");
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("its mask");
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigBlk:"))
+        .expect("its mask");
     u64::from_str_radix(mask.trim(), 16).expect("a number")
 }

@@ -63,14 +63,22 @@ fn offsets_beyond_four_gibibytes_are_exact() {
     const START: u64 = (5 << 30) + 3;
     let sample = Sample::new(2 * MIB);
     let long = Sample::new(0);
-    let file = std::fs::OpenOptions::new().write(true).open(&long.path).expect("the file");
-    file.write_all_at(&sample.bytes, START).expect("a sparse file");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&long.path)
+        .expect("the file");
+    file.write_all_at(&sample.bytes, START)
+        .expect("a sparse file");
     for method in [Method::Sendfile, Method::Copy] {
         let scene = Scene::new();
         let (sending, peer) = unix();
         let reader = read_all(peer);
         let ladder = Ladder::only(method);
-        let plan = Plan { start: START, ladder, ..Plan::count(2 * MIB) };
+        let plan = Plan {
+            start: START,
+            ladder,
+            ..Plan::count(2 * MIB)
+        };
         assert_eq!(scene.run(&sending, &long.fd, plan).end, End::Done);
         drop(sending);
         assert_same(&reader.join().expect("the reader"), &sample.bytes);

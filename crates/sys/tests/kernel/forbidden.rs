@@ -2,9 +2,11 @@
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::errno::Errno as NixErrno;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use sendfile64_core::Errno;
 use sendfile64_sys::open::{open, open_cached};
@@ -131,6 +133,15 @@ fn without_cachestat_the_ends_of_the_range_are_read() {
                 until("the disk is slower than the question", || {
                     residency(cold("cold-ends").as_fd(), 0, 1 << 20) == expected
                 });
+                for hot_end in [0, (1 << 20) - 4096] {
+                    until("the disk is slower than the question", || {
+                        let half = cold("cold-end");
+                        posix_fadvise(&half, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM)
+                            .expect("fadvise"); // no readahead
+                        half.read_exact_at(&mut [0; 4096], hot_end).expect("read");
+                        residency(half.as_fd(), 0, 1 << 20) == expected
+                    });
+                }
                 assert_eq!(availability(Feature::Cachestat), Unavailable);
             });
         },

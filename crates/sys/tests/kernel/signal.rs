@@ -9,40 +9,54 @@ use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
+use sendfile64_sys::copy::send;
 use sendfile64_sys::sendfile::sendfile;
 use sendfile64_sys::signal::block_sigpipe;
 
-use crate::fixture::{ending_of, failed, file};
+use crate::fixture::{ending_of, failed, file, in_own_process, in_own_variant};
 
-fn send_to_nobody(blocked: bool) {
+fn restore_default_action() {
     // SAFETY: the default action installs no handler that could run.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.expect("sigaction");
-    if blocked {
-        block_sigpipe();
-    }
+}
+
+fn connection_to_nobody() -> UnixStream {
     let (ours, theirs) = UnixStream::pair().expect("socketpair");
     drop(theirs);
-    let outcome = sendfile(
-        ours.as_fd(),
-        file("nobody", b"0123456789").as_fd(),
-        Some(0),
-        10,
-    );
+    ours
+}
+
+fn sendfile_to_nobody() {
+    restore_default_action();
+    let source = file("nobody", b"0123456789");
+    let outcome = sendfile(connection_to_nobody().as_fd(), source.as_fd(), Some(0), 10);
     assert_eq!(outcome, failed(Errno::EPIPE));
 }
 
 #[test]
 fn a_thread_that_blocks_sigpipe_hears_of_it_as_an_error() {
     let name = "signal::a_thread_that_blocks_sigpipe_hears_of_it_as_an_error";
-    if let Some(ending) = ending_of(name, "blocked", || send_to_nobody(true)) {
-        assert!(ending.success, "{}", ending.output);
-    }
-    if let Some(ending) = ending_of(name, "not blocked", || send_to_nobody(false)) {
+    in_own_variant(name, "blocked", || {
+        block_sigpipe();
+        sendfile_to_nobody();
+    });
+    if let Some(ending) = ending_of(name, "not blocked", sendfile_to_nobody) {
+        let died_of = Some(Signal::SIGPIPE as i32);
         assert_eq!(
-            ending.signal,
-            Some(Signal::SIGPIPE as i32),
+            ending.signal, died_of,
             "the test would not notice: {}",
             ending.output
         );
     }
+}
+
+#[test]
+fn a_copy_raises_no_signal_on_any_thread() {
+    in_own_process("signal::a_copy_raises_no_signal_on_any_thread", || {
+        restore_default_action();
+        assert_eq!(
+            send(connection_to_nobody().as_fd(), b"bytes"),
+            failed(Errno::EPIPE)
+        );
+    });
 }
