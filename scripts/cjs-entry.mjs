@@ -1,7 +1,7 @@
 // The CommonJS face of dist/. Every entry is `require()` of the ES module, so both share one state: Node loads a
 // synchronous ES module by require() from 20.19 and 22.12 on, which `engines` asks for.
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 
 /**
  * Writes `X.cjs` for each entry of `exports` with a `require` condition, and a `.d.cts` beside each `.d.ts`.
@@ -10,32 +10,29 @@ import { basename, dirname, join } from 'node:path';
  * @throws Error when the folder holds no declaration, an entry has no module, or a specifier leads nowhere
  */
 export function writeCommonJsEntries(dist, exports) {
-  const declarations = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'));
-  if (declarations.length === 0) throw new Error(`no .d.ts file in ${dist}: was the TypeScript build run?`);
-  for (const name of declarations) writeDeclaration(join(dist, name));
+  const declarations = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'))
+  if (declarations.length === 0) throw new Error(`no .d.ts file in ${dist}: was the TypeScript build run?`)
+  for (const name of declarations) writeDeclaration(join(dist, name))
 
-  const entries = Object.values(exports).flatMap((target) => target.require?.default ?? []);
-  if (entries.length === 0) throw new Error('package.json exports nothing to require()');
-  for (const entry of entries) writeEntry(join(dirname(dist), entry));
-  console.log(`dist: ${entries.length} CommonJS entries, ${declarations.length} declarations for them`);
+  const entries = Object.values(exports).flatMap((target) => target.require?.default ?? [])
+  if (entries.length === 0) throw new Error('package.json exports nothing to require()')
+  for (const entry of entries) writeEntry(join(dirname(dist), entry))
+  console.log(`dist: ${entries.length} CommonJS entries, ${declarations.length} declarations for them`)
 }
 
 function writeEntry(path) {
-  const module = path.replace(/\.cjs$/, '.js');
-  if (!existsSync(module)) throw new Error(`${path} has no ES module beside it`);
-  if (!existsSync(module.replace(/\.js$/, '.d.cts'))) throw new Error(`${path} has no types beside it`);
-  writeFileSync(path, `'use strict';\nmodule.exports = require('./${basename(module)}');\n`);
+  const module = path.replace(/\.cjs$/, '.js')
+  if (!existsSync(module)) throw new Error(`${path} has no ES module beside it`)
+  if (!existsSync(module.replace(/\.js$/, '.d.cts'))) throw new Error(`${path} has no types beside it`)
+  writeFileSync(path, `'use strict';\nmodule.exports = require('./${basename(module)}');\n`)
 }
 
 function writeDeclaration(path) {
   // tsc leaves the relative specifiers of a declaration as they are in the source: './lib/errors.ts'
-  const text = readFileSync(path, 'utf8').replace(
-    /(['"])(\.{1,2}\/[^'"]+)\.(?:ts|js)\1/g,
-    (_, quote, specifier) => {
-      if (!existsSync(join(dirname(path), `${specifier}.d.ts`)))
-        throw new Error(`${path} imports ${specifier}, which is not in dist`);
-      return `${quote}${specifier}.cjs${quote}`;
-    },
-  );
-  writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n'));
+  const text = readFileSync(path, 'utf8').replace(/(['"])(\.{1,2}\/[^'"]+)\.(?:ts|js)\1/g, (_, quote, specifier) => {
+    if (!existsSync(join(dirname(path), `${specifier}.d.ts`)))
+      throw new Error(`${path} imports ${specifier}, which is not in dist`)
+    return `${quote}${specifier}.cjs${quote}`
+  })
+  writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n'))
 }

@@ -1,11 +1,11 @@
 // `npm start [dir]`: installs and builds what is missing, then serves a directory through sendfile().
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { main, provision, root } from './provision.mjs';
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { main, provision, root } from './provision.mjs'
 
 await main(async () => {
-  provision();
+  provision()
   // In this process, not in a child: signals and the exit code are the server's own
-  process.argv[1] = join(root, 'examples/serve.mjs');
-  await import(pathToFileURL(process.argv[1]));
-});
+  process.argv[1] = join(root, 'examples/serve.mjs')
+  await import(pathToFileURL(process.argv[1]))
+})

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 compgen -G '*.wasm32-wasip1.wasm' >/dev/null || scripts/build-wasi.sh
 specs=("$@")
-((${#specs[@]})) || specs=('__test__/contract*.spec.ts')
+((${#specs[@]})) || specs=('__test__/contract/**/*.spec.ts')
 
 # node:wasi announces itself on stderr
 export NODE_OPTIONS="${NODE_OPTIONS:-} --disable-warning=ExperimentalWarning"

@@ -1,5 +1,10 @@
 //! One JavaScript environment (the main thread or a worker): starts transfers and hears of them in batches.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "reading them from an object would cost more than the start"
+)]
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -91,13 +96,6 @@ impl Environment {
     /// Returns what has become of it where that needed no waiting, else its id, or the negative errno.
     /// `methods`: 0 sendfile then copy, 1 sendfile only, 2 copy only. `quantum` in bytes. `progressMs` 0: no ticks.
     #[napi]
-    #[cfg_attr(
-        target_family = "wasm",
-        expect(
-            clippy::too_many_arguments,
-            reason = "reading them from an object would cost more than the start"
-        )
-    )]
     pub fn start(
         &self,
         env: Env,

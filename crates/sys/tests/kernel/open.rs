@@ -63,7 +63,7 @@ fn errors_are_those_of_open_or_a_call_to_ask_it() {
         let path = path("errors");
         fs::write(&path, b"").expect("write");
         let below_a_file = path.join("below-a-file");
-        let nul = Path::new(OsStr::from_bytes(b"/tmp\0/x"));
+        let nul = Path::new(OsStr::from_bytes(b"/dev\0/x"));
         let absent = Path::new("/proc/self/absent");
         let cases = [
             (below_a_file.as_path(), NixErrno::ENOTDIR),
