@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import http from 'node:http'
 
-import { type Destination, unheld } from './hold.ts'
+import { type Destination, callUnheld } from './hold.ts'
 import { hasBody } from './node-internals.ts'
 
 export class ChunkWriter {
@@ -28,8 +28,7 @@ export class ChunkWriter {
   /** Writes a chunk. Relies on the return value and 'drain' only: some middleware loses the callback of `write`. */
   take(chunk: Buffer): Promise<void> | undefined {
     const destination: unknown = this.#destination
-    const write = unheld(this.#destination, 'write')
-    const accepted: unknown = typeof write === 'function' ? Reflect.apply(write, destination, [chunk]) : true
+    const accepted = callUnheld(this.#destination, 'write', chunk)
     if (destination instanceof http.OutgoingMessage && !hasBody(destination)) this.#stopped = this.#dropped = true
     return accepted === false && !this.#stopped ? this.#drained() : undefined
   }

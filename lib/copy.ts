@@ -26,6 +26,8 @@ export interface RangeEnd {
   readonly wouldBlock: number
   /** What the file or the destination threw. */
   readonly error?: unknown
+  /** The socket was destroyed meanwhile, with or without an error. */
+  readonly destroyedBy?: { readonly error: Error | null }
 }
 
 /** Takes a chunk; a promise if the destination asked to wait, pending until it goes on. */

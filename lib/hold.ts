@@ -31,12 +31,21 @@ export function inOrder(destination: object, operation: Operation): void {
   if (done !== undefined) new Hold(destination).begin(done)
 }
 
-/** A method of the destination as it is without our hold. */
-export function unheld(destination: object, name: string): unknown {
-  return holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
+/** Lets through what runs on behalf of the hold: http calls its own public methods inside of `write` and `end`. */
+export function passHold<T>(destination: object, action: () => T): T {
+  const hold = holds.get(destination)
+  return hold === undefined ? action() : hold.pass(action)
 }
 
-/** Whether `method` is one of our shadows. */
+/** Calls a method of the destination as it is without our hold. */
+export function callUnheld(destination: object, name: string, ...args: unknown[]): unknown {
+  const method: unknown = holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
+  return typeof method === 'function'
+    ? passHold(destination, () => Reflect.apply(method, destination, args))
+    : undefined
+}
+
+/** Whether methods of the destination are shadowed now. */
 export function isHeld(destination: object): boolean {
   return holds.has(destination)
 }
@@ -47,6 +56,7 @@ class Hold {
   readonly #waiting: Operation[] = []
   #active = true
   #owesDrain = false
+  #passing = 0
 
   constructor(destination: object) {
     this.#destination = destination
@@ -66,6 +76,15 @@ class Hold {
     this.#waiting.push(operation)
   }
 
+  pass<T>(action: () => T): T {
+    this.#passing += 1
+    try {
+      return action()
+    } finally {
+      this.#passing -= 1
+    }
+  }
+
   original(name: string): Function | undefined {
     return this.#originals.get(name)?.method
   }
@@ -73,10 +92,10 @@ class Hold {
   #shadow(name: string, method: Function): void {
     const own = Object.getOwnPropertyDescriptor(this.#destination, name)
     const shadow = (...args: unknown[]): unknown => {
-      if (!this.#active) return Reflect.apply(method, this.#destination, args)
+      if (!this.#active || this.#passing > 0) return Reflect.apply(method, this.#destination, args)
       if (name === 'writeHead') throw headersSent()
       const replay = AsyncResource.bind(() => {
-        const accepted: unknown = Reflect.apply(method, this.#destination, args)
+        const accepted: unknown = this.pass(() => Reflect.apply(method, this.#destination, args))
         if (name === 'write' && accepted === false) this.#owesDrain = false // the stream emits its own
       })
       this.queue(replay)

@@ -8,7 +8,7 @@ import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import { closedState, prepare, type Route, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
 import { aborted, badDestination, foreignError, SendfileError, unsupported } from './errors.ts'
-import { type Destination, inOrder, unheld } from './hold.ts'
+import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
 import { type Bytes, remaining, type Request } from './options.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
@@ -128,12 +128,14 @@ export class Sending implements SegmentOwner, Watcher {
     if (route.by === 'copy' || source === undefined || range.count === undefined) {
       return this.#copy(range, obstacle ?? FILESYSTEM)
     }
-    const wrapper = route.by === 'message' ? wrapperObstacle(route.message, range.count) : undefined
+    const { count } = range
+    const ask = (): Obstacle | undefined => (route.by === 'message' ? wrapperObstacle(route.message, count) : undefined)
+    const wrapper = passHold(this.#destination, ask)
     if (wrapper !== undefined) {
       this.#refuseForced(wrapper)
       return this.#copy(range, wrapper)
     }
-    const kernelRange = { ...range, source, count: range.count }
+    const kernelRange = { ...range, source, count }
     return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
   }
 
@@ -176,8 +178,10 @@ export class Sending implements SegmentOwner, Watcher {
     const written = (error?: Error | null): void => this.#written(segment, error)
     // Past our own hold, and past wrappers that have proved not to alter the body.
     const args = [marker(segment), written]
-    if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, args)
-    else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, args)
+    passHold(this.#destination, () => {
+      if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, args)
+      else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, args)
+    })
   }
 
   /** Only news if the segment's turn never came. */
@@ -264,8 +268,7 @@ export class Sending implements SegmentOwner, Watcher {
   }
 
   #endDestination(): void {
-    const end = unheld(this.#destination, 'end')
-    if (typeof end === 'function') Reflect.apply(end, this.#destination, [])
+    callUnheld(this.#destination, 'end')
   }
 
   #fail(error: unknown, bytesSent = 0): void {

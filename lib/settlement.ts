@@ -88,8 +88,13 @@ export function errorOf(end: RangeEnd, circumstances: Circumstances, event: Engi
   if (end.error !== undefined && end.error !== null) return foreignError(end.error, so, path)
   if (end.end === END.truncated) return truncated(count, so, path)
   if (end.end === END.refused) return unsupported(`Method '${request.method}' cannot send to this destination`, so)
+  if (end.destroyedBy !== undefined) return destroyed(end.destroyedBy.error, so, path)
   if (closedBy === undefined && request.signal?.aborted === true) return aborted(request.signal, so)
-  if (closedBy?.error !== undefined && closedBy.error !== null) return foreignError(closedBy.error, so, path)
+  return destroyed(closedBy?.error, so, path)
+}
+
+function destroyed(error: unknown, so: Account, path: string | undefined): Error {
+  if (error !== undefined && error !== null) return foreignError(error, so, path)
   return badDestination('The destination was closed before the last byte', so)
 }
 
