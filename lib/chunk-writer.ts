@@ -9,7 +9,9 @@ export class ChunkWriter {
   readonly #destination: Destination
   #stopped = false
   #dropped = false
+  #listens = false
   #goOn = (): void => {}
+  readonly #onDrain = (): void => this.#goOn()
 
   constructor(destination: Destination) {
     this.#destination = destination
@@ -39,15 +41,18 @@ export class ChunkWriter {
     this.#goOn()
   }
 
+  /** The destination is no longer listened to. */
+  release(): void {
+    if (this.#listens && this.#destination instanceof EventEmitter) this.#destination.off('drain', this.#onDrain)
+  }
+
   #drained(): Promise<void> {
     return new Promise((resolve) => {
-      const destination = this.#destination
-      const goOn = (): void => {
-        if (destination instanceof EventEmitter) destination.off('drain', goOn)
-        resolve()
-      }
-      this.#goOn = goOn
-      destination.on('drain', goOn)
+      this.#goOn = resolve
+      if (this.#listens) return
+      // Once: compressing middleware hands `on` to a stream of its own, and does not know `off`.
+      this.#listens = true
+      this.#destination.on('drain', this.#onDrain)
     })
   }
 }

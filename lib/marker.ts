@@ -36,6 +36,8 @@ export interface Hook {
   /** Bytes of ours that `bytesWritten` counts. */
   dispatched: number
   running: Running | undefined
+  /** While transfers need the socket to stay in these hands. */
+  guard: { holders: number; lift(): void } | undefined
 }
 
 /** Where a segment's turn has come: every byte before it is in the kernel. */
@@ -49,7 +51,7 @@ export interface Place {
   refreshIdleTimer(): void
   /** The socket's idle timeout in ms, 0 for none. */
   readonly idleTimeout: number
-  /** While the returned function has not been called, handing the socket over fails with ERR_SENDFILE_BUSY. */
+  /** Until the returned function is called, handing the socket over fails with ERR_SENDFILE_BUSY. */
   guard(): () => void
 }
 

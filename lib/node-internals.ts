@@ -75,19 +75,21 @@ export function hasOwnWrites(socket: net.Socket): boolean {
 export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   const target = socket as PrivateSocket
   if (target[KEY] !== undefined) return
-  const hook: Hook = { protocol: PROTOCOL, dispatched: 0, running: undefined }
+  const hook: Hook = { protocol: PROTOCOL, dispatched: 0, running: undefined, guard: undefined }
   const own = new HookedMethods(target, hook, obstacleTo)
-  const define = (name: string, value: unknown): unknown =>
-    Object.defineProperty(target, name, { configurable: true, writable: true, value })
   Object.defineProperty(target, KEY, { value: hook })
-  define('_write', own.write.bind(own))
-  if (typeof target._writev === 'function') define('_writev', own.writev.bind(own))
-  define('_destroy', own.destroy.bind(own))
+  define(target, '_write', own.write.bind(own))
+  if (typeof target._writev === 'function') define(target, '_writev', own.writev.bind(own))
+  define(target, '_destroy', own.destroy.bind(own))
   // The prototype's `bytesWritten` adds what is still queued to this.
   const dispatched = own.bytesDispatched.bind(own, Object.getPrototypeOf(target))
   if ('_bytesDispatched' in target) {
     Object.defineProperty(target, '_bytesDispatched', { configurable: true, get: dispatched })
   }
+}
+
+function define(target: object, name: string, value: unknown, enumerable = false): void {
+  Object.defineProperty(target, name, { configurable: true, writable: true, enumerable, value })
 }
 
 /** What a hooked socket does in place of Node's own methods. */
@@ -188,14 +190,32 @@ function placeOf(socket: PrivateSocket, hook: Hook): Place {
     destroy: () => void socket.destroy(),
     refreshIdleTimer: () => socket._unrefTimer(),
     idleTimeout: socket.timeout ?? 0,
-    guard: () => guardHandle(socket),
+    guard: () => guardSocket(socket),
   }
 }
 
 /**
- * Who takes a socket over writes to its handle at once and past `_write`: our bytes would be torn apart. They all read
- * `_handle` first, so while a transfer runs, that property knows who is asking.
+ * Who takes a socket over writes to its handle at once and past `_write`: our bytes would be torn apart or lost. They all
+ * read `_handle` first; until the returned function is called, that property knows who is asking.
  */
+export function guardSocket(socket: net.Socket): () => void {
+  const target = socket as PrivateSocket
+  const hook = target[KEY]
+  if (hook === undefined) return () => {}
+  const guard = (hook.guard ??= { holders: 0, lift: guardHandle(target) })
+  guard.holders += 1
+  let released = false
+  return () => {
+    if (released) return
+    released = true
+    guard.holders -= 1
+    if (guard.holders > 0) return
+    hook.guard = undefined
+    guard.lift()
+  }
+}
+
+/** Returns how to make `_handle` an ordinary property again. */
 function guardHandle(socket: PrivateSocket): () => void {
   let handle = socket._handle
   Object.defineProperty(socket, '_handle', {
@@ -210,9 +230,7 @@ function guardHandle(socket: PrivateSocket): () => void {
       handle = value
     },
   })
-  return () => {
-    Object.defineProperty(socket, '_handle', { configurable: true, enumerable: true, writable: true, value: handle })
-  }
+  return () => define(socket, '_handle', handle, true)
 }
 
 const TAKERS = [

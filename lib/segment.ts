@@ -120,8 +120,9 @@ export class FileSegment implements Segment, Running {
         resource.runInAsyncScope(over, undefined, event)
       },
     })
-    if (typeof started === 'object') return over(started)
-    if (started < 0) return over(notStarted(-started, this.#ladder))
+    // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
+    if (typeof started === 'object') return process.nextTick(over, started)
+    if (started < 0) return process.nextTick(over, notStarted(-started, this.#ladder))
     this.#transferId = started
     hook.running = this
     this.#unguard = place.guard()
@@ -136,7 +137,7 @@ export class FileSegment implements Segment, Running {
       callback()
     }
     const offset = this.#begin()
-    if (this.#ladder === LADDER.sendfile) return end({ ...NOTHING_SENT, end: END.refused })
+    if (this.#ladder === LADDER.sendfile) return process.nextTick(end, { ...NOTHING_SENT, end: END.refused })
     const take = (chunk: Buffer): Promise<void> =>
       new Promise((resolve, reject) => write(chunk, (error) => (error ? reject(error) : resolve())))
     const resource = new AsyncResource('SENDFILE64')

@@ -10,6 +10,7 @@ import { closedState, prepare, type Route, routeTo, serverSocket, wrapperObstacl
 import { aborted, badDestination, foreignError, SendfileError, unsupported } from './errors.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
+import { guardSocket } from './node-internals.ts'
 import { type Bytes, remaining, type Request } from './options.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
@@ -182,6 +183,13 @@ export class Sending implements SegmentOwner, Watcher {
       if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, args)
       else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, args)
     })
+    // http corks for the rest of this tick; what is still waiting then, waits for the peer.
+    process.nextTick(() => this.#guard(segment))
+  }
+
+  #guard(segment: FileSegment): void {
+    const socket = this.#socket()
+    if (segment.isWaiting && !this.#settled && socket !== undefined) this.#cleanups.push(guardSocket(socket))
   }
 
   /** Only news if the segment's turn never came. */
@@ -283,6 +291,7 @@ export class Sending implements SegmentOwner, Watcher {
   #release(): void {
     this.#settled = true
     this.#file?.close()
+    this.#writer.release()
     for (const cleanup of this.#cleanups) cleanup()
   }
 
