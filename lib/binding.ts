@@ -12,9 +12,7 @@ import { noBinding, type SendfileError } from './errors.ts'
 import type { Method } from './options.ts'
 
 export type Binding = typeof Generated
-export type NativeSource = Generated.Source
 export type EngineEvent = Generated.EventRecord
-export type FileStatus = Generated.StatusRecord
 export type Planner = Generated.Planner
 export type Environment = Generated.Environment
 
@@ -24,16 +22,6 @@ export type BindingName = 'native' | 'wasm32-wasip1' | 'none'
 /** The numbers of crates/binding/src/records.rs. */
 export const EVENT = { progress: 0, completed: 1, opened: 2 } as const
 export const END = { done: 0, truncated: 1, refused: 2, failed: 3, aborted: 4 } as const
-export const KIND = {
-  regular: 0,
-  directory: 1,
-  characterDevice: 2,
-  blockDevice: 3,
-  fifo: 4,
-  streamSocket: 5,
-  datagramSocket: 6,
-  other: 7,
-} as const
 export const METHODS: readonly Method[] = ['sendfile', 'copy']
 /** The ladders of crates/binding/src/planner.rs. */
 export const LADDER = { auto: 0, sendfile: 1, copy: 2 } as const

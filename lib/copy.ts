@@ -63,7 +63,7 @@ export async function copyRange(
   } catch (error) {
     failure = { error }
   }
-  if (ownPosition) file.native?.setPosition(planner.offset)
+  if (ownPosition && file.native !== undefined) file.native.position = planner.offset
   const { bytesSent, wouldBlock } = planner
   return { bytesSent, end: planner.end ?? END.failed, errno: 0, syscalls: 0, wouldBlock, ...failure }
 }

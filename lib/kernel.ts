@@ -1,12 +1,13 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
-import { EVENT, type EngineEvent, type Environment, native, type NativeSource } from './binding.ts'
+import { EVENT, type EngineEvent, type Environment, native } from './binding.ts'
 import type { Bytes } from './options.ts'
 
 /** What the engine is asked to do. */
 export interface Command {
   /** The destination's number, valid in this tick: it is duplicated at once. */
   readonly fd: number
-  readonly source: NativeSource
+  /** The number of a file that the addon holds open. */
+  readonly source: number
   readonly offset: Bytes
   readonly count: Bytes
   /** A ladder of lib/binding.ts. */
@@ -27,12 +28,13 @@ const QUANTUM = 1 << 20
 
 const listeners = new Map<number, Listener>()
 const opens = new Map<number, (errno: number) => void>()
-let environment: Environment | undefined
+let link: Environment | undefined
 
-function connect(): Environment {
+/** Our connection to the engine; made with the first use. */
+export function environment(): Environment {
   if (native === undefined) throw new TypeError('the kernel executor needs the addon')
-  environment ??= new native.Environment(dispatch)
-  return environment
+  link ??= new native.Environment(dispatch)
+  return link
 }
 
 /**
@@ -41,23 +43,22 @@ function connect(): Environment {
  */
 export function start(command: Command, listener: Listener): EngineEvent | number {
   const { fd, source, offset, count, ladder, ownPosition, progressMs } = command
-  const started = connect().start(fd, source, offset, count, QUANTUM, ladder, ownPosition, progressMs)
+  const started = environment().start(fd, source, offset, count, QUANTUM, ladder, ownPosition, progressMs)
   if (typeof started === 'number' && started >= 0) listeners.set(started, listener)
   return started
 }
 
 /** Ends a transfer where it is; its listener hears of the completion. */
 export function abort(id: number, shutdown: boolean): void {
-  connect().abort(id, shutdown)
+  environment().abort(id, shutdown)
 }
 
-/** Opens a file on a thread that may wait for the disk. Resolves with a negative errno where that failed. */
-export function open(path: Buffer): Promise<NativeSource | number> {
+/** Opens a file on a thread that may wait for the disk. Resolves with what to take it by, or a negative errno. */
+export function open(path: Buffer): Promise<number> {
   return new Promise((resolve) => {
-    const link = connect()
-    const id = link.open(path)
+    const id = environment().open(path)
     if (id < 0) resolve(id)
-    else opens.set(id, (errno) => resolve(errno === 0 ? (link.takeOpened(id) ?? -1) : -errno))
+    else opens.set(id, (errno) => resolve(errno === 0 ? id : -errno))
   })
 }
 

@@ -2,7 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { constants } from 'node:os'
 
-import { END, EVENT, type EngineEvent, LADDER, type NativeSource } from './binding.ts'
+import { END, EVENT, type EngineEvent, LADDER } from './binding.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import * as kernel from './kernel.ts'
 import {
@@ -14,6 +14,7 @@ import {
   type WriteCallback,
   type WriteChunk,
 } from './marker.ts'
+import type { NativeFile } from './native-file.ts'
 import type { Bytes } from './options.ts'
 
 /** What is heard of a segment. */
@@ -26,7 +27,7 @@ export interface SegmentOwner {
 
 /** A range that the kernel can read, of known length. */
 export interface KernelRange extends Range {
-  readonly source: NativeSource
+  readonly source: NativeFile
   readonly count: Bytes
 }
 
@@ -104,7 +105,7 @@ export class FileSegment implements Segment, Running {
     const over = (event: EngineEvent): void => this.#deliveryOver(place, event, callback)
     const command = {
       fd: place.fd,
-      source: this.#range.source,
+      source: this.#range.source.fd,
       offset,
       count: this.#range.count,
       ladder: this.#ladder,
@@ -149,7 +150,7 @@ export class FileSegment implements Segment, Running {
   #begin(): Bytes {
     this.#phase = 'running'
     const { source, ownPosition, offset } = this.#range
-    const start = ownPosition ? source.position() : offset
+    const start = ownPosition ? source.position : offset
     this.#owner.started(start)
     return start
   }

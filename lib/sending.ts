@@ -117,7 +117,7 @@ export class Sending implements SegmentOwner, Watcher {
   #sendRange(file: OpenFile): void | Promise<void> {
     const ownPosition = this.#request.offset === null
     const unknown = ownPosition && file.native === undefined
-    if (ownPosition) this.#start = file.native?.position() ?? 0
+    if (ownPosition) this.#start = file.native?.position ?? 0
     this.#count = this.#request.count ?? (unknown ? undefined : remaining(file.size, this.#start))
     const range = { file, offset: this.#start, ownPosition, count: this.#count }
     const route = routeTo(this.#destination)

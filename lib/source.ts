@@ -4,9 +4,9 @@ import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-import { type FileStatus, KIND, native, type NativeSource } from './binding.ts'
+import { native } from './binding.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
-import * as kernel from './kernel.ts'
+import { type FileStatus, KIND, NativeFile } from './native-file.ts'
 import type { Bytes } from './options.ts'
 
 /** What can be sent. */
@@ -22,7 +22,7 @@ export interface OpenFile {
   /** For `fs.read` in the portable executor. */
   readonly fd: number
   /** Where the kernel can read it. */
-  readonly native: NativeSource | undefined
+  readonly native: NativeFile | undefined
   readonly size: Bytes
   readonly path: string | undefined
   close(): void
@@ -73,7 +73,7 @@ export function openFile(source: ParsedSource): OpenFile | Promise<OpenFile> {
   if (source.kind === 'fd') return adopt(source.fd)
   if (!opensNatively()) return openByNode(source.path)
   const path = typeof source.path === 'string' ? Buffer.from(source.path) : source.path
-  const opened = native?.openCached(path) ?? -EAGAIN
+  const opened = NativeFile.openCached(path)
   if (typeof opened !== 'number') return confirm(opened, source.path) ?? openByNode(source.path)
   if (opened !== -EAGAIN) return openByNode(source.path) // for Node's own error, and for files only Node knows
   return openOnThread(path, source.path)
@@ -89,25 +89,21 @@ function opensNatively(): boolean {
 }
 
 async function openOnThread(path: Buffer, shown: string | Buffer): Promise<OpenFile> {
-  const opened = await kernel.open(path)
+  const opened = await NativeFile.open(path)
   if (typeof opened === 'number') return openByNode(shown)
   return confirm(opened, shown) ?? openByNode(shown)
 }
 
 /** The file if `fs` sees the same one behind this number; a virtual file system does not. */
-function confirm(source: NativeSource, path: string | Buffer | undefined): OpenFile | undefined {
-  const status = source.status()
-  if (typeof status !== 'number' && sameFile(status, statOrUndefined(source.fd))) {
-    return fromNative(source, status, path)
-  }
-  source.close()
+function confirm(file: NativeFile, path: string | Buffer | undefined): OpenFile | undefined {
+  if (sameFile(file, statOrUndefined(file.fd))) return fromNative(file, path)
+  file.close()
   return undefined
 }
 
 function sameFile(status: FileStatus, stats: fs.Stats | undefined): boolean {
   if (stats === undefined) return false
-  const { dev, ino, size } = stats
-  return Number(status.device) === dev && Number(status.inode) === ino && Number(status.size) === size
+  return status.device === stats.dev && status.inode === stats.ino && status.size === stats.size
 }
 
 function statOrUndefined(fd: number): fs.Stats | undefined {
@@ -118,13 +114,18 @@ function statOrUndefined(fd: number): fs.Stats | undefined {
   }
 }
 
-function fromNative(source: NativeSource, status: FileStatus, path: string | Buffer | undefined): OpenFile {
+function fromNative(file: NativeFile, path: string | Buffer | undefined): OpenFile {
   const shown = path?.toString()
-  if (status.kind !== KIND.regular) {
-    source.close()
-    throw notAFile(status.kind === KIND.directory, shown)
+  if (file.kind !== KIND.regular) {
+    file.close()
+    throw notAFile(file.kind === KIND.directory, shown)
   }
-  return { fd: source.fd, native: source, size: status.size, path: shown, close: () => source.close() }
+  return { fd: file.fd, native: file, size: exactSize(file), path: shown, close: () => file.close() }
+}
+
+/** Sparse files may be larger than a number can say. */
+function exactSize(file: NativeFile): Bytes {
+  return file.size <= Number.MAX_SAFE_INTEGER ? file.size : fs.fstatSync(file.fd, { bigint: true }).size
 }
 
 function notAFile(directory: boolean, path: string | undefined): Error {
@@ -152,11 +153,10 @@ async function openByNode(path: string | Buffer): Promise<OpenFile> {
 /** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
 function adopt(fd: number, path?: string | Buffer, close = (): void => {}): OpenFile {
   const stats = fs.fstatSync(fd)
-  const source = native?.adopt(fd)
-  if (typeof source === 'object') {
-    const status = source.status()
-    if (typeof status !== 'number' && sameFile(status, stats)) return fromNative(source, status, path)
-    source.close()
+  const file = native === undefined ? undefined : NativeFile.adopt(fd)
+  if (typeof file === 'object') {
+    if (sameFile(file, stats)) return fromNative(file, path)
+    file.close()
   }
   if (!stats.isFile()) throw notAFile(stats.isDirectory(), path?.toString())
   return { fd, native: undefined, size: stats.size, path: path?.toString(), close }

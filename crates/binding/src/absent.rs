@@ -5,38 +5,13 @@
     reason = "no transfer begins here, so what describes one is never read"
 )]
 
-use crate::records::{EventRecord, StatusRecord};
+use crate::records::EventRecord;
 
 /// ENOSYS as Linux numbers it; JavaScript on this binding never turns it into a name.
 const ENOSYS: i32 = 38;
-pub const CLOSED: i32 = ENOSYS;
 
-/// No file can be open here.
-pub enum File {}
-
-pub fn number(file: &File) -> i32 {
-    match *file {}
-}
-
-pub fn status(file: &File) -> Result<StatusRecord, i32> {
-    match *file {}
-}
-
-pub fn position(file: &File) -> Result<u64, i32> {
-    match *file {}
-}
-
-pub fn set_position(file: &File, _offset: u64) -> Result<(), i32> {
-    match *file {}
-}
-
-pub fn open_cached(_path: &[u8]) -> Result<File, i32> {
-    Err(ENOSYS)
-}
-
-pub fn adopt(_fd: i32) -> Result<File, i32> {
-    Err(ENOSYS)
-}
+/// Kind, size, device, inode: see `Environment::open_cached`.
+pub type Status = [f64; 4];
 
 pub fn kernel() -> String {
     "wasi".to_owned()
@@ -60,9 +35,9 @@ pub fn sendfile_once(
 }
 
 /// What `Environment::start` takes.
-pub struct Start<'a> {
+pub struct Start {
     pub out_fd: i32,
-    pub file: &'a File,
+    pub file: i32,
     pub transfer: sendfile64_core::Transfer,
     pub own_position: bool,
     pub progress_ms: u32,
@@ -76,9 +51,27 @@ impl Link {
         Self
     }
 
-    pub fn start(&self, start: Start<'_>) -> Result<Started, i32> {
-        match *start.file {}
+    pub fn start(&self, _start: Start) -> Result<Started, i32> {
+        Err(ENOSYS)
     }
+
+    pub fn open_cached(&self, _path: &[u8]) -> Result<(i32, Status), i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn adopt(&self, _fd: i32) -> Result<(i32, Status), i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn position(&self, _file: i32) -> Result<u64, i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn set_position(&self, _file: i32, _offset: u64) -> Result<(), i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn forget(&self, _file: i32) {}
 
     pub fn abort(&self, _id: u64, _shutdown: bool) {}
 
@@ -90,8 +83,8 @@ impl Link {
         Vec::new()
     }
 
-    pub fn take_opened(&self, _id: u64) -> Option<File> {
-        None
+    pub fn take_opened(&self, _id: u64) -> Result<(i32, Status), i32> {
+        Err(ENOSYS)
     }
 
     pub fn close(&self) {}

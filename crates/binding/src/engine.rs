@@ -14,63 +14,40 @@ use sendfile64_engine::{
     Abort, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
 };
 use sendfile64_sys::descriptor::{self, Kind};
+use sendfile64_sys::open;
 use sendfile64_sys::probe::{self, Availability, Feature};
 
-use crate::number::to_js;
-use crate::records::{EventRecord, StatusRecord};
+use crate::records::EventRecord;
 
 /// EBADF: the same number on every system we know.
-pub const CLOSED: i32 = 9;
+const CLOSED: i32 = 9;
 const EMFILE: i32 = 24;
 
 /// An open descriptor of ours, shared with the transfers that read from it.
-pub type File = Arc<OwnedFd>;
+type File = Arc<OwnedFd>;
 
-pub fn number(file: &File) -> i32 {
-    file.as_raw_fd()
-}
+/// Kind, size, device, inode: see `Environment::open_cached`.
+pub type Status = [f64; 4];
 
-pub fn status(file: &File) -> Result<StatusRecord, i32> {
+fn status(file: &File) -> Result<Status, i32> {
     let status = descriptor::status(file.as_fd()).map_err(code)?;
     let kind = match status.kind {
-        Kind::Regular => 0,
-        Kind::Directory => 1,
-        Kind::CharacterDevice => 2,
-        Kind::BlockDevice => 3,
-        Kind::Fifo => 4,
-        Kind::StreamSocket => 5,
-        Kind::DatagramSocket => 6,
-        Kind::Other => 7,
+        Kind::Regular => 0.0,
+        Kind::Directory => 1.0,
+        Kind::CharacterDevice => 2.0,
+        Kind::BlockDevice => 3.0,
+        Kind::Fifo => 4.0,
+        Kind::StreamSocket => 5.0,
+        Kind::DatagramSocket => 6.0,
+        Kind::Other => 7.0,
     };
-    let (size, device, inode) = (
-        to_js(status.size),
-        to_js(status.device),
-        to_js(status.inode),
-    );
-    Ok(StatusRecord {
+    // Inexact above 2^53, as in fs.Stats.
+    Ok([
         kind,
-        size,
-        device,
-        inode,
-    })
-}
-
-pub fn position(file: &File) -> Result<u64, i32> {
-    descriptor::position(file.as_fd()).map_err(code)
-}
-
-pub fn set_position(file: &File, offset: u64) -> Result<(), i32> {
-    descriptor::set_position(file.as_fd(), offset).map_err(code)
-}
-
-pub fn open_cached(path: &[u8]) -> Result<File, i32> {
-    sendfile64_sys::open::open_cached(Path::new(OsStr::from_bytes(path)))
-        .map(Arc::new)
-        .map_err(code)
-}
-
-pub fn adopt(fd: i32) -> Result<File, i32> {
-    descriptor::duplicate(fd).map(Arc::new).map_err(code)
+        status.size as f64,
+        status.device as f64,
+        status.inode as f64,
+    ])
 }
 
 pub fn kernel() -> String {
@@ -158,9 +135,10 @@ impl Sink for Mailbox {
 }
 
 /// What `Environment::start` takes.
-pub struct Start<'a> {
+pub struct Start {
     pub out_fd: i32,
-    pub file: &'a File,
+    /// A number that `open_cached` or its like has returned.
+    pub file: i32,
     pub transfer: Transfer,
     pub own_position: bool,
     pub progress_ms: u32,
@@ -177,7 +155,9 @@ pub struct Link {
     engine: Mutex<Option<Arc<Engine>>>,
     owner: OwnerId,
     mailbox: Arc<Mailbox>,
+    /// Opened by a thread, not taken yet.
     opened: Mutex<HashMap<u64, File>>,
+    files: Mutex<HashMap<i32, File>>,
 }
 
 impl Link {
@@ -191,12 +171,13 @@ impl Link {
             engine,
             owner: OwnerId(next_id()),
             mailbox,
-            opened: Mutex::new(HashMap::new()),
+            opened: Mutex::default(),
+            files: Mutex::default(),
         }
     }
 
     /// Duplicates the destination at once: its number is only valid in this tick.
-    pub fn start(&self, start: Start<'_>) -> Result<Started, i32> {
+    pub fn start(&self, start: Start) -> Result<Started, i32> {
         let engine = self.engine().ok_or(CLOSED)?;
         let destination = descriptor::duplicate(start.out_fd).map_err(code)?;
         let id = next_id();
@@ -204,7 +185,7 @@ impl Link {
             id: TransferId(id),
             owner: self.owner,
             destination,
-            source: Arc::clone(start.file),
+            source: self.file(start.file)?,
             own_position: start.own_position,
             transfer: start.transfer,
             progress_interval: Duration::from_millis(u64::from(start.progress_ms)),
@@ -253,8 +234,42 @@ impl Link {
         events.into_iter().map(|event| self.record(event)).collect()
     }
 
-    pub fn take_opened(&self, id: u64) -> Option<File> {
-        lock(&self.opened).remove(&id)
+    pub fn take_opened(&self, id: u64) -> Result<(i32, Status), i32> {
+        let file = lock(&self.opened).remove(&id).ok_or(CLOSED)?;
+        self.keep(file)
+    }
+
+    pub fn open_cached(&self, path: &[u8]) -> Result<(i32, Status), i32> {
+        let file = open::open_cached(Path::new(OsStr::from_bytes(path))).map_err(code)?;
+        self.keep(Arc::new(file))
+    }
+
+    pub fn adopt(&self, fd: i32) -> Result<(i32, Status), i32> {
+        let file = descriptor::duplicate(fd).map_err(code)?;
+        self.keep(Arc::new(file))
+    }
+
+    pub fn position(&self, file: i32) -> Result<u64, i32> {
+        descriptor::position(self.file(file)?.as_fd()).map_err(code)
+    }
+
+    pub fn set_position(&self, file: i32, offset: u64) -> Result<(), i32> {
+        descriptor::set_position(self.file(file)?.as_fd(), offset).map_err(code)
+    }
+
+    pub fn forget(&self, file: i32) {
+        lock(&self.files).remove(&file);
+    }
+
+    fn keep(&self, file: File) -> Result<(i32, Status), i32> {
+        let status = status(&file)?;
+        let number = file.as_raw_fd();
+        lock(&self.files).insert(number, file);
+        Ok((number, status))
+    }
+
+    fn file(&self, number: i32) -> Result<File, i32> {
+        lock(&self.files).get(&number).map(Arc::clone).ok_or(CLOSED)
     }
 
     /// The environment ends: its transfers are cancelled, and no event reaches it any more.
@@ -265,6 +280,7 @@ impl Link {
             release(engine);
         }
         lock(&self.opened).clear();
+        lock(&self.files).clear();
     }
 
     fn engine(&self) -> Option<Arc<Engine>> {

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use napi::bindgen_prelude::{Buffer, Either, Env, Function, Result, Status};
+use napi::bindgen_prelude::{Either, Env, Function, Result, Status};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
@@ -20,7 +20,6 @@ use crate::executor::{Link, Start, Started};
 use crate::number::{JsBytes, from_js};
 use crate::planner::ladder;
 use crate::records::EventRecord;
-use crate::source::Source;
 
 /// Wakes JavaScript with everything that has happened. Weak: by itself it does not keep the process alive.
 type Wake = ThreadsafeFunction<(), (), Vec<EventRecord>, Status, false, true>;
@@ -100,7 +99,7 @@ impl Environment {
         &self,
         env: Env,
         out_fd: i32,
-        source: &Source,
+        source: i32,
         offset: JsBytes,
         count: JsBytes,
         quantum: u32,
@@ -108,9 +107,6 @@ impl Environment {
         own_position: bool,
         progress_ms: u32,
     ) -> Either<f64, EventRecord> {
-        let Some(file) = source.file.as_ref() else {
-            return Either::A(-f64::from(crate::executor::CLOSED));
-        };
         let request = Request {
             start: from_js(offset),
             count: Some(from_js(count)),
@@ -119,7 +115,7 @@ impl Environment {
         };
         let start = Start {
             out_fd,
-            file,
+            file: source,
             transfer: Transfer::new(request),
             own_position,
             progress_ms,
@@ -143,8 +139,8 @@ impl Environment {
 
     /// Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno.
     #[napi]
-    pub fn open(&self, env: Env, path: Buffer) -> f64 {
-        match self.link.open(&path) {
+    pub fn open(&self, env: Env, path: &[u8]) -> f64 {
+        match self.link.open(path) {
             Ok(id) => {
                 self.pending.add(&env);
                 id as f64
@@ -153,10 +149,8 @@ impl Environment {
         }
     }
 
-    /// The file of an `opened` event without errno; null the second time.
-    #[napi]
-    pub fn take_opened(&self, id: f64) -> Option<Source> {
-        self.link.take_opened(id as u64).map(Source::of)
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 }
 

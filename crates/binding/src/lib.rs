@@ -13,11 +13,11 @@
 )]
 
 mod environment;
+mod files;
 mod number;
 mod planner;
 mod probe;
 mod records;
-mod source;
 
 #[cfg(not(target_family = "wasm"))]
 mod engine;

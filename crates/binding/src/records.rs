@@ -3,19 +3,6 @@
 use napi_derive::napi;
 use sendfile64_core::{End, Errno, Method, Transfer};
 
-use crate::number::JsBytes;
-
-/// What fstat(2) says of a descriptor.
-#[napi(object, object_from_js = false)]
-pub struct StatusRecord {
-    /// 0 regular file, 1 directory, 2 character device, 3 block device, 4 FIFO, 5 stream socket, 6 datagram socket,
-    /// 7 anything else.
-    pub kind: u8,
-    pub size: JsBytes,
-    pub device: JsBytes,
-    pub inode: JsBytes,
-}
-
 /// One step down the ladder of methods.
 #[napi(object, object_from_js = false)]
 pub struct FallbackRecord {

@@ -1,0 +1,71 @@
+//! The open files that transfers read from. JavaScript knows them by their number; each is closed once, and what an
+//! environment has left open is closed with it.
+
+use napi::bindgen_prelude::{Either, Float64ArraySlice};
+use napi_derive::napi;
+
+use crate::environment::Environment;
+use crate::executor::Status;
+use crate::number::{JsBytes, from_js, to_js};
+
+#[napi]
+impl Environment {
+    /// Opens a file without waiting for a disk (openat2(2), RESOLVE_CACHED). Returns its number, or the negative errno;
+    /// -EAGAIN means that a disk would have to be asked. `status` gets what fstat(2) says: kind, size, device, inode.
+    /// Kinds: 0 regular file, 1 directory, 2 character device, 3 block device, 4 FIFO, 5 stream socket, 6 datagram
+    /// socket, 7 anything else.
+    #[napi]
+    pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> i32 {
+        answer(self.link().open_cached(path), status)
+    }
+
+    /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
+    /// number cannot redirect a byte. Returns and fills in what `openCached` does.
+    #[napi]
+    pub fn adopt(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
+        answer(self.link().adopt(fd), status)
+    }
+
+    /// Takes the file of an `opened` event without errno. Returns and fills in what `openCached` does.
+    #[napi]
+    pub fn take_opened(&self, id: f64, status: Float64ArraySlice<'_>) -> i32 {
+        answer(self.link().take_opened(id as u64), status)
+    }
+
+    /// The file position (lseek(2), SEEK_CUR), or the negative errno as a number below 0.
+    #[napi]
+    pub fn position(&self, file: i32) -> JsBytes {
+        match self.link().position(file) {
+            Ok(position) => to_js(position),
+            Err(errno) => Either::A(-f64::from(errno)),
+        }
+    }
+
+    /// Sets the file position (lseek(2), SEEK_SET). Returns 0 or the negative errno.
+    #[napi]
+    pub fn set_position(&self, file: i32, offset: JsBytes) -> i32 {
+        self.link()
+            .set_position(file, from_js(offset))
+            .map_or_else(|errno| -errno, |()| 0)
+    }
+
+    /// Lets go of a file; transfers that run keep it open. Does nothing for a number that is not open here.
+    #[napi]
+    pub fn close(&self, file: i32) {
+        self.link().forget(file);
+    }
+}
+
+fn answer(opened: Result<(i32, Status), i32>, mut out: Float64ArraySlice<'_>) -> i32 {
+    match opened {
+        Ok((file, status)) => {
+            // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.
+            let places = unsafe { out.as_mut() };
+            for (place, value) in places.iter_mut().zip(status) {
+                *place = value;
+            }
+            file
+        }
+        Err(errno) => -errno,
+    }
+}
