@@ -1,5 +1,6 @@
 /** sendfile64: sends files from Node.js at kernel speed. */
 export { SendfileError, type SendfileErrorCode } from './lib/errors.ts'
+export type { Destination } from './lib/hold.ts'
 export type { Method, SendfileOptions } from './lib/options.ts'
 export { type DestinationArgument, sendfile } from './lib/sendfile.ts'
 export { sendfileSync } from './lib/sendfile-sync.ts'

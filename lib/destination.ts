@@ -6,7 +6,7 @@ import tls from 'node:tls'
 
 import { native } from './binding.ts'
 import { badDestination, invalidType } from './errors.ts'
-import { type Destination, isHeld } from './hold.ts'
+import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
 import { markersWork, type Obstacle } from './marker.ts'
 import {
   handleFd,
@@ -44,7 +44,7 @@ export function parseDestination(destination: unknown): Destination {
     throw badDestination('A datagram socket cannot be sent to: one file would become packets of any size')
   }
   if (!isDestination(destination)) {
-    const expected = 'an instance of Socket, ServerResponse, ClientRequest or Writable'
+    const expected = 'an instance of Socket, ServerResponse, ClientRequest, or Writable'
     throw invalidType('destination', expected, destination)
   }
   const state = closedState(destination)
@@ -107,7 +107,7 @@ function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
 function markerObstacle(socket: net.Socket): Obstacle | undefined {
   if (!usesMarkers) return PLATFORM
   if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return TLS
-  if (socket.write !== net.Socket.prototype.write && !isHeld(socket)) return wrapped('write')
+  if (unheld(socket, 'write') !== net.Socket.prototype.write) return wrapped('write')
   return kernelObstacle(socket)
 }
 
@@ -147,12 +147,22 @@ export function prepare(route: Route): void {
 }
 
 /**
+ * Middleware that was put on while the file was being opened came too late for this body: the headers are fixed by the
+ * methods of the time of the call.
+ */
+export function fixHeaders(destination: Destination): void {
+  if (destination instanceof http.ServerResponse && isHeld(destination) && !destination.headersSent) {
+    callUnheld(destination, 'writeHead', destination.statusCode)
+  }
+}
+
+/**
  * Middleware may have replaced `write`. Once the headers are fixed, a Content-Length of exactly these bytes and no
  * encoding prove that it will not alter the body; then the marker goes past it. The headers are fixed here, as the
  * first `write` would have done it.
  */
 export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
-  if (isHeld(message) || message.write === http.OutgoingMessage.prototype.write) return undefined
+  if (unheld(message, 'write') === http.OutgoingMessage.prototype.write) return undefined
   if (!(message instanceof http.ServerResponse)) return wrapped('write')
   if (!message.headersSent) message.writeHead(message.statusCode)
   const header = sentHeader(message) ?? ''

@@ -187,6 +187,7 @@ function describe(value: unknown): string {
     const name: unknown = value.constructor?.name
     return typeof name === 'string' && name !== '' ? `an instance of ${name}` : inspect(value, { depth: -1 })
   }
-  const shown = inspect(value, { colors: false })
-  return `type ${typeof value} (${shown.length > 28 ? `${shown.slice(0, 25)}...${typeof value === 'string' ? "'" : ''}` : shown})`
+  if (typeof value !== 'string') return `type ${typeof value} (${inspect(value)})`
+  const shown = value.length > 28 ? `${value.slice(0, 25)}...` : value
+  return `type string (${shown.includes("'") ? JSON.stringify(shown) : `'${shown}'`})`
 }

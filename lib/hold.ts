@@ -7,7 +7,7 @@ import { AsyncResource } from 'node:async_hooks'
 
 import { headersSent } from './errors.ts'
 
-/** What a destination must have. */
+/** The least that can be sent to. */
 export interface Destination {
   write(chunk: Uint8Array, ...rest: never[]): unknown
   end(...args: never[]): unknown
@@ -37,9 +37,14 @@ export function passHold<T>(destination: object, action: () => T): T {
   return hold === undefined ? action() : hold.pass(action)
 }
 
+/** A method of the destination as it is without our hold. */
+export function unheld(destination: object, name: string): unknown {
+  return holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
+}
+
 /** Calls a method of the destination as it is without our hold. */
 export function callUnheld(destination: object, name: string, ...args: unknown[]): unknown {
-  const method: unknown = holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
+  const method = unheld(destination, name)
   return typeof method === 'function'
     ? passHold(destination, () => Reflect.apply(method, destination, args))
     : undefined

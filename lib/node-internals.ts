@@ -195,8 +195,9 @@ function placeOf(socket: PrivateSocket, hook: Hook): Place {
 }
 
 /**
- * Who takes a socket over writes to its handle at once and past `_write`: our bytes would be torn apart or lost. They all
- * read `_handle` first; until the returned function is called, that property knows who is asking.
+ * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until the returned
+ * function is called, `_handle` knows who is asking. HTTP/2 is shown none, so that it writes through the stream, behind
+ * us; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0.
  */
 export function guardSocket(socket: net.Socket): () => void {
   const target = socket as PrivateSocket
@@ -222,9 +223,9 @@ function guardHandle(socket: PrivateSocket): () => void {
     configurable: true,
     enumerable: true,
     get() {
-      const taker = takerOnStack()
-      if (taker !== undefined) throw busy(taker)
-      return handle
+      const module = readerOnStack()
+      if (module === CHILD_PROCESS) throw busy('another process')
+      return module === HTTP2 ? null : handle
     },
     set(value: Handle | null) {
       handle = value
@@ -233,22 +234,18 @@ function guardHandle(socket: PrivateSocket): () => void {
   return () => define(socket, '_handle', handle, true)
 }
 
-const TAKERS = [
-  ['node:_tls_wrap', 'TLS'],
-  ['node:internal/tls/wrap', 'TLS'],
-  ['node:internal/http2/core', 'HTTP/2'],
-  ['node:internal/child_process', 'another process'],
-] as const
+const HTTP2 = 'node:internal/http2/core'
+const CHILD_PROCESS = 'node:internal/child_process'
 
-/** Which of Node's modules that take sockets over is reading `_handle`, judged by the two innermost frames. */
-function takerOnStack(): string | undefined {
+/** Which of Node's modules that take sockets over is reading `_handle`, judged by the innermost frames. */
+function readerOnStack(): string | undefined {
   const { stackTraceLimit, prepareStackTrace } = Error
   Error.stackTraceLimit = 3
   Error.prepareStackTrace = undefined as never
   const { stack = '' } = new Error()
   Error.stackTraceLimit = stackTraceLimit
   Error.prepareStackTrace = prepareStackTrace as never
-  return TAKERS.find(([module]) => stack.includes(module))?.[1]
+  return [HTTP2, CHILD_PROCESS].find((module) => stack.includes(module))
 }
 
 /* ---------------------------------------------------------------- http messages */

@@ -5,13 +5,14 @@ import type net from 'node:net'
 import { anyBinding } from './binding.ts'
 import { parseDestination } from './destination.ts'
 import { aborted } from './errors.ts'
+import type { Destination } from './hold.ts'
 import { parseOptions, type SendfileOptions } from './options.ts'
 import { Sending } from './sending.ts'
 import type { SendfileResult } from './settlement.ts'
 import { parseSource, type SourceArgument } from './source.ts'
 
 /** What can be sent to. */
-export type DestinationArgument = net.Socket | http.ServerResponse | http.ClientRequest | NodeJS.WritableStream
+export type DestinationArgument = net.Socket | http.ServerResponse | http.ClientRequest | Destination
 
 /**
  * Sends a range of a file to a socket, an http message or any Writable; the kernel moves the bytes where it can.

@@ -6,8 +6,9 @@ import { EventEmitter } from 'node:events'
 import { END, type EngineEvent, LADDER, native } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
-import { closedState, prepare, type Route, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
+import { closedState, fixHeaders, prepare, type Route, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
 import { aborted, badDestination, foreignError, SendfileError, unsupported } from './errors.ts'
+import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
 import { guardSocket } from './node-internals.ts'
@@ -51,6 +52,7 @@ export class Sending implements SegmentOwner, Watcher {
   /** http drops what is written: HEAD, 204, 304. */
   #dropped = false
   readonly #writer: ChunkWriter
+  readonly #framing: Framing
 
   constructor(destination: Destination, source: ParsedSource, request: Request, settle: Settle) {
     this.#destination = destination
@@ -59,6 +61,7 @@ export class Sending implements SegmentOwner, Watcher {
     this.#settle = settle
     this.#start = request.offset ?? 0
     this.#writer = new ChunkWriter(destination)
+    this.#framing = new Framing(destination)
   }
 
   begin(): void {
@@ -123,8 +126,9 @@ export class Sending implements SegmentOwner, Watcher {
     const route = routeTo(this.#destination)
     const obstacle = route.by === 'copy' ? route.obstacle : fileObstacle(file)
     if (obstacle !== undefined) this.#refuseForced(obstacle)
-    if (this.#request.end && range.count !== undefined) this.#announceLength(range.count)
+    if (this.#request.end && range.count !== undefined) this.#framing.announce(range.count)
     if (range.count === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
+    fixHeaders(this.#destination)
     const { native: source } = file
     if (route.by === 'copy' || source === undefined || range.count === undefined) {
       return this.#copy(range, obstacle ?? FILESYSTEM)
@@ -155,22 +159,12 @@ export class Sending implements SegmentOwner, Watcher {
       () => writer.stopped,
     )
     this.#dropped = writer.dropped
-    this.ended(end, undefined, obstacle)
+    if (this.ended(end, undefined, obstacle) !== undefined) this.#framing.breakOff()
   }
 
   #ladder(): number {
     const { method } = this.#request
     return method === 'auto' && COPIES_BY_DEFAULT ? LADDER.copy : LADDER[method]
-  }
-
-  /** With `end`, the length of the body is known before the headers go out. */
-  #announceLength(count: Bytes): void {
-    const message: unknown = this.#destination
-    if (!(message instanceof http.OutgoingMessage) || message.headersSent) return
-    if (message.hasHeader('content-length') || message.hasHeader('transfer-encoding')) return
-    // RFC 9110 section 8.6: none in 1xx and 204; a 304 may only repeat that of the 200.
-    const status = message instanceof http.ServerResponse ? message.statusCode : 200
-    if (status >= 200 && status !== 204 && status !== 304) message.setHeader('Content-Length', `${count}`)
   }
 
   #sendMarker(route: Exclude<Route, { by: 'copy' }>, segment: FileSegment): void {
@@ -282,6 +276,7 @@ export class Sending implements SegmentOwner, Watcher {
   #fail(error: unknown, bytesSent = 0): void {
     if (this.#settled) return
     this.#release()
+    this.#framing.takeBack()
     const so = account(bytesSent, this.#circumstances())
     if (error instanceof SendfileError || !(error instanceof Error)) this.#settle.reject(error)
     else if ('syscall' in error) this.#settle.reject(foreignError(error, so, this.#file?.path))

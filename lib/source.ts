@@ -42,7 +42,7 @@ export function parseSource(source: unknown): ParsedSource {
     if (source.fd < 0) throw systemError(-EBADF, 'fstat')
     return { kind: 'fd', fd: source.fd }
   }
-  throw invalidType('source', 'of type string or number or an instance of Buffer, URL, or FileHandle', source)
+  throw invalidType('source', 'one of type string or number or an instance of Buffer, URL, or FileHandle', source)
 }
 
 /** A descriptor number, by Node's rules for `fd` arguments. */
