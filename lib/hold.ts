@@ -6,6 +6,7 @@
 import { AsyncResource } from 'node:async_hooks'
 
 import { headersSent } from './errors.ts'
+import { PROTOCOL } from './marker.ts'
 
 /** The least that can be sent to. */
 export interface Destination {
@@ -18,7 +19,24 @@ type Operation = () => void | Promise<void>
 
 const HELD = ['write', 'end', 'writeHead', 'flushHeaders'] as const
 
-const holds = new WeakMap<object, Hold>()
+/** What a hold shows to other copies of the package. */
+interface Queue {
+  queue(operation: Operation): void
+  original(name: string): Function | undefined
+  pass<T>(action: () => T): T
+}
+
+/** Copies of the package in one process share it, so that their transfers queue behind each other. */
+const holds = sharedHolds()
+
+function sharedHolds(): WeakMap<object, Queue> {
+  const key = Symbol.for(`sendfile64.holds.${PROTOCOL}`)
+  const found: unknown = Reflect.get(globalThis, key)
+  if (found instanceof WeakMap) return found
+  const made = new WeakMap<object, Queue>()
+  Object.defineProperty(globalThis, key, { value: made })
+  return made
+}
 
 /**
  * Runs `operation` on the destination after everything that has begun before. While the promise it returns is pending,
@@ -55,7 +73,7 @@ export function isHeld(destination: object): boolean {
   return holds.has(destination)
 }
 
-class Hold {
+class Hold implements Queue {
   readonly #destination: object
   readonly #originals = new Map<string, { method: Function; own: PropertyDescriptor | undefined; shadow: Function }>()
   readonly #waiting: Operation[] = []

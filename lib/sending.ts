@@ -278,9 +278,10 @@ export class Sending implements SegmentOwner, Watcher {
     this.#release()
     this.#framing.takeBack()
     const so = account(bytesSent, this.#circumstances())
-    if (error instanceof SendfileError || !(error instanceof Error)) this.#settle.reject(error)
-    else if ('syscall' in error) this.#settle.reject(foreignError(error, so, this.#file?.path))
-    else this.#settle.reject(Object.assign(error, so)) // Node's own: it stays what it is
+    if (!(error instanceof Error)) return this.#settle.reject(error)
+    const foreign = !(error instanceof SendfileError) && 'syscall' in error
+    // Node's own errors stay what they are.
+    this.#settle.reject(foreign ? foreignError(error, so, this.#file?.path) : Object.assign(error, so))
   }
 
   #release(): void {
