@@ -7,6 +7,6 @@ import { main, readJson, root, run } from './provision.mjs'
 await main(() => {
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   const code = run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'])
-  if (code === 0) writeCommonJsEntries(join(root, 'dist'), readJson('package.json').exports)
+  if (code === 0) writeCommonJsEntries(join(root, 'dist'), readJson('package.json'))
   return code
 })

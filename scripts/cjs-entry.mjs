@@ -1,18 +1,19 @@
 // The CommonJS face of dist/. Every entry is `require()` of the ES module, so both share one state: Node loads a
 // synchronous ES module by require() from 20.19 and 22.12 on, which `engines` asks for.
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 
 /**
  * Writes `X.cjs` for each entry of `exports` with a `require` condition, and a `.d.cts` beside each `.d.ts`.
- * The types are copied, all of them: a `.d.cts` that points to a `.d.ts` is an error (TS1479) under node16 and node18.
+ * The types are copied, all of them, with specifiers that every resolution of TypeScript finds: a `.d.cts` that
+ * points to a `.d.ts` is an error (TS1479) under node16 and node18.
  *
  * @throws Error when the folder holds no declaration, an entry has no module, or a specifier leads nowhere
  */
-export function writeCommonJsEntries(dist, exports) {
+export function writeCommonJsEntries(dist, { exports, imports = {} }) {
   const declarations = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'))
   if (declarations.length === 0) throw new Error(`no .d.ts file in ${dist}: was the TypeScript build run?`)
-  for (const name of declarations) writeDeclaration(join(dist, name))
+  for (const name of declarations) writeDeclaration(join(dist, name), dist, imports)
 
   const entries = Object.values(exports).flatMap((target) => target.require?.default ?? [])
   if (entries.length === 0) throw new Error('package.json exports nothing to require()')
@@ -27,12 +28,26 @@ function writeEntry(path) {
   writeFileSync(path, `'use strict';\nmodule.exports = require('./${basename(module)}');\n`)
 }
 
-function writeDeclaration(path) {
+function writeDeclaration(path, dist, imports) {
+  const source = readFileSync(path, 'utf8').replace(/(['"])(#[^'"]+)\1/g, (_, quote, name) => {
+    const target = imports[name]?.default
+    if (target === undefined) throw new Error(`${path} imports ${name}, which package.json does not define`)
+    return (
+      quote +
+      relative(dirname(path), join(dirname(dist), target))
+        .split(sep)
+        .join('/') +
+      quote
+    )
+  })
+  // TypeScript's older resolution, which some users still have, knows no `imports` of package.json
+  writeFileSync(path, source)
+
   // tsc leaves the relative specifiers of a declaration as they are in the source: './lib/errors.ts'
-  const text = readFileSync(path, 'utf8').replace(/(['"])(\.{1,2}\/[^'"]+)\.(?:ts|js)\1/g, (_, quote, specifier) => {
+  const text = source.replace(/(['"])(\.{1,2}\/[^'"]+)\.(?:ts|js)\1/g, (_, quote, specifier) => {
     if (!existsSync(join(dirname(path), `${specifier}.d.ts`)))
       throw new Error(`${path} imports ${specifier}, which is not in dist`)
     return `${quote}${specifier}.cjs${quote}`
   })
-  writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n'))
+  writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text)
 }

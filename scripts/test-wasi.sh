@@ -11,5 +11,6 @@ specs=("$@")
 export NODE_OPTIONS="${NODE_OPTIONS:-} --disable-warning=ExperimentalWarning"
 loaded=$(node --import=./scripts/wasi-flavor.mjs -p "require('./binding.cjs').__napiBindingTarget")
 [ "$loaded" = wasm32-wasip1 ] || { echo "test-wasi: loaded '$loaded', not wasm32-wasip1" >&2; exit 1; }
+export SENDFILE64_EXPECT_BINDING=wasm32-wasip1
 # ava appends this to the loader named in package.json
 exec node node_modules/ava/entrypoints/cli.mjs --node-arguments=--import=./scripts/wasi-flavor.mjs "${specs[@]}"

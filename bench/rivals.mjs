@@ -1,0 +1,139 @@
+/** Who is measured, how its process is started and asked, and how the client is run against it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { get } from 'node:http'
+import { availableParallelism } from 'node:os'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { buildNative } from './native/build.mjs'
+
+/** As many threads send in the raw server as in ours. */
+export const SENDING_THREADS = Math.min(2, availableParallelism())
+
+const START_LIMIT = 20_000
+const STOP_LIMIT = 10_000
+
+/** `stats`: it answers `GET /__stats`. `needs`: a file that has to be built first. */
+export const RIVALS = {
+  stock: { script: 'stock.mjs', stats: true, about: 'fs.createReadStream(path).pipe(res)' },
+  'stock-1m': { script: 'stock-1m.mjs', stats: true, about: 'the same with a highWaterMark of 1 MiB' },
+  cached: { script: 'cached.mjs', stats: true, about: 'res.end(cachedBuffer)' },
+  sendfile64: {
+    script: 'sendfile64.mjs',
+    stats: true,
+    needs: '../dist/index.js',
+    about: 'sendfile(res, path, { end: true })',
+  },
+  raw: { script: 'raw.mjs', stats: false, about: 'epoll and sendfile(2) in C' },
+}
+
+/** Throws one clear sentence for a name that is unknown or not built. */
+export function requireRivals(names) {
+  for (const name of names) {
+    const rival = RIVALS[name]
+    if (!rival) throw new Error(`unknown rival ${name}; there are: ${Object.keys(RIVALS).join(', ')}`)
+    if (rival.needs && !existsSync(new URL(rival.needs, import.meta.url))) {
+      throw new Error(`${name} is not built: run \`npm run build\`, or leave it out with --rivals`)
+    }
+  }
+}
+
+async function within(milliseconds, what, promise) {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took more than ${milliseconds} ms`)), milliseconds)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+function fetchStats(port, query) {
+  return new Promise((resolve, reject) => {
+    const request = get({ port, host: '127.0.0.1', path: `/__stats${query}`, agent: false }, async (response) => {
+      let text = ''
+      for await (const chunk of response) text += chunk
+      resolve(JSON.parse(text))
+    })
+    request.on('error', reject)
+  })
+}
+
+/** Starts with a higher limit of open files where that is asked for and allowed. */
+function command(arguments_, openFiles) {
+  if (!openFiles) return [process.execPath, arguments_]
+  const raise = 'ulimit -n "$0" 2>/dev/null; exec "$@"'
+  return ['bash', ['-c', raise, String(openFiles), process.execPath, ...arguments_]]
+}
+
+/**
+ * @param {string} name a key of RIVALS
+ * @param {string} root the directory it serves
+ * @param {{ rivalArguments?: string[], nodeArguments?: string[], openFiles?: number }} [options] rivalArguments go to the raw server only
+ */
+export async function startRival(name, root, options = {}) {
+  const { script, stats } = RIVALS[name]
+  const path = fileURLToPath(new URL(`./servers/${script}`, import.meta.url))
+  const own = name === 'raw' ? (options.rivalArguments ?? []) : []
+  const [program, arguments_] = command([...(options.nodeArguments ?? []), path, root, ...own], options.openFiles)
+  const child = spawn(program, arguments_, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const exited = once(child, 'exit')
+  const lines = createInterface({ input: child.stdout })
+  const failed = exited.then(() => {
+    throw new Error(`${name} ended before it printed its port`)
+  })
+  const [line] = await within(START_LIMIT, `starting ${name}`, Promise.race([once(lines, 'line'), failed]))
+  const { port } = JSON.parse(line)
+  return {
+    name,
+    port,
+    pid: child.pid,
+    stats: async (query = '') => (stats ? fetchStats(port, query) : {}),
+    async stop() {
+      child.stdin.end()
+      await within(STOP_LIMIT, `stopping ${name}`, exited).catch(() => child.kill('SIGKILL'))
+    },
+  }
+}
+
+const clientArguments = (port, paths, options) => [
+  '--port',
+  String(port),
+  ...paths.flatMap((path) => ['--path', path]),
+  ...Object.entries(options)
+    .filter(([, value]) => value !== undefined && value !== false)
+    .flatMap(([key, value]) => (value === true ? [`--${key}`] : [`--${key}`, String(value)])),
+]
+
+/**
+ * Starts the native client; see native/client.c for the options.
+ *
+ * @param {number} port
+ * @param {string[]} paths
+ * @param {Record<string, string | number | boolean | undefined>} options
+ */
+export function startClient(port, paths, options) {
+  const child = spawn(buildNative().client, clientArguments(port, paths, options), {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    pid: child.pid,
+    async next() {
+      const { value, done } = await lines.next()
+      if (done) throw new Error('the client ended without a result')
+      return JSON.parse(value)
+    },
+    closeStdin: () => child.stdin.end(),
+    abandon: () => child.kill('SIGTERM'),
+    exited,
+  }
+}
+
+/** Runs the client to its end and gives its one line. */
+export async function runClient(port, paths, options) {
+  const client = startClient(port, paths, options)
+  const result = await client.next()
+  await client.exited
+  return result
+}

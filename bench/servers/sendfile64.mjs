@@ -1,0 +1,23 @@
+/** sendfile(res, path, { end: true }). Its stats also say by which methods the bodies went. */
+import { sendfile } from '../../dist/index.js'
+import { CONTENT_TYPE, serve } from './http-server.mjs'
+
+const methods = {}
+const errors = {}
+
+const count = (table, key) => {
+  table[key] = (table[key] ?? 0) + 1
+}
+
+async function respond(path, res) {
+  res.setHeader('Content-Type', CONTENT_TYPE)
+  try {
+    const { method } = await sendfile(res, path, { end: true })
+    count(methods, method)
+  } catch (error) {
+    count(errors, error.code)
+    res.destroy()
+  }
+}
+
+serve(respond, () => ({ methods, errors }))
