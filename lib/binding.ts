@@ -22,6 +22,8 @@ export type BindingName = 'native' | 'wasm32-wasip1' | 'none'
 /** The numbers of crates/binding/src/records.rs. */
 export const EVENT = { progress: 0, completed: 1, opened: 2 } as const
 export const END = { done: 0, truncated: 1, refused: 2, failed: 3, aborted: 4 } as const
+/** The system calls that an errno may come from, as Node names them. */
+export const CALLS: readonly string[] = ['sendfile', 'read', 'write']
 export const METHODS: readonly Method[] = ['sendfile', 'copy']
 /** The ladders of crates/binding/src/planner.rs. */
 export const LADDER = { auto: 0, sendfile: 1, copy: 2 } as const

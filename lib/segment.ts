@@ -180,5 +180,5 @@ export class FileSegment implements Segment, Running {
 /** A descriptor could not be duplicated, or a thread not be made: nothing has moved. */
 function notStarted(errno: number, ladder: number): EngineEvent {
   const method = ladder === LADDER.copy ? 1 : 0
-  return { ...NOTHING_SENT, id: 0, kind: EVENT.completed, end: END.failed, errno, method, fallbacks: [] }
+  return { ...NOTHING_SENT, id: 0, kind: EVENT.completed, end: END.failed, errno, method, call: 0, fallbacks: [] }
 }

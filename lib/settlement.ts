@@ -1,5 +1,5 @@
 /** Makes of the end of a range what the caller gets: a result or an error. */
-import { END, type EngineEvent, METHODS } from './binding.ts'
+import { CALLS, END, type EngineEvent, METHODS } from './binding.ts'
 import type { RangeEnd } from './copy.ts'
 import {
   aborted,
@@ -81,7 +81,7 @@ export function errorOf(end: RangeEnd, circumstances: Circumstances, event: Engi
   const { request, path, count, closedBy } = circumstances
   const so = account(end.bytesSent, circumstances)
   if (end.errno !== 0) {
-    const syscall = METHODS[event?.method ?? 0] === 'copy' ? 'write' : 'sendfile'
+    const syscall = CALLS[event?.call ?? 0] ?? 'sendfile'
     if (end.end !== END.refused) return systemError(-end.errno, syscall, so, path)
     return unsupported(`The kernel refused method '${request.method}' for this pair`, so, -end.errno, syscall)
   }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sendfile64_core::{Errno, Transfer};
 use sendfile64_engine::{
-    Abort, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
+    Abort, Call, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
 };
 use sendfile64_sys::descriptor::{self, Kind};
 use sendfile64_sys::open;
@@ -317,10 +317,16 @@ impl Link {
 
 fn completed(completion: &Completion) -> EventRecord {
     let TransferId(id) = completion.id;
+    let call = match completion.call {
+        Call::Sendfile => 0,
+        Call::Read => 1,
+        Call::Send => 2,
+    };
     EventRecord::completed(
         id,
         &completion.transfer,
         completion.end,
         completion.syscalls,
+        call,
     )
 }

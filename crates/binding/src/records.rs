@@ -23,6 +23,8 @@ pub struct EventRecord {
     /// The kernel's answer behind `end` (or of open(2)), 0 if there is none.
     pub errno: i32,
     pub method: u8,
+    /// The system call that gave `errno`: 0 sendfile, 1 read, 2 write.
+    pub call: u8,
     pub syscalls: f64,
     pub would_block: f64,
     pub fallbacks: Vec<FallbackRecord>,
@@ -43,13 +45,14 @@ impl EventRecord {
             end: 0,
             errno: 0,
             method: 0,
+            call: 0,
             syscalls: 0.0,
             would_block: 0.0,
             fallbacks,
         }
     }
 
-    pub fn completed(id: u64, transfer: &Transfer, end: End, syscalls: u64) -> Self {
+    pub fn completed(id: u64, transfer: &Transfer, end: End, syscalls: u64, call: u8) -> Self {
         let (end, errno) = end_code(end);
         let fallbacks = transfer.ladder().fallbacks().map(|step| FallbackRecord {
             from: method_code(step.from),
@@ -63,6 +66,7 @@ impl EventRecord {
             end,
             errno,
             method: method_code(transfer.method()),
+            call,
             syscalls: syscalls as f64,
             would_block: transfer.would_block() as f64,
             fallbacks: fallbacks.collect(),

@@ -94,4 +94,17 @@ pub struct Completion {
     pub end: End,
     /// How many system calls moved its bytes or tried to.
     pub syscalls: u64,
+    /// The last of them: where the end is the kernel's answer, the call that it answered.
+    pub call: Call,
+}
+
+/// A system call that moves bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// sendfile(2).
+    Sendfile,
+    /// pread(2) of the source, half of a copy.
+    Read,
+    /// send(2) to the destination, the other half.
+    Send,
 }

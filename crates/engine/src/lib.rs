@@ -33,6 +33,6 @@ mod shard;
 mod slab;
 mod sync;
 
-pub use command::{Abort, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
+pub use command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
 pub use engine::{Config, Engine, INLINE_LIMIT, StartError};
 pub use inbox::Inbox;

@@ -69,3 +69,34 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::Queue;
+
+    #[test]
+    fn it_is_short_of_takers_unless_one_waits_for_the_next_item() {
+        let queue = Arc::new(Queue::new());
+        assert!(queue.is_short_of_takers());
+        let taker = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || (queue.pop(), queue.pop())
+        });
+        let begun = Instant::now();
+        while queue.is_short_of_takers() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the taker never came"
+            );
+            thread::yield_now();
+        }
+        assert_eq!(queue.push(1), Ok(()));
+        queue.close();
+        assert_eq!(queue.push(2), Err(2));
+        assert_eq!(taker.join().expect("the taker"), (Some(1), None));
+    }
+}

@@ -7,6 +7,7 @@ use sendfile64_core::{Ended, Method, Outcome};
 use sendfile64_sys::probe::{self, Availability, Feature};
 use sendfile64_sys::{copy, descriptor, page_cache, sendfile};
 
+use crate::command::Call;
 use crate::sync::{AtomicBool, Ordering};
 
 /// The most bytes one attempt copies: what fits the buffer that each thread keeps for it.
@@ -33,6 +34,8 @@ pub(crate) struct Attempt {
 pub(crate) struct Attempted {
     pub(crate) outcome: Outcome,
     pub(crate) syscalls: u64,
+    /// The call that ended it.
+    pub(crate) call: Call,
 }
 
 impl Ends {
@@ -89,6 +92,7 @@ fn by_sendfile(ends: &Ends, attempt: Attempt) -> Attempted {
     Attempted {
         outcome,
         syscalls: u64::from(made),
+        call: Call::Sendfile,
     }
 }
 
@@ -104,6 +108,7 @@ fn by_copy(ends: &Ends, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted 
                 ended: read.ended,
             },
             syscalls: 1,
+            call: Call::Read,
         };
     }
     let length = usize::try_from(read.bytes).map_or(room.len(), |bytes| bytes.min(room.len()));
@@ -115,6 +120,7 @@ fn by_copy(ends: &Ends, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted 
     Attempted {
         outcome,
         syscalls: 2,
+        call: Call::Send,
     }
 }
 

@@ -8,7 +8,7 @@ use sendfile64_core::{End, Ended, Errno, Op, Outcome, Transfer};
 use sendfile64_sys::descriptor;
 use sendfile64_sys::page_cache::Residency;
 
-use crate::command::{Abort, Command, Completion, OwnerId, Sink, TransferId};
+use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
 use crate::progress::Progress;
 use crate::run::{Attempt, Attempted, Ends};
 
@@ -26,6 +26,7 @@ pub(crate) struct Running {
     /// Whether the poller watches its destination.
     pub(crate) registered: bool,
     syscalls: u64,
+    call: Call,
     away: bool,
     writable_while_away: bool,
     residency_unknown: bool,
@@ -52,6 +53,7 @@ impl Running {
             progress: Progress::new(progress_interval, Instant::now()),
             registered: false,
             syscalls: 0,
+            call: Call::Sendfile,
             away: false,
             writable_while_away: false,
             residency_unknown: false,
@@ -86,6 +88,7 @@ impl Running {
 
     pub(crate) fn record(&mut self, attempted: Attempted) {
         self.syscalls += attempted.syscalls;
+        self.call = attempted.call;
         self.transfer.handle_outcome(attempted.outcome);
     }
 
@@ -173,6 +176,7 @@ impl Running {
             ends,
             transfer,
             syscalls,
+            call,
             sink,
             ..
         } = self;
@@ -183,6 +187,7 @@ impl Running {
                 transfer,
                 end,
                 syscalls,
+                call,
             },
             sink,
         )
@@ -236,6 +241,7 @@ mod tests {
         Some(Attempted {
             outcome: Outcome { bytes, ended },
             syscalls: 1,
+            call: Call::Sendfile,
         })
     }
 

@@ -10,7 +10,7 @@ use loom::thread;
 use sendfile64_core::{End, Ended, Ladder, Method, Outcome, Request, Transfer};
 
 use super::{Door, explore};
-use crate::command::{Abort, Command, Completion, Event, OwnerId, Sink, TransferId};
+use crate::command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, TransferId};
 use crate::message::{Back, Message};
 use crate::run::{Attempted, Ends};
 use crate::running::Running;
@@ -107,6 +107,7 @@ fn abort_beside_an_attempt(bytes: u64, ended: Ended, how: Abort) -> Completion {
             let attempted = Attempted {
                 outcome: Outcome { bytes, ended },
                 syscalls: 1,
+                call: Call::Sendfile,
             };
             let attempted = (!ends.is_abandoned()).then_some(attempted);
             door.post(Message::Back(Back {

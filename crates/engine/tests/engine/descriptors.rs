@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
 use sendfile64_core::End;
-use sendfile64_engine::{Abort, Event, OwnerId, Sink, Started};
+use sendfile64_engine::{Abort, Completion, Event, OwnerId, Sink, Started, TransferId};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::scene::{
@@ -100,8 +100,22 @@ fn whatever_becomes_of_transfers_no_descriptor_stays_and_no_event_comes_late() {
     );
 }
 
+const OTHER: OwnerId = OwnerId(2);
+
+/// Every fourth transfer is the other owner's.
+fn owner_of(number: usize) -> OwnerId {
+    if number.is_multiple_of(4) {
+        OTHER
+    } else {
+        OwnerId(1)
+    }
+}
+
+fn is_aborted(number: usize, round: usize) -> bool {
+    number >= round && (number - round).is_multiple_of(7)
+}
+
 fn one_of_each(sample: &Sample, round: usize) {
-    const OTHER: OwnerId = OwnerId(2);
     let scene = Scene::new();
     let (mut sockets, mut readers, mut silent) = (Vec::new(), Vec::new(), Vec::new());
     let mut ids = Vec::new();
@@ -110,15 +124,11 @@ fn one_of_each(sample: &Sample, round: usize) {
         if number % 5 == 4 {
             fill(&sending);
         }
-        let owner = if number % 4 == 0 { OTHER } else { OwnerId(1) };
-        ids.push(scene.start(
-            &sending,
-            &sample.fd,
-            Plan {
-                owner,
-                ..Plan::count(sample.bytes.len())
-            },
-        ));
+        let plan = Plan {
+            owner: owner_of(number),
+            ..Plan::count(sample.bytes.len())
+        };
+        ids.push(scene.start(&sending, &sample.fd, plan));
         sockets.push(sending);
         if number % 3 == 0 {
             readers.push(read_all(peer))
@@ -126,52 +136,84 @@ fn one_of_each(sample: &Sample, round: usize) {
             silent.push(peer)
         }
     }
-    for id in ids.iter().skip(round).step_by(7) {
-        let how = if round.is_multiple_of(2) {
-            Abort::Release
-        } else {
-            Abort::Shutdown
-        };
+    let how = if round.is_multiple_of(2) {
+        Abort::Release
+    } else {
+        Abort::Shutdown
+    };
+    for (_, id) in ids
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| is_aborted(*number, round))
+    {
         scene.engine.abort(*id, how);
     }
-    let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
-    scene
-        .engine
-        .open(1, OTHER, sample.path.clone(), Arc::clone(&sink))
-        .expect("a thread");
-    scene
-        .engine
-        .open(2, OwnerId(1), sample.path.clone(), sink)
-        .expect("a thread");
-
+    for (id, owner) in [(1, OTHER), (2, OwnerId(1))] {
+        let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
+        scene
+            .engine
+            .open(id, owner, sample.path.clone(), sink)
+            .expect("a thread");
+    }
     scene.engine.cancel(OTHER);
-    let owned_by_other = |event: &Event| match event {
-        Event::Completed(completion) => ids
-            .iter()
-            .position(|id| *id == completion.id)
-            .is_some_and(|n| n % 4 == 0),
-        Event::Opened { id, .. } => *id == 1,
-        Event::Progress { .. } => true,
-    };
-    let mut events = scene.rest();
+    let early = scene.rest();
     scene.engine.join();
     let late = scene.rest();
+    check_cancelled(&early, &late, &ids, round);
+    let events: Vec<_> = early.iter().chain(&late).collect();
+    check_joined(&events, &ids, sample.bytes.len() as u64);
+    drop((sockets, silent));
+    for reader in readers {
+        drop(reader.join().expect("a reader"));
+    }
+}
+
+fn completion_of(event: &Event, id: TransferId) -> Option<&Completion> {
+    match event {
+        Event::Completed(completion) if completion.id == id => Some(completion),
+        _ => None,
+    }
+}
+
+/// The other owner hears of what ended before its cancel, and of nothing since.
+fn check_cancelled(early: &[Event], late: &[Event], ids: &[TransferId], round: usize) {
+    for (number, id) in ids
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| owner_of(*number) == OTHER)
+    {
+        assert!(
+            late.iter().all(|event| completion_of(event, *id).is_none()),
+            "transfer {number}: late"
+        );
+        for completion in early.iter().filter_map(|event| completion_of(event, *id)) {
+            let expected = completion.end == End::Done || is_aborted(number, round);
+            assert!(expected, "transfer {number}: {completion:?}");
+        }
+    }
     assert!(
-        !late.iter().any(owned_by_other),
-        "after the cancel: {late:?}"
+        !late
+            .iter()
+            .any(|event| matches!(event, Event::Opened { id: 1, .. })),
+        "a late open"
     );
-    events.extend(late);
-    for (number, id) in ids.iter().enumerate().filter(|(number, _)| number % 4 != 0) {
-        let of_this =
-            |event: &&Event| matches!(event, Event::Completed(completion) if completion.id == *id);
-        let completions: Vec<_> = events.iter().filter(of_this).collect();
+}
+
+/// Everybody else hears of everything, once.
+fn check_joined(events: &[&Event], ids: &[TransferId], length: u64) {
+    for (number, id) in ids
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| owner_of(*number) != OTHER)
+    {
+        let completions: Vec<_> = events
+            .iter()
+            .filter_map(|event| completion_of(event, *id))
+            .collect();
         assert_eq!(completions.len(), 1, "transfer {number}");
-        let Event::Completed(completion) = completions[0] else {
-            unreachable!("filtered")
-        };
-        let done = completion.transfer.bytes_sent() == sample.bytes.len() as u64;
+        let done = completions[0].transfer.bytes_sent() == length;
         assert_eq!(
-            completion.end,
+            completions[0].end,
             if done { End::Done } else { End::Aborted },
             "transfer {number}"
         );
@@ -181,8 +223,4 @@ fn one_of_each(sample: &Sample, round: usize) {
         .filter(|event| matches!(event, Event::Opened { id: 2, .. }))
         .count();
     assert_eq!(opens, 1, "the other open is answered");
-    drop((events, sockets, silent));
-    for reader in readers {
-        drop(reader.join().expect("a reader"));
-    }
 }

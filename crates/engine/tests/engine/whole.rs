@@ -1,13 +1,15 @@
 //! Whole files, and parts of them.
 
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use sendfile64_core::{End, Ladder, Method};
-use sendfile64_engine::{Config, Event};
+use sendfile64_engine::{Abort, Config, Event, TransferId};
 
 use crate::scene::{MIB, Plan, Sample, Scene, assert_same, fill, read_all, tcp, unix};
 
@@ -63,7 +65,7 @@ fn offsets_beyond_four_gibibytes_are_exact() {
     const START: u64 = (5 << 30) + 3;
     let sample = Sample::new(2 * MIB);
     let long = Sample::new(0);
-    let file = std::fs::OpenOptions::new()
+    let file = File::options()
         .write(true)
         .open(&long.path)
         .expect("the file");
@@ -194,7 +196,7 @@ fn the_files_own_position_moves_only_when_asked_to() {
             let scene = Scene::new();
             let (sending, peer) = unix();
             let reader = read_all(peer);
-            let mut file = std::fs::File::from(sample.fd.try_clone().expect("a duplicate"));
+            let mut file = File::from(sample.fd.try_clone().expect("a duplicate"));
             file.seek(std::io::SeekFrom::Start(START as u64))
                 .expect("a position");
             let ladder = Ladder::only(method);
@@ -221,47 +223,64 @@ fn the_files_own_position_moves_only_when_asked_to() {
     }
 }
 
-/// All of them wait with a full socket, then all readers start at once.
+/// The null device stands for a reader that is always faster than the engine: nobody ever waits, and every turn ends
+/// with the quantum. A report after every attempt shows whose turn it was.
 #[test]
-fn a_short_transfer_does_not_wait_for_long_ones() {
+fn a_short_transfer_and_long_ones_take_turns() {
     const LONG: usize = 4;
-    let sample = Sample::new(48 * MIB);
+    let sample = Sample::new(4 * MIB);
     let scene = Scene::with(Config {
         shards: 1,
         ..Config::default()
     });
-    let start_line = Arc::new(Barrier::new(LONG + 1));
-    let counts = [48 * MIB, 48 * MIB, 48 * MIB, 48 * MIB, 2 * MIB];
-    let (finished, order) = mpsc::channel();
-    let mut sockets = Vec::new();
-    let ids = counts.map(|count| {
-        let (sending, mut peer) = unix();
-        let id = scene.start(&sending, &sample.fd, Plan::count(count));
-        sockets.push(sending);
-        let (start_line, finished) = (Arc::clone(&start_line), finished.clone());
-        thread::spawn(move || {
-            start_line.wait();
-            let mut buffer = vec![0; MIB];
-            let mut left = count;
-            while left > 0 {
-                left -= peer.read(&mut buffer).expect("bytes in time");
-            }
-            let _ = finished.send(count);
-        });
-        id
+    let null_device = File::options()
+        .write(true)
+        .open("/dev/null")
+        .expect("/dev/null");
+    let ids = [4 * MIB, 4 * MIB, 4 * MIB, 4 * MIB, 128 * 1024].map(|count| {
+        let progress_interval = Duration::from_nanos(1);
+        let plan = Plan {
+            quantum: 1024,
+            progress_interval,
+            ..Plan::count(count)
+        };
+        scene.start(&null_device, &sample.fd, plan)
     });
     let first = scene.event(|event| matches!(event, Event::Completed(_)));
     let Event::Completed(first) = first else {
         unreachable!("asked for a completion")
     };
-    assert_eq!(first.id, ids[LONG], "the short one is the first");
-    for id in &ids[..LONG] {
-        assert_eq!(scene.completion(*id).end, End::Done);
-    }
-    drop(finished);
     assert_eq!(
-        order.iter().count(),
-        counts.len(),
-        "every reader had all its bytes"
+        (first.id, first.end),
+        (ids[LONG], End::Done),
+        "the short one is the first"
     );
+
+    let reports = scene.rest();
+    let is_turn_of = |wanted: TransferId, event: &Event| matches!(event, Event::Progress { id, .. } if *id == wanted);
+    let first = reports
+        .iter()
+        .position(|event| is_turn_of(ids[LONG], event))
+        .expect("a turn");
+    let last = reports
+        .iter()
+        .rposition(|event| is_turn_of(ids[LONG], event))
+        .expect("a turn");
+    let turns_of = |id: TransferId| {
+        reports[first..=last]
+            .iter()
+            .filter(|event| is_turn_of(id, event))
+            .count()
+    };
+    let short = turns_of(ids[LONG]);
+    for id in &ids[..LONG] {
+        let long = turns_of(*id);
+        assert!(
+            long >= short / 2,
+            "{long} turns beside {short} of the short one"
+        );
+    }
+    for id in &ids[..LONG] {
+        scene.engine.abort(*id, Abort::Release);
+    }
 }
