@@ -178,7 +178,8 @@ export class Sending implements SegmentOwner, Watcher {
       else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, args)
     })
     // http corks for the rest of this tick; what is still waiting then, waits for the peer.
-    process.nextTick(() => this.#guard(segment))
+    if (route.by === 'socket') this.#guard(segment)
+    else process.nextTick(() => this.#guard(segment))
   }
 
   #guard(segment: FileSegment): void {
@@ -194,11 +195,11 @@ export class Sending implements SegmentOwner, Watcher {
     segment.cancel()
   }
 
-  /** That the stream was destroyed is what becomes of its chunks, not why. */
+  /** That the stream was destroyed, or its write cancelled by that, is what becomes of its chunks, not why. */
   #destroyedBy(error: Error): unknown {
-    if (!('code' in error) || error.code !== 'ERR_STREAM_DESTROYED') return error
+    if (!isConsequence(error)) return error
     const { errored }: { errored?: unknown } = this.#socket() ?? {}
-    return errored ?? undefined
+    return isConsequence(errored) ? undefined : (errored ?? undefined)
   }
 
   #socket(): net.Socket | undefined {
@@ -251,7 +252,7 @@ export class Sending implements SegmentOwner, Watcher {
     const lost = end.end === END.done && event === undefined && this.#closedBy !== undefined
     if ((end.end !== END.done || lost) && !this.#dropped) {
       const error = errorOf(end, circumstances, event)
-      this.#fail(error)
+      this.#fail(error, end.bytesSent)
       return error
     }
     try {
@@ -305,6 +306,11 @@ export class Sending implements SegmentOwner, Watcher {
 }
 
 const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
+
+function isConsequence(error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ERR_STREAM_DESTROYED' || code === 'ECANCELED'
+}
 
 /** Why the kernel cannot read the file. */
 function fileObstacle(file: OpenFile): Obstacle | undefined {

@@ -1,5 +1,5 @@
 //! The engine with real sockets and files. Tests that change or count something of the whole process run in a process
-//! of their own ([`scene::alone`]).
+//! of their own ([`scene::alone`]). They need Linux: its /proc, and its errno numbers.
 
 mod cold;
 mod descriptors;
