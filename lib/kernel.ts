@@ -43,9 +43,18 @@ export function environment(): Environment {
  */
 export function start(command: Command, listener: Listener): EngineEvent | number {
   const { fd, source, offset, count, ladder, ownPosition, progressMs } = command
-  const started = environment().start(fd, source, offset, count, QUANTUM, ladder, ownPosition, progressMs)
-  if (typeof started === 'number' && started >= 0) listeners.set(started, listener)
+  const started = environment().start(fd, source, offset, count, QUANTUM, ladder, ownPosition, progressMs, report)
+  if (started === 0) return reported()
+  if (typeof started === 'number' && started > 0) listeners.set(started, listener)
   return started
+}
+
+/** Where the engine puts the figures of a transfer that needed no waiting. */
+const report = new Float64Array(7)
+
+function reported(): EngineEvent {
+  const [bytesSent = 0, end = 0, errno = 0, method = 0, call = 0, syscalls = 0, wouldBlock = 0] = report
+  return { id: 0, kind: EVENT.completed, bytesSent, end, errno, method, call, syscalls, wouldBlock, fallbacks: [] }
 }
 
 /** Ends a transfer where it is; its listener hears of the completion. */

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use napi::bindgen_prelude::{Either, Env, Function, Result, Status};
+use napi::bindgen_prelude::{Either, Env, Float64ArraySlice, Function, Result, Status};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
@@ -92,7 +92,8 @@ impl Environment {
     }
 
     /// Starts to move `count` bytes of `source` from `offset` to the socket `outFd`, which is duplicated at once.
-    /// Returns what has become of it where that needed no waiting, else its id, or the negative errno.
+    /// Returns its id; or the negative errno; or, where it needed no waiting, 0 with the figures of the event in
+    /// `report`: bytesSent, end, errno, method, call, syscalls, wouldBlock. The event itself if there are fallbacks.
     /// `methods`: 0 sendfile then copy, 1 sendfile only, 2 copy only. `quantum` in bytes. `progressMs` 0: no ticks.
     #[napi]
     pub fn start(
@@ -106,6 +107,7 @@ impl Environment {
         methods: u32,
         own_position: bool,
         progress_ms: u32,
+        mut report: Float64ArraySlice<'_>,
     ) -> Either<f64, EventRecord> {
         let request = Request {
             start: from_js(offset),
@@ -121,6 +123,11 @@ impl Environment {
             progress_ms,
         };
         match self.link.start(start) {
+            Ok(Started::Finished(event)) if event.fallbacks.is_empty() => {
+                // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.
+                event.write_to(unsafe { report.as_mut() });
+                Either::A(0.0)
+            }
             Ok(Started::Finished(event)) => Either::B(event),
             Ok(Started::Queued(id)) => {
                 self.pending.add(&env);
