@@ -1,5 +1,5 @@
 /** sendfile(2) itself: one call, nothing added. */
-import { native } from './binding.ts'
+import { anyBinding, native } from './binding.ts'
 import { noBinding, systemError } from './errors.ts'
 import { parseBytes } from './options.ts'
 import { parseFd } from './source.ts'
@@ -22,6 +22,7 @@ export function sendfileSync(
   const source = parseFd('inFd', inFd)
   const start = offset === null ? null : parseBytes('offset', offset)
   const most = parseBytes('count', count)
+  anyBinding()
   if (native === undefined) throw noBinding('sendfileSync needs the addon, and it is not loaded: see support()')
   const bytesSent = Number(native.sendfileOnce(out, source, start, most))
   if (bytesSent < 0) throw systemError(bytesSent, 'sendfile', { bytesSent: 0, offset: start ?? 0 })

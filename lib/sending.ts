@@ -195,7 +195,7 @@ export class Sending implements SegmentOwner, Watcher {
     segment.cancel()
   }
 
-  /** That the stream was destroyed, or its write cancelled by that, is what becomes of its chunks, not why. */
+  /** That the stream was destroyed is what becomes of its chunks, not why. */
   #destroyedBy(error: Error): unknown {
     if (!isConsequence(error)) return error
     const { errored }: { errored?: unknown } = this.#socket() ?? {}
@@ -307,9 +307,15 @@ export class Sending implements SegmentOwner, Watcher {
 
 const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
 
+const CONSEQUENCES: ReadonlySet<unknown> = new Set([
+  'ERR_STREAM_DESTROYED',
+  'ERR_SOCKET_CLOSED',
+  'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+  'ECANCELED',
+])
+
 function isConsequence(error: unknown): boolean {
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'ERR_STREAM_DESTROYED' || code === 'ECANCELED'
+  return error instanceof Error && 'code' in error && CONSEQUENCES.has(error.code)
 }
 
 /** Why the kernel cannot read the file. */
