@@ -74,6 +74,12 @@ export function serverSocket(response: http.ServerResponse): net.Socket | undefi
   return socket instanceof net.Socket ? socket : undefined
 }
 
+/** The connection under a destination, where it is known yet. */
+export function connectionOf(destination: Destination): net.Socket | undefined {
+  if (destination instanceof http.OutgoingMessage) return socketOf(destination)
+  return destination instanceof net.Socket ? destination : undefined
+}
+
 /** Which way to take, before any byte of this transfer is written. */
 export function routeTo(destination: Destination): Route {
   if (destination instanceof http.OutgoingMessage) return routeToMessage(destination)

@@ -118,6 +118,18 @@ export function foreignError(error: unknown, account: Account, path?: string): S
   return new SendfileError(code, message, { ...details, errno: found.errno, syscall: found.syscall })
 }
 
+const CONSEQUENCES: ReadonlySet<unknown> = new Set([
+  'ERR_STREAM_DESTROYED',
+  'ERR_SOCKET_CLOSED',
+  'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+  'ECANCELED',
+])
+
+/** Whether an error only says that a stream was destroyed, or its write cancelled by that; not why. */
+export function isConsequence(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && CONSEQUENCES.has(error.code)
+}
+
 /** Whether an error carries a `code`, and so perhaps the other fields of a Node system error. */
 function errnoException(error: unknown): (Error & NodeJS.ErrnoException & { code: string }) | undefined {
   const coded = (value: unknown): value is Error & NodeJS.ErrnoException & { code: string } =>

@@ -6,8 +6,17 @@ import { EventEmitter } from 'node:events'
 import { END, type EngineEvent, LADDER, native } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
-import { closedState, fixHeaders, prepare, type Route, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
-import { aborted, badDestination, foreignError, SendfileError, unsupported } from './errors.ts'
+import {
+  closedState,
+  connectionOf,
+  fixHeaders,
+  prepare,
+  type Route,
+  routeTo,
+  serverSocket,
+  wrapperObstacle,
+} from './destination.ts'
+import { aborted, badDestination, foreignError, isConsequence, SendfileError, unsupported } from './errors.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
@@ -183,7 +192,7 @@ export class Sending implements SegmentOwner, Watcher {
   }
 
   #guard(segment: FileSegment): void {
-    const socket = this.#socket()
+    const socket = connectionOf(this.#destination)
     if (segment.isWaiting && !this.#settled && socket !== undefined) this.#cleanups.push(guardSocket(socket))
   }
 
@@ -198,15 +207,8 @@ export class Sending implements SegmentOwner, Watcher {
   /** That the stream was destroyed is what becomes of its chunks, not why. */
   #destroyedBy(error: Error): unknown {
     if (!isConsequence(error)) return error
-    const { errored }: { errored?: unknown } = this.#socket() ?? {}
+    const { errored }: { errored?: unknown } = connectionOf(this.#destination) ?? {}
     return isConsequence(errored) ? undefined : (errored ?? undefined)
-  }
-
-  #socket(): net.Socket | undefined {
-    const destination: unknown = this.#destination
-    if (destination instanceof http.ServerResponse) return serverSocket(destination)
-    if (destination instanceof http.ClientRequest) return destination.socket ?? undefined
-    return destination instanceof net.Socket ? destination : undefined
   }
 
   /* -------------------------------------------------- what happens on the way */
@@ -306,17 +308,6 @@ export class Sending implements SegmentOwner, Watcher {
 }
 
 const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
-
-const CONSEQUENCES: ReadonlySet<unknown> = new Set([
-  'ERR_STREAM_DESTROYED',
-  'ERR_SOCKET_CLOSED',
-  'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
-  'ECANCELED',
-])
-
-function isConsequence(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && CONSEQUENCES.has(error.code)
-}
 
 /** Why the kernel cannot read the file. */
 function fileObstacle(file: OpenFile): Obstacle | undefined {
