@@ -21,10 +21,23 @@ interface Handle {
 
 interface PrivateSocket extends net.Socket {
   _handle: Handle | null
+  /** The server that accepted it. */
+  server?: { _connections: number } | null
   encrypted?: boolean
   resetAndClosing?: boolean
   _unrefTimer(): void
   [KEY]?: Hook
+}
+
+/** A hook, with what only the copy of the package that made it needs. */
+interface OwnHook extends Hook {
+  /** The methods as they were before. */
+  readonly inner: Pick<PrivateSocket, '_write' | '_destroy'> & { _writev: PrivateSocket['_writev'] | undefined }
+  readonly obstacleTo: ObstacleTo
+}
+
+interface HookedSocket extends PrivateSocket {
+  [KEY]: OwnHook
 }
 
 interface PrivateMessage extends http.OutgoingMessage {
@@ -75,105 +88,95 @@ export function hasOwnWrites(socket: net.Socket): boolean {
 export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   const target = socket as PrivateSocket
   if (target[KEY] !== undefined) return
-  const hook: Hook = { protocol: PROTOCOL, dispatched: 0, running: undefined, guard: undefined }
-  const own = new HookedMethods(target, hook, obstacleTo)
-  Object.defineProperty(target, KEY, { value: hook })
-  define(target, '_write', own.write.bind(own))
-  if (typeof target._writev === 'function') define(target, '_writev', own.writev.bind(own))
-  define(target, '_destroy', own.destroy.bind(own))
-  // The prototype's `bytesWritten` adds what is still queued to this.
-  const dispatched = own.bytesDispatched.bind(own, Object.getPrototypeOf(target))
+  const { _write, _writev, _destroy } = target
+  const hook: OwnHook = {
+    protocol: PROTOCOL,
+    dispatched: 0,
+    running: undefined,
+    guard: undefined,
+    inner: { _write, _writev, _destroy },
+    obstacleTo,
+  }
+  // The same functions for every socket: a closure of its own for each would cost it V8's fast properties.
+  define(target, KEY, hook)
+  define(target, '_write', hookedWrite)
+  if (typeof _writev === 'function') define(target, '_writev', hookedWritev)
+  define(target, '_destroy', hookedDestroy)
   if ('_bytesDispatched' in target) {
-    Object.defineProperty(target, '_bytesDispatched', { configurable: true, get: dispatched })
+    Object.defineProperty(target, '_bytesDispatched', { configurable: true, get: hookedBytesDispatched })
   }
 }
 
-function define(target: object, name: string, value: unknown, enumerable = false): void {
-  Object.defineProperty(target, name, { configurable: true, writable: true, enumerable, value })
+function define(target: object, name: PropertyKey, value: unknown): void {
+  Object.defineProperty(target, name, { configurable: true, writable: true, value })
 }
 
-/** What a hooked socket does in place of Node's own methods. */
-class HookedMethods {
-  readonly #socket: PrivateSocket
-  readonly #hook: Hook
-  readonly #obstacleTo: ObstacleTo
-  /** The methods as they were before. */
-  readonly #inner: Pick<PrivateSocket, '_write' | '_writev' | '_destroy'>
+function hookedWrite(this: HookedSocket, chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
+  const segment = segmentOf(chunk)
+  if (segment === undefined) this[KEY].inner._write.call(this, chunk, encoding, callback)
+  else deliver(this, segment, callback)
+}
 
-  constructor(socket: PrivateSocket, hook: Hook, obstacleTo: ObstacleTo) {
-    this.#socket = socket
-    this.#hook = hook
-    this.#obstacleTo = obstacleTo
-    const { _write, _writev, _destroy } = socket
-    this.#inner = { _write, _destroy, ...(_writev === undefined ? {} : { _writev }) }
-  }
+function hookedWritev(this: HookedSocket, entries: Entries, callback: WriteCallback): void {
+  if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined)) writeInTurn(this, entries, callback)
+  else this[KEY].inner._writev?.call(this, entries, callback)
+}
 
-  write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
-    const segment = segmentOf(chunk)
-    if (segment === undefined) this.#inner._write.call(this.#socket, chunk, encoding, callback)
-    else this.#deliver(segment, callback)
-  }
+function hookedDestroy(this: HookedSocket, error: Error | null, callback: WriteCallback): void {
+  // `resetAndDestroy()` sets the flag, `_destroy` clears it.
+  this[KEY].running?.destroyed(error, this.resetAndClosing === true)
+  this[KEY].inner._destroy.call(this, error, callback)
+}
 
-  writev(entries: Entries, callback: WriteCallback): void {
-    if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined)) this.#writeInTurn(entries, callback)
-    else this.#inner._writev?.call(this.#socket, entries, callback)
-  }
+/** The prototype's `bytesWritten` adds to this what is still queued. */
+function hookedBytesDispatched(this: HookedSocket): number {
+  return (Reflect.get(Object.getPrototypeOf(this), '_bytesDispatched', this) as number) + this[KEY].dispatched
+}
 
-  destroy(error: Error | null, callback: WriteCallback): void {
-    // `resetAndDestroy()` sets the flag, `_destroy` clears it.
-    this.#hook.running?.destroyed(error, this.#socket.resetAndClosing === true)
-    this.#inner._destroy.call(this.#socket, error, callback)
-  }
-
-  bytesDispatched(prototype: object): number {
-    return (Reflect.get(prototype, '_bytesDispatched', this.#socket) as number) + this.#hook.dispatched
-  }
-
-  /** Each run of ordinary chunks goes to Node's own `_writev`, each marker to its segment. */
-  #writeInTurn(entries: Entries, callback: WriteCallback): void {
-    let next = 0
-    let looping = false
-    let again = false
-    // What calls back at once comes round in the loop, not by recursion: thousands of chunks may be queued.
-    const step = (error?: Error | null): void => {
-      if (error) return callback(error)
-      again = true
-      if (looping) return
-      looping = true
-      while (again) {
-        again = false
-        if (next === entries.length) return callback()
-        const from = next
-        next = runEnd(entries, from)
-        this.#writeRun(entries, from, next, step)
-      }
-      looping = false
+/** Each run of ordinary chunks goes to Node's own `_writev`, each marker to its segment. */
+function writeInTurn(socket: HookedSocket, entries: Entries, callback: WriteCallback): void {
+  let next = 0
+  let looping = false
+  let again = false
+  // What calls back at once comes round in the loop, not by recursion: thousands of chunks may be queued.
+  const step = (error?: Error | null): void => {
+    if (error) return callback(error)
+    again = true
+    if (looping) return
+    looping = true
+    while (again) {
+      again = false
+      if (next === entries.length) return callback()
+      const from = next
+      next = runEnd(entries, from)
+      writeRun(socket, entries, from, next, step)
     }
-    step()
+    looping = false
   }
+  step()
+}
 
-  #writeRun(entries: Entries, from: number, to: number, callback: WriteCallback): void {
-    const run: Entries = entries.slice(from, to)
-    const [first] = run
-    if (first !== undefined && run.length === 1) return this.write(first.chunk, first.encoding, callback)
-    if (entries.allBuffers !== undefined) run.allBuffers = entries.allBuffers
-    this.#inner._writev?.call(this.#socket, run, callback)
+function writeRun(socket: HookedSocket, entries: Entries, from: number, to: number, callback: WriteCallback): void {
+  const run: Entries = entries.slice(from, to)
+  const [first] = run
+  if (first !== undefined && run.length === 1) {
+    return hookedWrite.call(socket, first.chunk, first.encoding, callback)
   }
+  if (entries.allBuffers !== undefined) run.allBuffers = entries.allBuffers
+  socket[KEY].inner._writev?.call(socket, run, callback)
+}
 
-  #deliver(segment: Segment, callback: WriteCallback): void {
-    const socket = this.#socket
-    const write: WriteChunk = (chunk, written) =>
-      this.#inner._write.call(socket, chunk, 'buffer' as BufferEncoding, written)
-    if (socket.connecting || socket._handle === null) {
-      // An ordinary write of nothing waits for the connection, or says in Node's words that the socket is closed.
-      write(EMPTY, (error) => (error ? callback(error) : this.#deliver(segment, callback)))
-    } else {
-      const place = placeOf(socket, this.#hook)
-      const obstacle = this.#obstacleTo(socket) ?? (place.fd < 0 ? NO_DESCRIPTOR : undefined)
-      if (obstacle === undefined) segment.deliver(place, callback)
-      else segment.materialise(place, write, obstacle, callback)
-    }
+function deliver(socket: HookedSocket, segment: Segment, callback: WriteCallback): void {
+  const { inner, obstacleTo } = socket[KEY]
+  const write: WriteChunk = (chunk, written) => inner._write.call(socket, chunk, 'buffer' as BufferEncoding, written)
+  if (socket.connecting || socket._handle === null) {
+    // An ordinary write of nothing waits for the connection, or says in Node's words that the socket is closed.
+    return write(EMPTY, (error) => (error ? callback(error) : deliver(socket, segment, callback)))
   }
+  const place = new SocketPlace(socket)
+  const obstacle = obstacleTo(socket) ?? (place.fd < 0 ? NO_DESCRIPTOR : undefined)
+  if (obstacle === undefined) segment.deliver(place, callback)
+  else segment.materialise(place, write, obstacle, callback)
 }
 
 /** The end of the run that begins at `from`: a marker alone, or ordinary chunks up to the next one. */
@@ -183,27 +186,48 @@ function runEnd(entries: Entries, from: number): number {
   return end === -1 ? entries.length : end
 }
 
-function placeOf(socket: PrivateSocket, hook: Hook): Place {
-  return {
-    fd: handleFd(socket),
-    hook,
-    destroy: () => void socket.destroy(),
-    refreshIdleTimer: () => socket._unrefTimer(),
-    idleTimeout: socket.timeout ?? 0,
-    guard: () => guardSocket(socket),
+class SocketPlace implements Place {
+  readonly #socket: HookedSocket
+
+  constructor(socket: HookedSocket) {
+    this.#socket = socket
+  }
+
+  get fd(): number {
+    return handleFd(this.#socket)
+  }
+
+  get hook(): Hook {
+    return this.#socket[KEY]
+  }
+
+  get idleTimeout(): number {
+    return this.#socket.timeout ?? 0
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  refreshIdleTimer(): void {
+    this.#socket._unrefTimer()
+  }
+
+  guard(): () => void {
+    return guardSocket(this.#socket)
   }
 }
 
 /**
  * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until the returned
- * function is called, `_handle` knows who is asking. HTTP/2 is shown none, so that it writes through the stream, behind
- * us; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0.
+ * function is called, the handle knows who is asking: HTTP/2 sees none that it could use, so that it writes through the
+ * stream, behind us; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0.
  */
 export function guardSocket(socket: net.Socket): () => void {
   const target = socket as PrivateSocket
-  const hook = target[KEY]
-  if (hook === undefined) return () => {}
-  const guard = (hook.guard ??= { holders: 0, lift: guardHandle(target) })
+  const { _handle: handle, [KEY]: hook } = target
+  if (hook === undefined || handle === null || handle === undefined) return NOTHING_TO_LIFT
+  const guard = (hook.guard ??= { holders: 0, lift: guardHandle(target, handle) })
   guard.holders += 1
   let released = false
   return () => {
@@ -216,36 +240,50 @@ export function guardSocket(socket: net.Socket): () => void {
   }
 }
 
-/** Returns how to make `_handle` an ordinary property again. */
-function guardHandle(socket: PrivateSocket): () => void {
-  let handle = socket._handle
-  Object.defineProperty(socket, '_handle', {
-    configurable: true,
-    enumerable: true,
-    get() {
-      const module = readerOnStack()
-      if (module === CHILD_PROCESS) throw busy('another process')
-      return module === HTTP2 ? null : handle
-    },
-    set(value: Handle | null) {
-      handle = value
-    },
-  })
-  return () => define(socket, '_handle', handle, true)
+function NOTHING_TO_LIFT(): void {}
+
+/** Returns how to take the guard off. */
+function guardHandle(socket: PrivateSocket, handle: Handle): () => void {
+  define(handle, KEY, socket)
+  Object.defineProperty(handle, 'isStreamBase', { configurable: true, get: guardedIsStreamBase })
+  Object.defineProperty(handle, 'onread', { configurable: true, get: guardedOnread, set: setGuardedOnread })
+  return () => {
+    // Last in, first out, so that V8 can go back the way it came.
+    for (const name of ['onread', 'isStreamBase', KEY]) Reflect.deleteProperty(handle, name)
+  }
+}
+
+/** lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`. */
+function guardedIsStreamBase(): boolean {
+  return !isReading(HTTP2)
+}
+
+function guardedOnread(this: object): unknown {
+  return Reflect.get(Object.getPrototypeOf(this), 'onread', this)
+}
+
+/** The first thing that lib/internal/child_process.js does to the handle it is going to send away. */
+function setGuardedOnread(this: { [KEY]: PrivateSocket }, listener: unknown): void {
+  if (isReading(CHILD_PROCESS)) {
+    const { server } = this[KEY]
+    if (server) server._connections += 1 // it has counted the connection off before
+    throw busy('another process')
+  }
+  Reflect.set(Object.getPrototypeOf(this), 'onread', listener, this)
 }
 
 const HTTP2 = 'node:internal/http2/core'
 const CHILD_PROCESS = 'node:internal/child_process'
 
-/** Which of Node's modules that take sockets over is reading `_handle`, judged by the innermost frames. */
-function readerOnStack(): string | undefined {
+/** Whether a module of Node's is behind the property access, judged by the innermost frames. */
+function isReading(module: string): boolean {
   const { stackTraceLimit, prepareStackTrace } = Error
   Error.stackTraceLimit = 3
   Error.prepareStackTrace = undefined as never
   const { stack = '' } = new Error()
   Error.stackTraceLimit = stackTraceLimit
   Error.prepareStackTrace = prepareStackTrace as never
-  return [HTTP2, CHILD_PROCESS].find((module) => stack.includes(module))
+  return stack.includes(module)
 }
 
 /* ---------------------------------------------------------------- http messages */

@@ -34,7 +34,10 @@ export interface KernelRange extends Range {
 /** Writable adds and subtracts the lengths of chunks as doubles: they must stay exact. */
 const MAX_LENGTH = 2 ** 52
 const COPY_CHUNK = 256 * 1024
-/** Bytes move at least this often while a socket without idle timeout is watched, in ms. */
+/**
+ * The least time between two progress events, in ms. The idle timer hears of bytes one such time, a wait for the peer
+ * and a turn of the event loop after the last: a short timeout needs a finer tick.
+ */
 const TICK_MS = 100
 
 /** The figures of a range that was never begun. */
@@ -110,7 +113,7 @@ export class FileSegment implements Segment, Running {
       count: this.#range.count,
       ladder: this.#ladder,
       ownPosition: this.#range.ownPosition,
-      progressMs: place.idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(place.idleTimeout / 2)) : TICK_MS,
+      progressMs: place.idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(place.idleTimeout / 10)) : TICK_MS,
     }
     hook.dispatched += this.length
     const started = kernel.start(command, {

@@ -3,7 +3,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { EventEmitter } from 'node:events'
 
-import { END, type EngineEvent, LADDER, native } from './binding.ts'
+import { END, type EngineEvent, LADDER } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import {
@@ -24,15 +24,14 @@ import { guardSocket } from './node-internals.ts'
 import { type Bytes, remaining, type Request } from './options.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
-import { type OpenFile, openFile, type ParsedSource } from './source.ts'
-import { watch, type Watcher } from './watch.ts'
+import { fileObstacle, FILESYSTEM, type OpenFile, openFile, type ParsedSource } from './source.ts'
+import { unwatch, watch, type Watcher } from './watch.ts'
 
 /** Chunks of the portable executor, in bytes: what stock streams use. */
 const COPY_CHUNK = 64 * 1024
 /** Towards TLS nobody sees the chunks, and fewer are cheaper. */
 const COPY_CHUNK_TLS = 256 * 1024
 
-const FILESYSTEM: Obstacle = { code: 'FILESYSTEM', reason: 'the file exists only inside this process' }
 /** The conformance suite has passed on Linux only. */
 const COPIES_BY_DEFAULT = process.platform !== 'linux'
 const UNPROVEN: Obstacle = { code: 'PLATFORM', reason: `sendfile(2) has to be asked for on ${process.platform}` }
@@ -51,6 +50,8 @@ export class Sending implements SegmentOwner, Watcher {
   readonly #settle: Settle
   readonly #startedAt = performance.now()
   readonly #cleanups: (() => void)[] = []
+  /** The connection under a response. */
+  #watched: net.Socket | undefined
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
   #start: Bytes
@@ -60,7 +61,8 @@ export class Sending implements SegmentOwner, Watcher {
   #closedBy: { readonly error: unknown } | undefined
   /** http drops what is written: HEAD, 204, 304. */
   #dropped = false
-  readonly #writer: ChunkWriter
+  /** Of the portable executor. */
+  #writer: ChunkWriter | undefined
   readonly #framing: Framing
 
   constructor(destination: Destination, source: ParsedSource, request: Request, settle: Settle) {
@@ -69,7 +71,6 @@ export class Sending implements SegmentOwner, Watcher {
     this.#request = request
     this.#settle = settle
     this.#start = request.offset ?? 0
-    this.#writer = new ChunkWriter(destination)
     this.#framing = new Framing(destination)
   }
 
@@ -86,11 +87,17 @@ export class Sending implements SegmentOwner, Watcher {
 
   #watch(): void {
     const destination = this.#destination
-    if (destination instanceof EventEmitter) this.#cleanups.push(watch(destination, this, true))
-    if (!(destination instanceof http.ServerResponse)) return
+    if (destination instanceof EventEmitter) watch(destination, this, true)
     // A response that waits for its turn on the connection is not told when that closes.
-    const socket = serverSocket(destination)
-    if (socket !== undefined) this.#cleanups.push(watch(socket, this, false))
+    const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
+    if (socket !== undefined) watch(socket, this, false)
+    this.#watched = socket
+  }
+
+  #unwatch(): void {
+    const destination: unknown = this.#destination
+    if (destination instanceof EventEmitter) unwatch(destination, this)
+    if (this.#watched !== undefined) unwatch(this.#watched, this)
   }
 
   /* -------------------------------------------------- the way there */
@@ -159,7 +166,8 @@ export class Sending implements SegmentOwner, Watcher {
   }
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {
-    const writer = this.#writer
+    const writer = new ChunkWriter(this.#destination)
+    this.#writer = writer
     const size = obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK
     const end = await copyRange(
       range,
@@ -223,7 +231,7 @@ export class Sending implements SegmentOwner, Watcher {
     if (error !== undefined && this.#closedBy.error === undefined) this.#closedBy = { error }
     if (this.#segment?.isWaiting === true) this.#segment.cancel()
     else if (this.#file === undefined) this.#failClosed()
-    else this.#writer.stop()
+    else this.#writer?.stop()
   }
 
   #abort(): void {
@@ -231,7 +239,7 @@ export class Sending implements SegmentOwner, Watcher {
     if (this.#segment !== undefined) this.#segment.cancel()
     else if (this.#file === undefined && signal !== undefined)
       this.#fail(aborted(signal, account(0, this.#circumstances())))
-    else this.#writer.stop()
+    else this.#writer?.stop()
   }
 
   #failClosed(): void {
@@ -290,7 +298,8 @@ export class Sending implements SegmentOwner, Watcher {
   #release(): void {
     this.#settled = true
     this.#file?.close()
-    this.#writer.release()
+    this.#unwatch()
+    this.#writer?.release()
     for (const cleanup of this.#cleanups) cleanup()
   }
 
@@ -305,12 +314,4 @@ export class Sending implements SegmentOwner, Watcher {
       closedBy: this.#closedBy,
     }
   }
-}
-
-const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
-
-/** Why the kernel cannot read the file. */
-function fileObstacle(file: OpenFile): Obstacle | undefined {
-  if (file.native !== undefined) return undefined
-  return native === undefined ? NO_ADDON : FILESYSTEM
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 import { native } from './binding.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
+import type { Obstacle } from './marker.ts'
 import { type FileStatus, KIND, NativeFile } from './native-file.ts'
 import type { Bytes } from './options.ts'
 
@@ -160,4 +161,14 @@ function adopt(fd: number, path?: string | Buffer, close = (): void => {}): Open
   }
   if (!stats.isFile()) throw notAFile(stats.isDirectory(), path?.toString())
   return { fd, native: undefined, size: stats.size, path: path?.toString(), close }
+}
+
+/** The file is not one that the kernel knows: a mock, or part of a packed app. */
+export const FILESYSTEM: Obstacle = { code: 'FILESYSTEM', reason: 'the file exists only inside this process' }
+const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
+
+/** Why the kernel cannot read the file, `undefined` if it can. */
+export function fileObstacle(file: OpenFile): Obstacle | undefined {
+  if (file.native !== undefined) return undefined
+  return native === undefined ? NO_ADDON : FILESYSTEM
 }

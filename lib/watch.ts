@@ -7,41 +7,47 @@ export interface Watcher {
   closed(error: unknown): void
 }
 
-interface Watch {
-  readonly watchers: Set<Watcher>
-  stop(): void
-}
-
 const watches = new WeakMap<EventEmitter, Watch>()
 
 /**
  * Tells `watcher` when the stream closes. With `errors`, 'error' events are heard as well: they reject the transfer
- * and are not uncaught for want of another listener. Returns how to stop watching.
+ * and are not uncaught for want of another listener.
  */
-export function watch(stream: EventEmitter, watcher: Watcher, errors: boolean): () => void {
-  const { watchers, stop } = watches.get(stream) ?? listen(stream, errors)
-  watchers.add(watcher)
-  return () => {
-    watchers.delete(watcher)
-    if (watchers.size === 0) stop()
+export function watch(stream: EventEmitter, watcher: Watcher, errors: boolean): void {
+  let found = watches.get(stream)
+  if (found === undefined) {
+    found = new Watch(stream, errors)
+    watches.set(stream, found)
   }
+  found.watchers.push(watcher)
 }
 
-function listen(stream: EventEmitter, errors: boolean): Watch {
-  const watchers = new Set<Watcher>()
-  const onError = (error: unknown): void => {
-    for (const watcher of watchers) watcher.closed(error)
+/** Stops watching; without a watcher left, the stream has no listener of ours. */
+export function unwatch(stream: EventEmitter, watcher: Watcher): void {
+  const found = watches.get(stream)
+  const place = found?.watchers.indexOf(watcher) ?? -1
+  if (found === undefined || place === -1) return
+  found.watchers.splice(place, 1)
+  if (found.watchers.length > 0) return
+  watches.delete(stream)
+  found.stop()
+}
+
+class Watch {
+  readonly watchers: Watcher[] = []
+  readonly #stream: EventEmitter
+  readonly #onError = (error?: unknown): void => {
+    for (const watcher of this.watchers.slice()) watcher.closed(error)
   }
-  const onClose = (): void => onError(undefined)
-  stream.on('close', onClose)
-  if (errors) stream.on('error', onError)
-  const watch = {
-    watchers,
-    stop() {
-      watches.delete(stream)
-      stream.off('close', onClose).off('error', onError)
-    },
+  readonly #onClose = (): void => this.#onError()
+
+  constructor(stream: EventEmitter, errors: boolean) {
+    this.#stream = stream
+    stream.on('close', this.#onClose)
+    if (errors) stream.on('error', this.#onError)
   }
-  watches.set(stream, watch)
-  return watch
+
+  stop(): void {
+    this.#stream.off('close', this.#onClose).off('error', this.#onError)
+  }
 }
