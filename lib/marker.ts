@@ -30,6 +30,12 @@ export interface Running {
   destroyed(error: Error | null, reset: boolean): void
 }
 
+/** A handle that must stay in these hands, and for how many. */
+export interface Guard {
+  readonly handle: object
+  holders: number
+}
+
 /** What we remember of a socket. */
 export interface Hook {
   readonly protocol: number
@@ -37,7 +43,7 @@ export interface Hook {
   dispatched: number
   running: Running | undefined
   /** While transfers need the socket to stay in these hands. */
-  guard: { holders: number; lift(): void } | undefined
+  guard: Guard | undefined
 }
 
 /** Where a segment's turn has come: every byte before it is in the kernel. */
@@ -51,8 +57,10 @@ export interface Place {
   refreshIdleTimer(): void
   /** The socket's idle timeout in ms, 0 for none. */
   readonly idleTimeout: number
-  /** Until the returned function is called, handing the socket over fails with ERR_SENDFILE_BUSY. */
-  guard(): () => void
+  /** The socket must stay in these hands: child.send() fails with ERR_SENDFILE_BUSY, others wait. */
+  guard(): void
+  /** The end of one `guard()`. */
+  unguard(): void
 }
 
 /** The range of a file that one marker stands for. */

@@ -213,45 +213,44 @@ class SocketPlace implements Place {
     this.#socket._unrefTimer()
   }
 
-  guard(): () => void {
-    return guardSocket(this.#socket)
+  guard(): void {
+    guardSocket(this.#socket)
+  }
+
+  unguard(): void {
+    unguardSocket(this.#socket)
   }
 }
 
 /**
- * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until the returned
- * function is called, the handle knows who is asking: HTTP/2 sees none that it could use, so that it writes through the
+ * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until
+ * {@link unguardSocket}, the handle knows who is asking: HTTP/2 sees none that it could use, so that it writes through the
  * stream, behind us; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0.
  */
-export function guardSocket(socket: net.Socket): () => void {
+export function guardSocket(socket: net.Socket): void {
   const target = socket as PrivateSocket
   const { _handle: handle, [KEY]: hook } = target
-  if (hook === undefined || handle === null || handle === undefined) return NOTHING_TO_LIFT
-  const guard = (hook.guard ??= { holders: 0, lift: guardHandle(target, handle) })
-  guard.holders += 1
-  let released = false
-  return () => {
-    if (released) return
-    released = true
-    guard.holders -= 1
-    if (guard.holders > 0) return
-    hook.guard = undefined
-    guard.lift()
-  }
-}
-
-function NOTHING_TO_LIFT(): void {}
-
-/** Returns how to take the guard off. */
-function guardHandle(socket: PrivateSocket, handle: Handle): () => void {
+  if (hook === undefined || !handle) return
+  if (hook.guard !== undefined) return void (hook.guard.holders += 1)
+  hook.guard = { handle, holders: 1 }
   define(handle, KEY, socket)
   Object.defineProperty(handle, 'isStreamBase', { configurable: true, get: guardedIsStreamBase })
   Object.defineProperty(handle, 'onread', { configurable: true, get: guardedOnread, set: setGuardedOnread })
-  return () => {
-    // Last in, first out, so that V8 can go back the way it came.
-    for (const name of ['onread', 'isStreamBase', KEY]) Reflect.deleteProperty(handle, name)
-  }
 }
+
+/** The end of one `guardSocket`. */
+export function unguardSocket(socket: net.Socket): void {
+  const hook = (socket as PrivateSocket)[KEY]
+  const guard = hook?.guard
+  if (hook === undefined || guard === undefined) return
+  guard.holders -= 1
+  if (guard.holders > 0) return
+  hook.guard = undefined
+  // Last in, first out, so that V8 can go back the way it came.
+  for (const name of GUARDED) Reflect.deleteProperty(guard.handle, name)
+}
+
+const GUARDED = ['onread', 'isStreamBase', KEY]
 
 /** lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`. */
 function guardedIsStreamBase(): boolean {

@@ -55,7 +55,8 @@ const CONNECTION_LOST: ReadonlySet<number> = new Set([
   ETIMEDOUT,
 ])
 
-export class FileSegment implements Segment, Running {
+/** Few objects: thousands of them may wait for peers that do not read. */
+export class FileSegment implements Segment, Running, kernel.Listener {
   readonly protocol = PROTOCOL
   readonly length: number
   readonly #range: KernelRange
@@ -66,8 +67,10 @@ export class FileSegment implements Segment, Running {
   #phase: 'waiting' | 'running' | 'over' = 'waiting'
   #cancelled = false
   #transferId: number | undefined
-  #unguard = (): void => {}
   #destroyedBy: { readonly error: Error | null } | undefined
+  #place: Place | undefined
+  #callback: WriteCallback | undefined
+  #resource: AsyncResource | undefined
 
   constructor(range: KernelRange, ladder: number, framed: boolean, owner: SegmentOwner) {
     this.length = Number(range.count) < MAX_LENGTH ? Number(range.count) : MAX_LENGTH
@@ -102,34 +105,30 @@ export class FileSegment implements Segment, Running {
 
   deliver(place: Place, callback: WriteCallback): void {
     if (this.#phase === 'over') return this.#skip(place, callback)
+    this.#place = place
+    this.#callback = callback
     const offset = this.#begin()
-    const resource = new AsyncResource('SENDFILE64')
-    const { hook } = place
-    const over = (event: EngineEvent): void => this.#deliveryOver(place, event, callback)
-    const command = {
-      fd: place.fd,
-      source: this.#range.source.fd,
-      offset,
-      count: this.#range.count,
-      ladder: this.#ladder,
-      ownPosition: this.#range.ownPosition,
-      progressMs: place.idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(place.idleTimeout / 10)) : TICK_MS,
-    }
-    hook.dispatched += this.length
-    const started = kernel.start(command, {
-      progress: () => place.refreshIdleTimer(),
-      completed: (event) => {
-        hook.running = undefined
-        this.#unguard()
-        resource.runInAsyncScope(over, undefined, event)
-      },
-    })
+    place.hook.dispatched += this.length
+    const started = kernel.start(this.#command(place, offset), this)
     // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
-    if (typeof started === 'object') return process.nextTick(over, started)
-    if (started < 0) return process.nextTick(over, notStarted(-started, this.#ladder))
+    if (typeof started === 'object') return process.nextTick(FileSegment.#over, this, started)
+    if (started < 0) return process.nextTick(FileSegment.#over, this, notStarted(-started, this.#ladder))
     this.#transferId = started
-    hook.running = this
-    this.#unguard = place.guard()
+    this.#resource = new AsyncResource('SENDFILE64')
+    place.hook.running = this
+    place.guard()
+  }
+
+  progress(): void {
+    this.#place?.refreshIdleTimer()
+  }
+
+  completed(event: EngineEvent): void {
+    if (this.#place !== undefined) {
+      this.#place.hook.running = undefined
+      this.#place.unguard()
+    }
+    this.#resource?.runInAsyncScope(FileSegment.#over, undefined, this, event)
   }
 
   materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
@@ -158,25 +157,40 @@ export class FileSegment implements Segment, Running {
     return start
   }
 
+  #command(place: Place, offset: Bytes): kernel.Command {
+    const { source, count, ownPosition } = this.#range
+    const { fd, idleTimeout } = place
+    const progressMs = idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(idleTimeout / 10)) : TICK_MS
+    return { fd, source: source.fd, offset, count, ladder: this.#ladder, ownPosition, progressMs }
+  }
+
   /** It was cancelled while it waited; an announced length can no longer be met. */
   #skip(place: Place, callback: WriteCallback): void {
     if (this.#framed) place.destroy()
     callback()
   }
 
-  #deliveryOver(place: Place, event: EngineEvent, callback: WriteCallback): void {
+  /** Static, so that no segment needs a function of its own. */
+  static #over(segment: FileSegment, event: EngineEvent): void {
+    const { callback, error } = segment.#settle(event)
+    if (error === undefined) callback?.()
+    else callback?.(error)
+  }
+
+  /** Tells the owner. Returns how to go on with the stream, with the error that ends an http message as stock would. */
+  #settle(event: EngineEvent): { callback: WriteCallback | undefined; error?: Error } {
     this.#phase = 'over'
+    const place = this.#place
+    const callback = this.#callback
+    if (place === undefined) return { callback }
     place.hook.dispatched += event.bytesSent - this.length
     if (event.bytesSent > 0) place.refreshIdleTimer()
     const gone = event.end === END.aborted && !this.#cancelled ? this.#destroyedBy : undefined
-    const error = this.#owner.ended(
-      gone === undefined ? event : { ...event, end: END.failed, error: gone.error },
-      event,
-    )
-    if (error === undefined || this.#destroyedBy !== undefined) return callback()
-    if (this.#framed && event.errno !== 0) return callback(error)
+    const error = this.#owner.ended(gone === undefined ? event : { ...event, destroyedBy: gone }, event)
+    if (error === undefined || this.#destroyedBy !== undefined) return { callback }
+    if (this.#framed && event.errno !== 0) return { callback, error }
     if (this.#framed || CONNECTION_LOST.has(event.errno)) place.destroy()
-    callback()
+    return { callback }
   }
 }
 

@@ -1,7 +1,6 @@
 /** One call of `sendfile`: puts the bytes in their place, hears how they fared, settles once. */
 import http from 'node:http'
 import net from 'node:net'
-import { EventEmitter } from 'node:events'
 
 import { END, type EngineEvent, LADDER } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
@@ -20,7 +19,7 @@ import { aborted, badDestination, foreignError, isConsequence, SendfileError, un
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
-import { guardSocket } from './node-internals.ts'
+import { guardSocket, unguardSocket } from './node-internals.ts'
 import { type Bytes, remaining, type Request } from './options.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
@@ -49,9 +48,14 @@ export class Sending implements SegmentOwner, Watcher {
   readonly #request: Request
   readonly #settle: Settle
   readonly #startedAt = performance.now()
-  readonly #cleanups: (() => void)[] = []
+  /** Stops listening to the signal. */
+  #deafen: (() => void) | undefined
+  /** Lets the destination go while the file is still being opened. */
+  #letGo: (() => void) | undefined
+  /** The socket is guarded for a transfer that waits for its turn. */
+  #guarded: net.Socket | undefined
   /** The connection under a response. */
-  #watched: net.Socket | undefined
+  readonly #connection: net.Socket | undefined
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
   #start: Bytes
@@ -72,6 +76,7 @@ export class Sending implements SegmentOwner, Watcher {
     this.#settle = settle
     this.#start = request.offset ?? 0
     this.#framing = new Framing(destination)
+    this.#connection = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
   }
 
   begin(): void {
@@ -79,25 +84,10 @@ export class Sending implements SegmentOwner, Watcher {
     if (signal !== undefined) {
       const onAbort = (): void => this.#abort()
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#cleanups.push(() => signal.removeEventListener('abort', onAbort))
+      this.#deafen = () => signal.removeEventListener('abort', onAbort)
     }
-    this.#watch()
+    watch(this.#destination, this.#connection, this)
     inOrder(this.#destination, () => this.#open())
-  }
-
-  #watch(): void {
-    const destination = this.#destination
-    if (destination instanceof EventEmitter) watch(destination, this, true)
-    // A response that waits for its turn on the connection is not told when that closes.
-    const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
-    if (socket !== undefined) watch(socket, this, false)
-    this.#watched = socket
-  }
-
-  #unwatch(): void {
-    const destination: unknown = this.#destination
-    if (destination instanceof EventEmitter) unwatch(destination, this)
-    if (this.#watched !== undefined) unwatch(this.#watched, this)
   }
 
   /* -------------------------------------------------- the way there */
@@ -115,7 +105,7 @@ export class Sending implements SegmentOwner, Watcher {
     if (!(opened instanceof Promise)) return this.#send(opened)
     const pending = opened
     return new Promise((release) => {
-      this.#cleanups.push(release) // an aborted transfer does not go on holding the destination for the disk
+      this.#letGo = release // an aborted transfer does not go on holding the destination for the disk
       const sent = pending.then(
         (file) => (this.#settled ? file.close() : this.#send(file)),
         (error: unknown) => this.#fail(error),
@@ -200,8 +190,9 @@ export class Sending implements SegmentOwner, Watcher {
   }
 
   #guard(segment: FileSegment): void {
-    const socket = connectionOf(this.#destination)
-    if (segment.isWaiting && !this.#settled && socket !== undefined) this.#cleanups.push(guardSocket(socket))
+    if (!segment.isWaiting || this.#settled) return
+    this.#guarded = connectionOf(this.#destination)
+    if (this.#guarded !== undefined) guardSocket(this.#guarded)
   }
 
   /** Only news if the segment's turn never came. */
@@ -298,9 +289,11 @@ export class Sending implements SegmentOwner, Watcher {
   #release(): void {
     this.#settled = true
     this.#file?.close()
-    this.#unwatch()
+    unwatch(this.#destination, this.#connection, this)
     this.#writer?.release()
-    for (const cleanup of this.#cleanups) cleanup()
+    this.#deafen?.()
+    this.#letGo?.()
+    if (this.#guarded !== undefined) unguardSocket(this.#guarded)
   }
 
   #circumstances(): Circumstances {

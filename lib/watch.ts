@@ -1,5 +1,5 @@
 /** Hears that a stream closes or fails while transfers are on their way to it: one listener, however many they are. */
-import type { EventEmitter } from 'node:events'
+import { EventEmitter } from 'node:events'
 
 /** Who wants to know. */
 export interface Watcher {
@@ -7,47 +7,47 @@ export interface Watcher {
   closed(error: unknown): void
 }
 
-const watches = new WeakMap<EventEmitter, Watch>()
+const watches = new WeakMap<object, Watcher[]>()
 
 /**
- * Tells `watcher` when the stream closes. With `errors`, 'error' events are heard as well: they reject the transfer
- * and are not uncaught for want of another listener.
+ * Tells `watcher` when the destination closes or emits 'error': that rejects the transfer, and is not uncaught for want
+ * of another listener. A response that waits for its turn on a connection is not told when that closes, so the
+ * connection is watched, too.
  */
-export function watch(stream: EventEmitter, watcher: Watcher, errors: boolean): void {
-  let found = watches.get(stream)
-  if (found === undefined) {
-    found = new Watch(stream, errors)
-    watches.set(stream, found)
-  }
-  found.watchers.push(watcher)
+export function watch(destination: object, connection: EventEmitter | undefined, watcher: Watcher): void {
+  if (destination instanceof EventEmitter) listen(destination, watcher, true)
+  if (connection !== undefined) listen(connection, watcher, false)
 }
 
-/** Stops watching; without a watcher left, the stream has no listener of ours. */
-export function unwatch(stream: EventEmitter, watcher: Watcher): void {
-  const found = watches.get(stream)
-  const place = found?.watchers.indexOf(watcher) ?? -1
-  if (found === undefined || place === -1) return
-  found.watchers.splice(place, 1)
-  if (found.watchers.length > 0) return
+/** Stops watching; without a watcher left, neither has a listener of ours. */
+export function unwatch(destination: object, connection: EventEmitter | undefined, watcher: Watcher): void {
+  if (destination instanceof EventEmitter) deafen(destination, watcher)
+  if (connection !== undefined) deafen(connection, watcher)
+}
+
+function listen(stream: EventEmitter, watcher: Watcher, errors: boolean): void {
+  const watchers = watches.get(stream)
+  if (watchers !== undefined) return void watchers.push(watcher)
+  watches.set(stream, [watcher])
+  stream.on('close', onClose)
+  if (errors) stream.on('error', onError)
+}
+
+function deafen(stream: EventEmitter, watcher: Watcher): void {
+  const watchers = watches.get(stream)
+  const place = watchers?.indexOf(watcher) ?? -1
+  if (watchers === undefined || place === -1) return
+  watchers.splice(place, 1)
+  if (watchers.length > 0) return
   watches.delete(stream)
-  found.stop()
+  stream.off('close', onClose).off('error', onError)
 }
 
-class Watch {
-  readonly watchers: Watcher[] = []
-  readonly #stream: EventEmitter
-  readonly #onError = (error?: unknown): void => {
-    for (const watcher of this.watchers.slice()) watcher.closed(error)
-  }
-  readonly #onClose = (): void => this.#onError()
+/** Emitters call their listeners on themselves: one function does for all of them. */
+function onError(this: EventEmitter, error: unknown): void {
+  for (const watcher of watches.get(this)?.slice() ?? []) watcher.closed(error)
+}
 
-  constructor(stream: EventEmitter, errors: boolean) {
-    this.#stream = stream
-    stream.on('close', this.#onClose)
-    if (errors) stream.on('error', this.#onError)
-  }
-
-  stop(): void {
-    this.#stream.off('close', this.#onClose).off('error', this.#onError)
-  }
+function onClose(this: EventEmitter): void {
+  onError.call(this, undefined)
 }
