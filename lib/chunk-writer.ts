@@ -10,8 +10,10 @@ export class ChunkWriter {
   #stopped = false
   #dropped = false
   #listens = false
-  #goOn = (): void => {}
-  readonly #onDrain = (): void => this.#goOn()
+  #cutShort = false
+  /** Ends the wait that is going on. */
+  #goOn: (() => void) | undefined
+  readonly #onDrain = (): void => this.#resume()
 
   constructor(destination: Destination) {
     this.#destination = destination
@@ -38,12 +40,24 @@ export class ChunkWriter {
   /** Ends a wait, and lets nothing more be written. */
   stop(): void {
     this.#stopped = true
-    this.#goOn()
+    this.#cutShort = this.#goOn !== undefined
+    this.#resume()
+  }
+
+  /** The destination was stopped while it owed a 'drain': what it took last need not arrive. */
+  get cutShort(): boolean {
+    return this.#cutShort
   }
 
   /** The destination is no longer listened to. */
   release(): void {
     if (this.#listens && this.#destination instanceof EventEmitter) this.#destination.off('drain', this.#onDrain)
+  }
+
+  #resume(): void {
+    const goOn = this.#goOn
+    this.#goOn = undefined
+    goOn?.()
   }
 
   #drained(): Promise<void> {

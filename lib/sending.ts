@@ -22,6 +22,7 @@ import { marker, type Obstacle } from './marker.ts'
 import { guardSocket, unguardSocket } from './node-internals.ts'
 import { type Bytes, remaining, type Request } from './options.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
+import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
 import { fileObstacle, FILESYSTEM, type OpenFile, openFile, type ParsedSource } from './source.ts'
 import { unwatch, watch, type Watcher } from './watch.ts'
@@ -42,14 +43,12 @@ export interface Settle {
 }
 
 /** One call of `sendfile`. */
-export class Sending implements SegmentOwner, Watcher {
+export class Sending implements SegmentOwner, Watcher, Abortable {
   readonly #destination: Destination
   readonly #source: ParsedSource
   readonly #request: Request
   readonly #settle: Settle
   readonly #startedAt = performance.now()
-  /** Stops listening to the signal. */
-  #deafen: (() => void) | undefined
   /** Lets the destination go while the file is still being opened. */
   #letGo: (() => void) | undefined
   /** The socket is guarded for a transfer that waits for its turn. */
@@ -81,11 +80,7 @@ export class Sending implements SegmentOwner, Watcher {
 
   begin(): void {
     const { signal } = this.#request
-    if (signal !== undefined) {
-      const onAbort = (): void => this.#abort()
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#deafen = () => signal.removeEventListener('abort', onAbort)
-    }
+    if (signal !== undefined) onAbort(signal, this)
     watch(this.#destination, this.#connection, this)
     inOrder(this.#destination, () => this.#open())
   }
@@ -225,7 +220,7 @@ export class Sending implements SegmentOwner, Watcher {
     else this.#writer?.stop()
   }
 
-  #abort(): void {
+  abort(): void {
     const { signal } = this.#request
     if (this.#segment !== undefined) this.#segment.cancel()
     else if (this.#file === undefined && signal !== undefined)
@@ -249,8 +244,7 @@ export class Sending implements SegmentOwner, Watcher {
     if (this.#settled) return undefined
     const circumstances = this.#circumstances()
     const bytes = this.#dropped ? { ...end, bytesSent: 0 } : end
-    // Closed before it has asked for more: what it took last will not arrive.
-    const lost = end.end === END.done && event === undefined && this.#closedBy !== undefined
+    const lost = this.#writer?.cutShort === true && this.#closedBy !== undefined
     if ((end.end !== END.done || lost) && !this.#dropped) {
       const error = errorOf(end, circumstances, event)
       this.#fail(error, end.bytesSent)
@@ -291,7 +285,7 @@ export class Sending implements SegmentOwner, Watcher {
     this.#file?.close()
     unwatch(this.#destination, this.#connection, this)
     this.#writer?.release()
-    this.#deafen?.()
+    if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
     this.#letGo?.()
     if (this.#guarded !== undefined) unguardSocket(this.#guarded)
   }

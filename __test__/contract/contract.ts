@@ -1,0 +1,43 @@
+// The contract: what sendfile() promises of every destination, by every method and on every binding.
+import type { TestFn } from 'ava'
+
+import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
+import { warmEngine } from '../fixtures/warm-engine.ts'
+import type { Connection, Kind, Wish } from './destinations.ts'
+import { refusals, truncations } from './errors.ts'
+import { METHOD_OPTIONS, type MethodOption, pathTo } from './paths.ts'
+import { ranges } from './ranges.ts'
+
+/** Declares the tests for some kinds of destinations, by every method. */
+export function contract(test: TestFn, kinds: readonly Kind[]): void {
+  test.before(async () => {
+    await warmEngine()
+    await restingDescriptors()
+  })
+  for (const kind of kinds) {
+    for (const method of METHOD_OPTIONS) declare(test, kind, method)
+  }
+}
+
+function declare(test: TestFn, kind: Kind, method: MethodOption): void {
+  const path = pathTo(kind, method)
+  const checks = path.possible ? { ...ranges, ...truncations } : refusals
+  for (const [title, check] of Object.entries(checks)) {
+    test.serial(`${kind.name}, ${method}: ${title}`, async (t) => {
+      t.timeout(30_000)
+      const connections: Connection[] = []
+      const connect = async (wish: Wish): Promise<Connection> => {
+        const connection = await kind.connect(wish)
+        connections.push(connection)
+        return connection
+      }
+      const before = countDescriptors()
+      try {
+        await check({ t, kind, path, options: { method }, connect })
+      } finally {
+        await Promise.all(connections.map(({ close }) => close()))
+      }
+      t.is(await descriptorsSettleAt(before), before, 'every descriptor is closed again')
+    })
+  }
+}

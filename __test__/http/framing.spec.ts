@@ -1,0 +1,208 @@
+// How a message says where its body ends is Node's business; the kernel's bytes must fit in it exactly.
+import type { ServerResponse } from 'node:http'
+import test, { type ExecutionContext } from 'ava'
+
+import { sendfile, type SendfileOptions, type SendfileResult } from '../../index.ts'
+import type { HttpClient, RawResponse, RequestParts } from '../fixtures/http-client.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { serve } from '../fixtures/servers.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+
+const SIZE = 700_001
+const file = sampleFile(SIZE)
+const empty = sampleFile(0)
+
+interface Exchange {
+  readonly response: RawResponse
+  readonly result: SendfileResult
+  readonly client: HttpClient
+}
+
+/** One request, and what `send` answers it with. Afterwards the connection is as good as new, unless it is closed. */
+async function exchange(
+  t: ExecutionContext,
+  send: (response: ServerResponse) => Promise<SendfileResult>,
+  request: RequestParts = {},
+): Promise<Exchange> {
+  const results: SendfileResult[] = []
+  const { connect } = await serve(t, async (incoming, response) => {
+    if (incoming.url === '/again') response.end('again')
+    else results.push(await send(response))
+  })
+  const client = await connect()
+  const response = await client.request('/', request)
+  if (response.framing !== 'close') {
+    const next = await client.request('/again')
+    t.deepEqual([next.status, next.body.toString()], [200, 'again'])
+  }
+  t.is(results.length, 1)
+  return { response, result: results[0]!, client }
+}
+
+/** Sends the sample and ends the response by hand. */
+async function sendThenEnd(response: ServerResponse, options?: SendfileOptions): Promise<SendfileResult> {
+  const result = await sendfile(response, file.path, options)
+  response.end()
+  return result
+}
+
+function bodyIs(t: ExecutionContext, { body }: RawResponse, expected: Uint8Array): void {
+  t.is(body.length, expected.length)
+  t.is(sha256(body), sha256(expected))
+}
+
+test('end: true announces the length', async (t) => {
+  const { response, result } = await exchange(t, (res) => sendfile(res, file.path, { end: true }))
+  t.is(response.framing, 'length')
+  t.is(response.headers.get('content-length'), `${SIZE}`)
+  t.false(response.headers.has('transfer-encoding'))
+  bodyIs(t, response, file.bytes)
+  t.deepEqual([result.method, result.bytesSent, result.offset], ['sendfile', SIZE, SIZE])
+})
+
+test('end: true leaves a Content-Length that is there already', async (t) => {
+  const { response } = await exchange(t, (res) => {
+    res.setHeader('content-LENGTH', `000${SIZE}`)
+    return sendfile(res, file.path, { end: true })
+  })
+  t.is(response.headers.get('content-length'), `000${SIZE}`)
+  bodyIs(t, response, file.bytes)
+})
+
+test('end: true leaves a Transfer-Encoding that is there already', async (t) => {
+  const { response, result } = await exchange(t, (res) => {
+    res.setHeader('Transfer-Encoding', 'chunked')
+    return sendfile(res, file.path, { end: true })
+  })
+  t.false(response.headers.has('content-length'))
+  t.deepEqual(response.chunks, [SIZE])
+  bodyIs(t, response, file.bytes)
+  t.is(result.method, 'sendfile')
+})
+
+test('end: true sets nothing once the headers are out', async (t) => {
+  const { response } = await exchange(t, (res) => {
+    res.writeHead(200, { 'X-Sent': 'early' })
+    return sendfile(res, file.path, { end: true })
+  })
+  t.false(response.headers.has('content-length'))
+  t.is(response.headers.get('x-sent'), 'early')
+  bodyIs(t, response, file.bytes)
+})
+
+test('without end, a file is chunked as a write of the same length', async (t) => {
+  const around = (response: ServerResponse, sendBody: () => void): void => {
+    response.write('head')
+    sendBody()
+    response.write('tail')
+    response.end('end')
+  }
+  const { connect } = await serve(t, (_, response) => around(response, () => response.write(file.bytes)))
+  const stock = await (await connect()).request('/')
+  const { response, result } = await exchange(t, (res) => {
+    const sent: Promise<SendfileResult>[] = []
+    around(res, () => sent.push(sendfile(res, file.path)))
+    return sent[0]!
+  })
+  // Node 26 gathers the writes of one tick in one chunk, older ones do not.
+  t.deepEqual(response.chunks, stock.chunks)
+  t.is(response.framing, 'chunked')
+  bodyIs(t, response, Buffer.concat([Buffer.from('head'), file.bytes, Buffer.from('tailend')]))
+  t.is(result.method, 'sendfile')
+})
+
+for (const { name, options, from, to } of [
+  { name: 'offset', options: { offset: 123_456 }, from: 123_456, to: SIZE },
+  { name: 'count', options: { count: 200_000 }, from: 0, to: 200_000 },
+  { name: 'offset and count', options: { offset: 99_999, count: 300_001 }, from: 99_999, to: 400_000 },
+]) {
+  test(`206 with ${name}`, async (t) => {
+    const range = `bytes ${from}-${to - 1}/${SIZE}`
+    const { response, result } = await exchange(t, (res) => {
+      res.writeHead(206, { 'Content-Range': range, 'Content-Length': to - from })
+      return sendfile(res, file.path, { ...options, end: true })
+    })
+    t.deepEqual([response.status, response.headers.get('content-range')], [206, range])
+    bodyIs(t, response, file.bytes.subarray(from, to))
+    t.deepEqual([result.bytesSent, result.offset, result.method], [to - from, to, 'sendfile'])
+  })
+}
+
+for (const { name, path, options } of [
+  { name: 'an empty file', path: empty.path, options: {} },
+  { name: 'count 0', path: file.path, options: { count: 0 } },
+  { name: 'an offset behind the end', path: file.path, options: { offset: SIZE + 5 } },
+]) {
+  test(`${name} is a body of length 0`, async (t) => {
+    const { response, result } = await exchange(t, (res) => sendfile(res, path, { ...options, end: true }))
+    t.deepEqual([response.status, response.headers.get('content-length')], [200, '0'])
+    t.deepEqual([result.bytesSent, result.syscalls], [0, 0])
+  })
+
+  test(`${name} is no chunk: the body would end there`, async (t) => {
+    const { response, result } = await exchange(t, async (res) => {
+      res.write('head')
+      const sent = await sendfile(res, path, options)
+      res.end('tail')
+      return sent
+    })
+    t.deepEqual(response.chunks, [4, 4])
+    t.is(response.body.toString(), 'headtail')
+    t.is(result.bytesSent, 0)
+  })
+}
+
+test('trailers follow the file', async (t) => {
+  const { response } = await exchange(t, async (res) => {
+    res.setHeader('Trailer', 'X-Digest')
+    const result = await sendfile(res, file.path)
+    res.addTrailers({ 'X-Digest': sha256(file.bytes) })
+    res.end()
+    return result
+  })
+  t.is(response.framing, 'chunked')
+  bodyIs(t, response, file.bytes)
+  t.is(response.trailers.get('x-digest'), sha256(response.body))
+})
+
+test('HTTP/1.0 gets no chunks: the end of the connection is the end of the body', async (t) => {
+  const { response, result } = await exchange(t, (res) => sendThenEnd(res), { version: '1.0' })
+  t.is(response.framing, 'close')
+  t.false(response.headers.has('transfer-encoding'))
+  bodyIs(t, response, file.bytes)
+  t.is(result.method, 'sendfile')
+})
+
+test('HTTP/1.0 with keep-alive and a length goes on', async (t) => {
+  const request = { version: '1.0', headers: { connection: 'keep-alive' } }
+  const { response } = await exchange(t, (res) => sendfile(res, file.path, { end: true }), request)
+  t.is(response.framing, 'length')
+  bodyIs(t, response, file.bytes)
+})
+
+test('connection: close ends it after the last byte', async (t) => {
+  const results: SendfileResult[] = []
+  const { connect } = await serve(t, async (_, response) => {
+    results.push(await sendfile(response, file.path, { end: true }))
+  })
+  const client = await connect()
+  const ended = new Promise((resolve) => {
+    client.socket.once('end', resolve)
+  })
+  bodyIs(t, await client.request('/', { headers: { connection: 'close' } }), file.bytes)
+  await ended
+  t.is(results[0]!.bytesSent, SIZE)
+})
+
+test('a shorter file than it was when the length went out destroys the connection', async (t) => {
+  const errors: unknown[] = []
+  const { connect } = await serve(t, async (_, response) => {
+    response.setHeader('Content-Length', SIZE + 10)
+    const sent = sendfile(response, file.path, { count: SIZE + 10, end: true })
+    errors.push(await t.throwsAsync(sent, { code: 'ERR_SENDFILE_TRUNCATED' }))
+  })
+  const client = await connect()
+  const error = await t.throwsAsync(client.request('/'), { name: 'Unanswered' })
+  t.regex(error.message, new RegExp(`after ${SIZE} bytes`))
+  t.like(errors[0], { bytesSent: SIZE, offset: SIZE, path: file.path })
+})

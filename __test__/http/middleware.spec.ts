@@ -1,0 +1,213 @@
+// Replaced methods on a response: the kernel may go past them where they have proved not to touch the body.
+import { gunzipSync } from 'node:zlib'
+import type { ServerResponse } from 'node:http'
+import test, { type ExecutionContext } from 'ava'
+
+import { sendfile, type SendfileResult } from '../../index.ts'
+import type { RawResponse, RequestParts } from '../fixtures/http-client.ts'
+import { beforeHeaders, compress, observeBody } from '../fixtures/middleware.ts'
+import { sampleFile, writeSample } from '../fixtures/sample-file.ts'
+import { serve } from '../fixtures/servers.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+
+const SIZE = 1_500_003
+const file = sampleFile(SIZE)
+const never = (): boolean => false
+const always = (): boolean => true
+
+type Send = (response: ServerResponse) => Promise<SendfileResult>
+
+const sendAndEnd: Send = (response) => sendfile(response, file.path, { end: true })
+const sendThenEnd: Send = async (response) => {
+  const result = await sendfile(response, file.path)
+  response.end()
+  return result
+}
+
+async function exchange(
+  t: ExecutionContext,
+  send: Send,
+  request?: RequestParts,
+): Promise<{ response: RawResponse; result: SendfileResult }> {
+  const results: SendfileResult[] = []
+  const { connect, answered } = await serve(t, async (_, response) => {
+    results.push(await send(response))
+  })
+  const response = await (await connect()).request('/', request)
+  await answered()
+  return { response, result: results[0]! }
+}
+
+function byKernel(t: ExecutionContext, result: SendfileResult): void {
+  t.like(result, { method: 'sendfile', bytesSent: SIZE, offset: SIZE, fallbacks: [] })
+  t.true(result.syscalls > 0)
+}
+
+function byCopy(t: ExecutionContext, result: SendfileResult): void {
+  t.like(result, { method: 'copy', bytesSent: SIZE, offset: SIZE, syscalls: 0 })
+  t.deepEqual(
+    result.fallbacks.map(({ from, to, code }) => [from, to, code]),
+    [['sendfile', 'copy', 'WRAPPED']],
+  )
+}
+
+test('compressing middleware that declines, and end: true: by the kernel', async (t) => {
+  const { response, result } = await exchange(t, (res) => {
+    compress(res, never)
+    return sendAndEnd(res)
+  })
+  t.is(response.headers.get('content-length'), `${SIZE}`)
+  t.is(sha256(response.body), sha256(file.bytes))
+  byKernel(t, result)
+})
+
+test('compressing middleware that declines, and a Content-Length of these bytes: by the kernel', async (t) => {
+  const { response, result } = await exchange(t, (res) => {
+    compress(res, never)
+    res.writeHead(200, { 'Content-Length': SIZE, 'Content-Type': 'video/mp4' })
+    return sendThenEnd(res)
+  })
+  t.is(response.headers.get('content-type'), 'video/mp4')
+  t.is(sha256(response.body), sha256(file.bytes))
+  byKernel(t, result)
+})
+
+test('compressing middleware that declines, without a length: copied, as nothing is proved', async (t) => {
+  const { response, result } = await exchange(t, (res) => {
+    compress(res, never)
+    return sendThenEnd(res)
+  })
+  t.is(response.framing, 'chunked')
+  t.is(sha256(response.body), sha256(file.bytes))
+  byCopy(t, result)
+})
+
+for (const [name, send] of [
+  ['end: true', sendAndEnd],
+  ['end by hand', sendThenEnd],
+] as const) {
+  test(`compressing middleware that compresses, ${name}: copied through it`, async (t) => {
+    const { response, result } = await exchange(t, (res) => {
+      compress(res, always)
+      return send(res)
+    })
+    t.is(response.headers.get('content-encoding'), 'gzip')
+    t.false(response.headers.has('content-length'))
+    t.is(sha256(gunzipSync(response.body)), sha256(file.bytes))
+    byCopy(t, result)
+  })
+
+  test(`middleware that replaces writeHead alone, ${name}: by the kernel`, async (t) => {
+    const { response, result } = await exchange(t, (res) => {
+      beforeHeaders(res, () => res.setHeader('X-Response-Time', '1ms'))
+      return send(res)
+    })
+    t.is(response.headers.get('x-response-time'), '1ms')
+    t.is(sha256(response.body), sha256(file.bytes))
+    byKernel(t, result)
+  })
+}
+
+test.serial('compression waits for a client that reads slowly, without piling up listeners', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const { response, result } = await exchange(t, (res) => {
+    compress(res, always)
+    return sendAndEnd(res)
+  })
+  await new Promise(setImmediate) // warnings are emitted in a tick of their own
+  t.is(sha256(gunzipSync(response.body)), sha256(file.bytes))
+  t.true(result.wouldBlock > 10)
+  t.deepEqual(
+    warnings.map(({ message }) => message),
+    [],
+  )
+})
+
+test('middleware stacked on middleware: by the kernel where all of it declines', async (t) => {
+  const { response, result } = await exchange(t, (res) => {
+    beforeHeaders(res, () => res.setHeader('X-Log', 'yes'))
+    compress(res, never)
+    beforeHeaders(res, () => res.setHeader('X-Time', 'now'))
+    return sendAndEnd(res)
+  })
+  t.deepEqual([response.headers.get('x-log'), response.headers.get('x-time')], ['yes', 'now'])
+  t.is(sha256(response.body), sha256(file.bytes))
+  byKernel(t, result)
+})
+
+test('middleware that observes a body of unknown length gets every byte of it', async (t) => {
+  const observed: Buffer[] = []
+  const { response, result } = await exchange(t, async (res) => {
+    observeBody(res, (chunk) => observed.push(chunk))
+    res.write('head')
+    const sent = await sendfile(res, file.path, { offset: 1000 })
+    res.end('tail')
+    return sent
+  })
+  t.is(response.framing, 'chunked')
+  t.is(sha256(response.body), sha256(Buffer.from('head'), file.bytes.subarray(1000), Buffer.from('tail')))
+  t.is(sha256(...observed), sha256(response.body))
+  t.deepEqual([result.method, result.fallbacks[0]?.code, result.bytesSent], ['copy', 'WRAPPED', SIZE - 1000])
+})
+
+test('a Content-Length of more than these bytes proves nothing', async (t) => {
+  const observed: Buffer[] = []
+  const { response, result } = await exchange(t, async (res) => {
+    observeBody(res, (chunk) => observed.push(chunk))
+    res.setHeader('Content-Length', SIZE + 4)
+    const sent = await sendfile(res, file.path)
+    res.end('tail')
+    return sent
+  })
+  t.is(sha256(response.body), sha256(file.bytes, Buffer.from('tail')))
+  t.is(sha256(...observed), sha256(response.body))
+  byCopy(t, result)
+})
+
+test('a Content-Encoding of the user is a proof of nothing, and the body stays as it is', async (t) => {
+  const { response, result } = await exchange(t, (res) => {
+    compress(res, never)
+    res.setHeader('Content-Encoding', 'br')
+    return sendAndEnd(res)
+  })
+  t.is(response.headers.get('content-encoding'), 'br')
+  t.is(sha256(response.body), sha256(file.bytes))
+  byCopy(t, result)
+})
+
+test('middleware put on after the call sees what is written after the call', async (t) => {
+  const observed: Buffer[] = []
+  const { response, result } = await exchange(t, async (res) => {
+    const sent = sendfile(res, file.path)
+    observeBody(res, (chunk) => observed.push(chunk))
+    res.write('more')
+    res.end('tail')
+    return sent
+  })
+  t.is(sha256(response.body), sha256(file.bytes, Buffer.from('moretail')))
+  t.is(Buffer.concat(observed).toString(), 'moretail')
+  byKernel(t, result)
+})
+
+test('HEAD through compressing middleware has no body and the length of the file', async (t) => {
+  const send: Send = (res) => {
+    compress(res, never)
+    return sendAndEnd(res)
+  }
+  const { response, result } = await exchange(t, send, { method: 'HEAD' })
+  t.is(response.headers.get('content-length'), `${SIZE}`)
+  t.is(result.bytesSent, 0)
+})
+
+test("method 'sendfile' is refused where a wrapper has to see the bytes, and the response is still there", async (t) => {
+  const small = writeSample(Buffer.from('small'))
+  const { response } = await exchange(t, async (res) => {
+    observeBody(res, () => {})
+    await t.throwsAsync(sendfile(res, file.path, { method: 'sendfile' }), { code: 'ERR_SENDFILE_UNSUPPORTED' })
+    return sendfile(res, small, { end: true })
+  })
+  t.is(response.body.toString(), 'small')
+})

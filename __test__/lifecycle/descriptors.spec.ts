@@ -1,0 +1,117 @@
+// Numbers of descriptors are used again at once: no transfer may follow a number to its new owner.
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { open } from 'node:fs/promises'
+import net from 'node:net'
+import test from 'ava'
+
+import { sendfile } from '../../index.ts'
+import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
+import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
+import { endingOf } from '../fixtures/ending.ts'
+import { Received } from '../fixtures/received.ts'
+import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { warmEngine } from '../fixtures/warm-engine.ts'
+import { within } from '../fixtures/within.ts'
+
+const ROUNDS = 300
+const file = sampleFile(16 << 20)
+const other = sampleFile(16 << 20, 2)
+
+test.before(warmEngine)
+
+test.serial('the number of a destroyed socket goes to a new connection while the transfer runs', async (t) => {
+  const descriptors = countDescriptors()
+  const server = net.createServer()
+  const port = await portOf(server)
+  t.teardown(() => server.close())
+  const connect = async (): Promise<{ near: net.Socket; far: net.Socket }> => {
+    const accepted = once(server, 'connection')
+    const far = net.connect(port, '127.0.0.1')
+    const [near] = await accepted
+    return { near, far }
+  }
+
+  let reused = 0
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const first = await connect()
+    const received = new Received(first.far)
+    const number = numberOf(first.near)
+    const ending = endingOf(sendfile(first.near, file.path))
+    await within(received.reaches(1), 'the first bytes')
+    first.near.destroy()
+    const second = await connect()
+    if ([numberOf(second.near), numberOf(second.far)].includes(number)) reused += 1
+    const message = `round ${round}`
+    const got = new Received(second.far)
+    second.near.end(message)
+    await within(got.closed, 'the end of the second connection')
+    t.is(got.bytes.toString('latin1'), message)
+
+    const { code, bytesSent } = await ending
+    t.is(code, 'ERR_SENDFILE_DESTINATION')
+    await within(received.closed, 'the end of the first connection')
+    t.is(received.length, bytesSent)
+  }
+  t.true(reused > ROUNDS / 2, `the number was used again in ${reused} of ${ROUNDS} rounds`)
+  server.close()
+  t.is(await descriptorsSettleAt(descriptors), descriptors)
+})
+
+/** The descriptor of a socket. */
+function numberOf(socket: net.Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  return typeof handle === 'object' && handle !== null && 'fd' in handle ? Number(handle.fd) : -1
+}
+
+for (const queued of [false, true]) {
+  const when = queued ? 'while it is queued' : 'while it runs'
+
+  test.serial(`the number of the source goes to another file ${when}`, async (t) => {
+    const descriptors = countDescriptors()
+    const { near, received, close } = await connectedPair(t)
+    const head = sampleBytes(queued ? 8 << 20 : 16, 3)
+    near.write(head)
+    const source = fs.openSync(file.path, 'r')
+    const transfer = sendfile(near, source, { end: true })
+    fs.closeSync(source)
+    const taker = fs.openSync(other.path, 'r')
+    t.is(taker, source)
+    const { bytesSent } = await within(transfer, 'the transfer')
+    fs.closeSync(taker)
+    await within(received.closed, 'the end of the connection')
+    t.is(bytesSent, file.bytes.length)
+    t.is(sha256(received.bytes), sha256(head, file.bytes))
+    close()
+    t.is(await descriptorsSettleAt(descriptors), descriptors)
+  })
+
+  test.serial(`a FileHandle is closed ${when}`, async (t) => {
+    const descriptors = countDescriptors()
+    const { near, received, close } = await connectedPair(t)
+    const head = sampleBytes(queued ? 8 << 20 : 16, 3)
+    near.write(head)
+    const handle = await open(file.path)
+    const transfer = sendfile(near, handle, { end: true })
+    await handle.close()
+    await within(transfer, 'the transfer')
+    await within(received.closed, 'the end of the connection')
+    t.is(sha256(received.bytes), sha256(head, file.bytes))
+    close()
+    t.is(await descriptorsSettleAt(descriptors), descriptors)
+  })
+}
+
+test.serial('a file that is removed right after the call arrives whole', async (t) => {
+  const descriptors = countDescriptors()
+  const { near, received, close } = await connectedPair(t)
+  const { path, bytes } = sampleFile(4 << 20, 4)
+  const transfer = sendfile(near, path, { end: true })
+  fs.rmSync(path)
+  await within(transfer, 'the transfer')
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), sha256(bytes))
+  close()
+  t.is(await descriptorsSettleAt(descriptors), descriptors)
+})

@@ -1,0 +1,63 @@
+// Under the permission model, Node decides what may be loaded and read.
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+
+import { run } from '../fixtures/child-process.ts'
+import { sampleFile, writeSample } from '../fixtures/sample-file.ts'
+import { secondCopy } from '../fixtures/second-copy.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+
+const [major = 0] = process.versions.node.split('.').map(Number)
+const PERMISSION = major < 22 ? '--experimental-permission' : '--permission'
+/** Since Node 25, sockets need a permission, too. */
+const NET = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
+
+const file = sampleFile(1 << 20)
+const entry = secondCopy()
+const children = dirname(fileURLToPath(new URL('../fixtures/children/permitted.mjs', import.meta.url)))
+const GOES_ON = Buffer.from('the socket goes on')
+
+async function sendUnder(t: ExecutionContext, flags: readonly string[], path = file.path): Promise<unknown> {
+  const execArgv = [PERMISSION, ...NET, ...flags]
+  const { code, stdout, stderr } = await run(t, 'permitted.mjs', [entry, path], { execArgv }).exit
+  t.is(code, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+test('with --allow-addons the kernel moves the bytes', async (t) => {
+  t.deepEqual(await sendUnder(t, ['--allow-fs-read=*', '--allow-addons']), {
+    binding: 'native',
+    method: 'sendfile',
+    bytesSent: file.bytes.length,
+    digest: sha256(file.bytes, GOES_ON),
+  })
+})
+
+test('without it, the transfer is rejected with an explanation, and the destination is untouched', async (t) => {
+  t.deepEqual(await sendUnder(t, ['--allow-fs-read=*']), {
+    binding: 'none',
+    name: 'SendfileError',
+    code: 'ERR_SENDFILE_BINDING',
+    digest: sha256(GOES_ON),
+  })
+})
+
+test("a file that may not be read: ERR_ACCESS_DENIED stays Node's", async (t) => {
+  const elsewhere = writeSample(Buffer.from('secret'))
+  const allowed = [dirname(entry), children, file.path].map((path) => `--allow-fs-read=${path}`)
+  const flags = [...allowed, '--allow-addons']
+  t.deepEqual(await sendUnder(t, flags, elsewhere), {
+    binding: 'native',
+    name: 'Error',
+    code: 'ERR_ACCESS_DENIED',
+    permission: 'FileSystemRead',
+    digest: sha256(GOES_ON),
+  })
+  t.deepEqual(await sendUnder(t, flags), {
+    binding: 'native',
+    method: 'sendfile',
+    bytesSent: file.bytes.length,
+    digest: sha256(file.bytes, GOES_ON),
+  })
+})

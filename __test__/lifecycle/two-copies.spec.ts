@@ -1,0 +1,108 @@
+// Two copies of the package in one program, each with its own addon: they share what they put on a socket.
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+import { Writable } from 'node:stream'
+import test from 'ava'
+
+import * as first from '../../index.ts'
+import { connectedPair } from '../fixtures/connected-pair.ts'
+import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
+import { secondCopy } from '../fixtures/second-copy.ts'
+import { serve } from '../fixtures/servers.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { within } from '../fixtures/within.ts'
+
+const second: typeof first = createRequire(import.meta.url)(secondCopy())
+const file = sampleFile(3 << 20)
+const other = sampleFile(2 << 20, 2)
+const junk = sampleBytes(5 << 20, 3)
+const IN_ORDER = sha256(
+  junk,
+  file.bytes,
+  other.bytes,
+  Buffer.from('between'),
+  other.bytes,
+  file.bytes,
+  Buffer.from('end'),
+)
+
+test('they are two', (t) => {
+  t.not(first.sendfile, second.sendfile)
+  t.is(second.support().binding, 'native')
+})
+
+test('transfers of both on one socket keep their order, and the kernel moves them all', async (t) => {
+  const { near, received } = await connectedPair(t)
+  near.write(junk)
+  const transfers = [first.sendfile(near, file.path), second.sendfile(near, other.path)]
+  near.write('between')
+  transfers.push(second.sendfile(near, other.path), first.sendfile(near, file.path))
+  near.end('end')
+  const results = await within(Promise.all(transfers), 'the transfers')
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), IN_ORDER)
+  t.deepEqual(
+    results.map(({ method, bytesSent }) => [method, bytesSent]),
+    [file, other, other, file].map(({ bytes }) => ['sendfile', bytes.length]),
+  )
+  t.is(near.bytesWritten, received.length)
+})
+
+test('and on one response', async (t) => {
+  const { connect } = await serve(t, async (_, response) => {
+    response.write(junk)
+    const transfers = [first.sendfile(response, file.path), second.sendfile(response, other.path)]
+    response.write('between')
+    transfers.push(second.sendfile(response, other.path), first.sendfile(response, file.path))
+    response.end('end')
+    for (const { method } of await Promise.all(transfers)) t.is(method, 'sendfile')
+  })
+  const client = await connect()
+  for (let round = 0; round < 2; round += 1) {
+    const { body } = await within(client.request('/'), 'the answer')
+    t.is(sha256(body), IN_ORDER)
+  }
+})
+
+test('and on a Writable that both write to in JavaScript', async (t) => {
+  const chunks: Buffer[] = []
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, callback) {
+      chunks.push(chunk)
+      setImmediate(callback)
+    },
+  })
+  sink.write(junk)
+  const transfers = [first.sendfile(sink, file.path), second.sendfile(sink, other.path)]
+  sink.write('between')
+  transfers.push(second.sendfile(sink, other.path), first.sendfile(sink, file.path))
+  const finished = once(sink, 'finish')
+  sink.end('end')
+  await within(Promise.all(transfers), 'the transfers')
+  await within(finished, 'the end')
+  t.is(sha256(...chunks), IN_ORDER)
+})
+
+test.serial('a transfer of one waits while the other still opens its file', async (t) => {
+  const { near, received } = await connectedPair(t)
+  const { open } = fs
+  let goOn = (): void => {}
+  const waits = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  Reflect.set(fs, 'open', (...args: unknown[]) => {
+    void waits.then(() => Reflect.apply(open, fs, args))
+  })
+  t.teardown(() => void Reflect.set(fs, 'open', open))
+  const opening = first.sendfile(near, file.path)
+  Reflect.set(fs, 'open', open)
+  const fd = fs.openSync(other.path, 'r')
+  t.teardown(() => fs.closeSync(fd))
+  const ready = second.sendfile(near, fd)
+  near.end('end')
+  goOn()
+  await within(Promise.all([opening, ready]), 'the transfers')
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), sha256(file.bytes, other.bytes, Buffer.from('end')))
+})
