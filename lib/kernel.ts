@@ -57,6 +57,14 @@ function reported(): EngineEvent {
   return { id: 0, kind: EVENT.completed, bytesSent, end, errno, method, call, syscalls, wouldBlock, fallbacks: [] }
 }
 
+/**
+ * Sends bytes that a transfer will follow in this tick, so that they share its first TCP segment. Returns how many the
+ * kernel took; a failure is 0, and for the next writer to meet.
+ */
+export function sendHead(fd: number, head: Uint8Array): number {
+  return Math.max(0, environment().sendHead(fd, head))
+}
+
 /** Ends a transfer where it is; its listener hears of the completion. */
 export function abort(id: number, shutdown: boolean): void {
   environment().abort(id, shutdown)

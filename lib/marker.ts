@@ -68,6 +68,11 @@ export interface Segment {
   readonly protocol: typeof PROTOCOL
   /** In bytes: what the marker says. */
   readonly length: number
+  /**
+   * Sends, in the tick of {@link deliver}, what http has written before it. Returns the bytes taken; 0 where its order is
+   * not ours to keep.
+   */
+  sendHead(place: Place, head: Buffer): number
   /** Move the bytes by the kernel. */
   deliver(place: Place, callback: WriteCallback): void
   /** The socket has no descriptor for us after all: read the bytes and write them. */
@@ -108,7 +113,7 @@ function isSegment(value: unknown): value is Segment {
  * Whether this Node still reads the length of a chunk as a property (20 to 26 do). If not, everything is copied.
  */
 export function markersWork(): boolean {
-  const segment: Segment = { protocol: PROTOCOL, length: 7, deliver() {}, materialise() {} }
+  const segment: Segment = { protocol: PROTOCOL, length: 7, sendHead: () => 0, deliver() {}, materialise() {} }
   const seen: unknown[] = []
   const sink = new Writable({
     write(chunk: unknown, _encoding, callback) {

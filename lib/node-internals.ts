@@ -3,6 +3,7 @@ import http from 'node:http'
 import net from 'node:net'
 
 import { busy } from './errors.ts'
+import { type Entries, inTurn, type Runs } from './in-turn.ts'
 import {
   type Hook,
   KEY,
@@ -47,13 +48,8 @@ interface PrivateMessage extends http.OutgoingMessage {
   readonly _writeRaw: unknown
 }
 
-interface Entry {
-  chunk: unknown
-  encoding: BufferEncoding
-}
 /** Why the kernel cannot send to a socket, `undefined` if it can. */
 type ObstacleTo = (socket: net.Socket) => Obstacle | undefined
-type Entries = Entry[] & { allBuffers?: boolean }
 
 const EMPTY = Buffer.alloc(0)
 const NO_DESCRIPTOR: Obstacle = { code: 'PLATFORM', reason: 'the socket has no descriptor' }
@@ -118,7 +114,7 @@ function hookedWrite(this: HookedSocket, chunk: unknown, encoding: BufferEncodin
 }
 
 function hookedWritev(this: HookedSocket, entries: Entries, callback: WriteCallback): void {
-  if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined)) writeInTurn(this, entries, callback)
+  if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined)) inTurn(entries, new SocketRuns(this), callback)
   else this[KEY].inner._writev?.call(this, entries, callback)
 }
 
@@ -133,37 +129,47 @@ function hookedBytesDispatched(this: HookedSocket): number {
   return (Reflect.get(Object.getPrototypeOf(this), '_bytesDispatched', this) as number) + this[KEY].dispatched
 }
 
-/** Each run of ordinary chunks goes to Node's own `_writev`, each marker to its segment. */
-function writeInTurn(socket: HookedSocket, entries: Entries, callback: WriteCallback): void {
-  let next = 0
-  let looping = false
-  let again = false
-  // What calls back at once comes round in the loop, not by recursion: thousands of chunks may be queued.
-  const step = (error?: Error | null): void => {
-    if (error) return callback(error)
-    again = true
-    if (looping) return
-    looping = true
-    while (again) {
-      again = false
-      if (next === entries.length) return callback()
-      const from = next
-      next = runEnd(entries, from)
-      writeRun(socket, entries, from, next, step)
-    }
-    looping = false
+/** How the runs of one `_writev` reach a socket. */
+class SocketRuns implements Runs {
+  readonly #socket: HookedSocket
+
+  constructor(socket: HookedSocket) {
+    this.#socket = socket
   }
-  step()
+
+  write(run: Entries, callback: WriteCallback): void {
+    const [first] = run
+    const socket = this.#socket
+    if (first !== undefined && run.length === 1) hookedWrite.call(socket, first.chunk, first.encoding, callback)
+    else socket[KEY].inner._writev?.call(socket, run, callback)
+  }
+
+  writeBefore(segment: Segment, run: Entries, callback: WriteCallback): void {
+    if (!sendAhead(this.#socket, run, segment, callback)) this.write(run, callback)
+  }
 }
 
-function writeRun(socket: HookedSocket, entries: Entries, from: number, to: number, callback: WriteCallback): void {
-  const run: Entries = entries.slice(from, to)
-  const [first] = run
-  if (first !== undefined && run.length === 1) {
-    return hookedWrite.call(socket, first.chunk, first.encoding, callback)
-  }
-  if (entries.allBuffers !== undefined) run.allBuffers = entries.allBuffers
-  socket[KEY].inner._writev?.call(socket, run, callback)
+/** Headers and chunk sizes are shorter. */
+const HEAD_LIMIT = 16 * 1024
+
+/**
+ * A small run right before a segment goes out in the same TCP segment as its first bytes: an ordinary write would make
+ * a packet of its own, and wake the peer once more. Everything before is in the kernel, as for the segment itself.
+ * Returns whether that was done or begun; what the kernel did not take goes the ordinary way.
+ */
+function sendAhead(socket: HookedSocket, run: Entries, segment: Segment, callback: WriteCallback): boolean {
+  if (socket.connecting || socket._handle === null) return false
+  const length = run.reduce((sum, { chunk }) => sum + (chunk as Buffer | string).length, 0)
+  const place = new SocketPlace(socket)
+  if (length > HEAD_LIMIT || place.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
+  const head = Buffer.concat(
+    run.map(({ chunk, encoding }) => (typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer))),
+  )
+  const sent = segment.sendHead(place, head)
+  if (sent === 0) return false
+  if (sent === head.length) callback()
+  else socket[KEY].inner._write.call(socket, head.subarray(sent), 'buffer' as BufferEncoding, callback)
+  return true
 }
 
 function deliver(socket: HookedSocket, segment: Segment, callback: WriteCallback): void {
@@ -177,13 +183,6 @@ function deliver(socket: HookedSocket, segment: Segment, callback: WriteCallback
   const obstacle = obstacleTo(socket) ?? (place.fd < 0 ? NO_DESCRIPTOR : undefined)
   if (obstacle === undefined) segment.deliver(place, callback)
   else segment.materialise(place, write, obstacle, callback)
-}
-
-/** The end of the run that begins at `from`: a marker alone, or ordinary chunks up to the next one. */
-function runEnd(entries: Entries, from: number): number {
-  if (segmentOf(entries[from]?.chunk) !== undefined) return from + 1
-  const end = entries.findIndex(({ chunk }, index) => index > from && segmentOf(chunk) !== undefined)
-  return end === -1 ? entries.length : end
 }
 
 class SocketPlace implements Place {

@@ -103,6 +103,14 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     if (this.#transferId !== undefined) kernel.abort(this.#transferId, !reset)
   }
 
+  sendHead(place: Place, head: Buffer): number {
+    // Only http's own bytes: if the transfer fails, nobody counts on them any more.
+    if (!this.#framed || this.#phase === 'over') return 0
+    const sent = kernel.sendHead(place.fd, head)
+    place.hook.dispatched += sent
+    return sent
+  }
+
   deliver(place: Place, callback: WriteCallback): void {
     if (this.#phase === 'over') return this.#skip(place, callback)
     this.#place = place

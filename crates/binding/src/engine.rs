@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sendfile64_core::{Errno, Transfer};
+use sendfile64_core::{Ended, Errno, Outcome, Transfer};
 use sendfile64_engine::{
     Abort, Call, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
 };
+use sendfile64_sys::copy;
 use sendfile64_sys::descriptor::{self, Kind};
 use sendfile64_sys::open;
 use sendfile64_sys::probe::{self, Availability, Feature};
@@ -201,6 +202,19 @@ impl Link {
             }
             sendfile64_engine::Started::Queued => Started::Queued(id),
         })
+    }
+
+    pub fn send_head(&self, out_fd: i32, head: &[u8]) -> Result<u64, i32> {
+        // SAFETY: JavaScript has read the number from the socket's handle in this tick, and only JavaScript, which is
+        // waiting for us, could close it. A number that is not open would be answered with EBADF.
+        let destination = unsafe { BorrowedFd::borrow_raw(out_fd) };
+        let Outcome { bytes, ended } = copy::send_more(destination, head);
+        match ended {
+            Ended::Failed(errno) | Ended::Refused(errno) => Err(code(errno)),
+            Ended::Progress | Ended::WouldBlock | Ended::Interrupted | Ended::EndOfFile => {
+                Ok(bytes)
+            }
+        }
     }
 
     pub fn abort(&self, id: u64, shutdown: bool) {

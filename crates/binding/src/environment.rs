@@ -137,6 +137,16 @@ impl Environment {
         }
     }
 
+    /// Sends what goes before a file, in the same TCP segment where the kernel can (send(2), MSG_MORE). `outFd` is used in
+    /// this call only. Returns how many bytes it took, perhaps none, or the negative errno of a failure.
+    #[napi]
+    pub fn send_head(&self, out_fd: i32, head: &[u8]) -> f64 {
+        match self.link.send_head(out_fd, head) {
+            Ok(bytes) => bytes as f64,
+            Err(errno) => -f64::from(errno),
+        }
+    }
+
     /// Ends a transfer where it is; its completion comes as an event. `shutdown`: the owner has closed the socket, so
     /// the peer must see the end now although our duplicate is still open. Unknown ids are ignored.
     #[napi]

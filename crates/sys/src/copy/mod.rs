@@ -35,10 +35,25 @@ pub fn read(source: BorrowedFd<'_>, offset: Option<u64>, buffer: &mut [u8]) -> O
     }
 }
 
+/// As [`send`], with more to follow at once: MSG_MORE lets the kernel put it into the same TCP segment (send(2); on other
+/// systems and sockets an ordinary send).
+pub fn send_more(destination: BorrowedFd<'_>, bytes: &[u8]) -> Outcome {
+    send_with(destination, bytes, SEND_FLAGS.union(MORE))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE: MsgFlags = MsgFlags::from_bits_retain(nix::libc::MSG_MORE);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MORE: MsgFlags = MsgFlags::empty();
+
 /// One send(2) that neither waits nor raises SIGPIPE (on macOS see [`crate::signal::block_sigpipe`]), whatever the
 /// status flags of the socket. `bytes` of the outcome are the bytes that the kernel accepted.
 pub fn send(destination: BorrowedFd<'_>, bytes: &[u8]) -> Outcome {
-    match socket::send(destination.as_raw_fd(), bytes, SEND_FLAGS) {
+    send_with(destination, bytes, SEND_FLAGS)
+}
+
+fn send_with(destination: BorrowedFd<'_>, bytes: &[u8], flags: MsgFlags) -> Outcome {
+    match socket::send(destination.as_raw_fd(), bytes, flags) {
         Ok(bytes) => moved(bytes),
         Err(errno) => Outcome {
             bytes: 0,

@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use sendfile64_core::Ended;
-use sendfile64_sys::copy::{read, send};
+use sendfile64_sys::copy::{read, send, send_more};
 
 use crate::fixture::{bounded, collect, failed, file, nothing, pattern, progress, reset, tcp};
 
@@ -166,5 +166,17 @@ fn a_reset_comes_once() {
         reset(&ours, theirs);
         assert_eq!(send(ours.as_fd(), b"bytes"), failed(Errno::ECONNRESET));
         assert_eq!(send(ours.as_fd(), b"bytes"), failed(Errno::EPIPE));
+    });
+}
+
+#[test]
+fn bytes_sent_with_more_to_follow_come_first_and_are_not_lost_without_it() {
+    bounded(|| {
+        let (sender, receiver) = tcp();
+        assert_eq!(send_more(sender.as_fd(), b"head "), progress(5));
+        assert_eq!(send(sender.as_fd(), b"body"), progress(4));
+        assert_eq!(send_more(sender.as_fd(), b" tail"), progress(5));
+        drop(sender);
+        assert_eq!(collect(receiver), b"head body tail");
     });
 }
