@@ -180,25 +180,33 @@ export class FileSegment implements Segment, Running, kernel.Listener {
 
   /** Static, so that no segment needs a function of its own. */
   static #over(segment: FileSegment, event: EngineEvent): void {
-    const { callback, error } = segment.#settle(event)
-    if (error === undefined) callback?.()
-    else callback?.(error)
+    segment.#phase = 'over'
+    const place = segment.#place
+    if (place === undefined) return
+    place.hook.dispatched += event.bytesSent - segment.length
+    if (event.bytesSent > 0) place.refreshIdleTimer()
+    if (event.end === END.done) segment.#succeed(place, event)
+    else segment.#fail(place, event)
   }
 
-  /** Tells the owner. Returns how to go on with the stream, with the error that ends an http message as stock would. */
-  #settle(event: EngineEvent): { callback: WriteCallback | undefined; error?: Error } {
-    this.#phase = 'over'
-    const place = this.#place
-    const callback = this.#callback
-    if (place === undefined) return { callback }
-    place.hook.dispatched += event.bytesSent - this.length
-    if (event.bytesSent > 0) place.refreshIdleTimer()
+  /** The stream goes on first: http then ends a message with nothing queued, without an empty write. */
+  #succeed(place: Place, event: EngineEvent): void {
+    try {
+      this.#callback?.()
+    } finally {
+      const error = this.#owner.ended(event, event)
+      if (error !== undefined && this.#framed) place.destroy()
+    }
+  }
+
+  #fail(place: Place, event: EngineEvent): void {
     const gone = event.end === END.aborted && !this.#cancelled ? this.#destroyedBy : undefined
     const error = this.#owner.ended(gone === undefined ? event : { ...event, destroyedBy: gone }, event)
-    if (error === undefined || this.#destroyedBy !== undefined) return { callback }
-    if (this.#framed && event.errno !== 0) return { callback, error }
-    if (this.#framed || CONNECTION_LOST.has(event.errno)) place.destroy()
-    return { callback }
+    // The kernel's answer ends an http message as it would end stock's; what is ours ends it without an 'error'.
+    const stock = this.#destroyedBy === undefined && this.#framed && event.errno !== 0
+    if (stock && error !== undefined) return this.#callback?.(error)
+    if (this.#destroyedBy === undefined && (this.#framed || CONNECTION_LOST.has(event.errno))) place.destroy()
+    this.#callback?.()
   }
 }
 

@@ -141,7 +141,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
       this.#refuseForced(wrapper)
       return this.#copy(range, wrapper)
     }
-    const kernelRange = { ...range, source, count }
+    const kernelRange = { file, offset: this.#start, ownPosition, count, source }
     return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
   }
 

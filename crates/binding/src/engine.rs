@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sendfile64_core::{Ended, Errno, Outcome, Transfer};
+use sendfile64_core::{Ended, Errno, Op, Outcome, Transfer};
 use sendfile64_engine::{
     Abort, Call, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
+    attempt_now,
 };
 use sendfile64_sys::copy;
 use sendfile64_sys::descriptor::{self, Kind};
@@ -180,16 +181,37 @@ impl Link {
     /// Duplicates the destination at once: its number is only valid in this tick.
     pub fn start(&self, start: Start) -> Result<Started, i32> {
         let engine = self.engine().ok_or(CLOSED)?;
-        let destination = descriptor::duplicate(start.out_fd).map_err(code)?;
+        let Start {
+            out_fd,
+            file,
+            mut transfer,
+            own_position,
+            progress_ms,
+        } = start;
+        let source = self.file(file)?;
+        let made = attempt_now(&mut transfer, borrow(out_fd), source.as_fd(), own_position);
+        if let Op::Finish(end) = transfer.poll_op() {
+            let call = call_code(made.call);
+            return Ok(Started::Finished(EventRecord::completed(
+                0,
+                &transfer,
+                end,
+                made.syscalls,
+                call,
+            )));
+        }
+        // The number is only valid in this tick: duplicated at once, whoever re-uses it.
+        let destination = descriptor::duplicate(out_fd).map_err(code)?;
         let id = next_id();
         let command = Command {
             id: TransferId(id),
             owner: self.owner,
             destination,
-            source: self.file(start.file)?,
-            own_position: start.own_position,
-            transfer: start.transfer,
-            progress_interval: Duration::from_millis(u64::from(start.progress_ms)),
+            source,
+            own_position,
+            transfer,
+            syscalls: made.syscalls,
+            progress_interval: Duration::from_millis(u64::from(progress_ms)),
             sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
         };
         // Threads and pollers fail for want of descriptors or of processes, never because of the transfer.
@@ -205,10 +227,7 @@ impl Link {
     }
 
     pub fn send_head(&self, out_fd: i32, head: &[u8]) -> Result<u64, i32> {
-        // SAFETY: JavaScript has read the number from the socket's handle in this tick, and only JavaScript, which is
-        // waiting for us, could close it. A number that is not open would be answered with EBADF.
-        let destination = unsafe { BorrowedFd::borrow_raw(out_fd) };
-        let Outcome { bytes, ended } = copy::send_more(destination, head);
+        let Outcome { bytes, ended } = copy::send_more(borrow(out_fd), head);
         match ended {
             Ended::Failed(errno) | Ended::Refused(errno) => Err(code(errno)),
             Ended::Progress | Ended::WouldBlock | Ended::Interrupted | Ended::EndOfFile => {
@@ -331,16 +350,26 @@ impl Link {
 
 fn completed(completion: &Completion) -> EventRecord {
     let TransferId(id) = completion.id;
-    let call = match completion.call {
-        Call::Sendfile => 0,
-        Call::Read => 1,
-        Call::Send => 2,
-    };
     EventRecord::completed(
         id,
         &completion.transfer,
         completion.end,
         completion.syscalls,
-        call,
+        call_code(completion.call),
     )
+}
+
+fn call_code(call: Call) -> u8 {
+    match call {
+        Call::Sendfile => 0,
+        Call::Read => 1,
+        Call::Send => 2,
+    }
+}
+
+/// The caller's descriptor for the time of one call.
+fn borrow<'a>(fd: i32) -> BorrowedFd<'a> {
+    // SAFETY: JavaScript has read the number from a socket's handle in this tick, and only JavaScript, which waits for
+    // us, could close it. A number that is not open is answered with EBADF, and touches nothing.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }

@@ -113,7 +113,7 @@ impl Job {
                 attempt,
                 reply_to,
             }) => {
-                let made = || (!ends.is_abandoned()).then(|| run(&ends, attempt, buffer));
+                let made = || (!ends.is_abandoned()).then(|| run(ends.pair(), attempt, buffer));
                 let attempted = catch_unwind(AssertUnwindSafe(made)).unwrap_or_default();
                 reply_to.post(Message::Back(Back {
                     key,

@@ -29,6 +29,8 @@ pub struct Command {
     pub own_position: bool,
     /// The planner, in any state.
     pub transfer: Transfer,
+    /// How many system calls were made for it before ([`attempt_now`](crate::attempt_now)).
+    pub syscalls: u64,
     /// The least time between two [`Event::Progress`]; zero for none at all.
     pub progress_interval: Duration,
     /// Who hears of it.

@@ -1,15 +1,19 @@
 //! The public face: hands commands to shards and paths to the cold pool.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
+use sendfile64_core::Transfer;
+use sendfile64_sys::page_cache::Residency;
+
 use crate::cold::{Job, Open, Pool};
-use crate::command::{Abort, Command, OwnerId, Sink, Started, TransferId};
+use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
 use crate::message::Message;
 use crate::opens::Opens;
-use crate::run::{CopyBuffer, run};
+use crate::run::{Attempt, CopyBuffer, Pair, run};
 use crate::running::Running;
 use crate::shard::Handle;
 
@@ -81,7 +85,7 @@ impl Engine {
     /// same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells how many.
     pub fn start(&self, command: Command) -> Result<Started, StartError> {
         let mut running = Box::new(Running::new(command));
-        attempt_inline(&mut running);
+        running.attempt_inline();
         if let Some(end) = running.end() {
             return Ok(Started::Finished(running.complete(end).0));
         }
@@ -193,20 +197,46 @@ impl Crew {
     }
 }
 
-/// Moves what can be moved without waiting.
-fn attempt_inline(running: &mut Running) {
+/// What [`attempt_now`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    /// How many system calls it made.
+    pub syscalls: u64,
+    /// The last of them.
+    pub call: Call,
+}
+
+/// Moves what can be moved without waiting, on the caller's thread and with descriptors that stay the caller's: a short
+/// transfer (up to [`INLINE_LIMIT`]) whose pages are in memory. What is left can be given to [`Engine::start`].
+pub fn attempt_now(
+    transfer: &mut Transfer,
+    destination: BorrowedFd<'_>,
+    source: BorrowedFd<'_>,
+    own_position: bool,
+) -> Attempts {
+    let pair = Pair {
+        destination,
+        source,
+        own_position,
+    };
+    let mut made = Attempts {
+        syscalls: 0,
+        call: Call::Sendfile,
+    };
     let mut buffer = CopyBuffer::default();
     for _ in 0..INLINE_ATTEMPTS {
         // The planner asks for no more than what is left, so a long transfer shows here unless its quantum is short.
-        let Some(attempt) = running
-            .next_attempt()
-            .filter(|attempt| attempt.count <= INLINE_LIMIT)
+        let Some(attempt) = Attempt::next(transfer).filter(|attempt| attempt.count <= INLINE_LIMIT)
         else {
-            return;
+            break;
         };
-        if running.may_wait_for_disk(attempt) {
-            return;
+        if !matches!(pair.residency(attempt), Residency::Resident) {
+            break;
         }
-        running.record(run(&running.ends, attempt, &mut buffer));
+        let attempted = run(pair, attempt, &mut buffer);
+        transfer.handle_outcome(attempted.outcome);
+        made.syscalls += attempted.syscalls;
+        made.call = attempted.call;
     }
+    made
 }

@@ -34,5 +34,5 @@ mod slab;
 mod sync;
 
 pub use command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
-pub use engine::{Config, Engine, INLINE_LIMIT, StartError};
+pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
 pub use inbox::Inbox;

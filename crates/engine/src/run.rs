@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use sendfile64_core::{Ended, Method, Outcome};
+use sendfile64_core::{Ended, Method, Op, Outcome, Transfer};
 use sendfile64_sys::probe::{self, Availability, Feature};
 use sendfile64_sys::{copy, descriptor, page_cache, sendfile};
 
@@ -27,6 +27,24 @@ pub(crate) struct Attempt {
     pub(crate) method: Method,
     pub(crate) offset: u64,
     pub(crate) count: u64,
+}
+
+impl Attempt {
+    /// What the planner asks for, if it asks for an attempt.
+    pub(crate) fn next(transfer: &Transfer) -> Option<Self> {
+        match transfer.poll_op() {
+            Op::Attempt {
+                method,
+                offset,
+                count,
+            } => Some(Self {
+                method,
+                offset,
+                count,
+            }),
+            Op::Wait(_) | Op::Finish(_) => None,
+        }
+    }
 }
 
 /// What came of an attempt, and how many system calls it took.
@@ -61,34 +79,48 @@ impl Ends {
         self.abandoned.load(Ordering::Acquire)
     }
 
+    /// The two descriptors, for an attempt.
+    pub(crate) fn pair(&self) -> Pair<'_> {
+        Pair {
+            destination: self.destination.as_fd(),
+            source: self.source.as_fd(),
+            own_position: self.own_position,
+        }
+    }
+}
+
+/// What an attempt moves bytes between.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    pub(crate) destination: BorrowedFd<'a>,
+    pub(crate) source: BorrowedFd<'a>,
+    pub(crate) own_position: bool,
+}
+
+impl Pair<'_> {
     /// Whether the pages that the attempt reads are in memory.
-    pub(crate) fn residency(&self, attempt: Attempt) -> page_cache::Residency {
+    pub(crate) fn residency(self, attempt: Attempt) -> page_cache::Residency {
         let count = match attempt.method {
             Method::Sendfile => attempt.count,
             Method::Copy => attempt.count.min(COPY_LIMIT as u64),
         };
-        page_cache::residency(self.source.as_fd(), attempt.offset, count)
+        page_cache::residency(self.source, attempt.offset, count)
     }
 }
 
 /// Makes the attempt, on whatever thread this is.
-pub(crate) fn run(ends: &Ends, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted {
+pub(crate) fn run(pair: Pair<'_>, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted {
     match attempt.method {
-        Method::Sendfile => by_sendfile(ends, attempt),
-        Method::Copy => by_copy(ends, attempt, buffer),
+        Method::Sendfile => by_sendfile(pair, attempt),
+        Method::Copy => by_copy(pair, attempt, buffer),
     }
 }
 
-fn by_sendfile(ends: &Ends, attempt: Attempt) -> Attempted {
+fn by_sendfile(pair: Pair<'_>, attempt: Attempt) -> Attempted {
     // A call known to be missing is refused without being made.
     let made = probe::availability(Feature::Sendfile) != Availability::Unavailable;
-    let offset = (!ends.own_position).then_some(attempt.offset);
-    let outcome = sendfile::sendfile(
-        ends.destination(),
-        ends.source.as_fd(),
-        offset,
-        attempt.count,
-    );
+    let offset = (!pair.own_position).then_some(attempt.offset);
+    let outcome = sendfile::sendfile(pair.destination, pair.source, offset, attempt.count);
     Attempted {
         outcome,
         syscalls: u64::from(made),
@@ -98,9 +130,9 @@ fn by_sendfile(ends: &Ends, attempt: Attempt) -> Attempted {
 
 /// Bytes that were read and not accepted are forgotten here and read again by a later attempt: the account knows
 /// accepted bytes only, and a fallback or an abort in between finds nothing left over.
-fn by_copy(ends: &Ends, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted {
+fn by_copy(pair: Pair<'_>, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted {
     let room = buffer.of(attempt.count);
-    let read = copy::read(ends.source.as_fd(), Some(attempt.offset), room);
+    let read = copy::read(pair.source, Some(attempt.offset), room);
     if read.ended != Ended::Progress {
         return Attempted {
             outcome: Outcome {
@@ -112,10 +144,10 @@ fn by_copy(ends: &Ends, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted 
         };
     }
     let length = usize::try_from(read.bytes).map_or(room.len(), |bytes| bytes.min(room.len()));
-    let outcome = copy::send(ends.destination(), &room[..length]);
-    if ends.own_position {
+    let outcome = copy::send(pair.destination, &room[..length]);
+    if pair.own_position {
         // pread(2) left the position alone. Seeking inside an open regular file does not fail (lseek(2)).
-        let _ = descriptor::set_position(ends.source.as_fd(), attempt.offset + outcome.bytes);
+        let _ = descriptor::set_position(pair.source, attempt.offset + outcome.bytes);
     }
     Attempted {
         outcome,

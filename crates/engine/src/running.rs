@@ -9,6 +9,7 @@ use sendfile64_sys::descriptor;
 use sendfile64_sys::page_cache::Residency;
 
 use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
+use crate::engine::attempt_now;
 use crate::progress::Progress;
 use crate::run::{Attempt, Attempted, Ends};
 
@@ -41,6 +42,7 @@ impl Running {
             source,
             own_position,
             transfer,
+            syscalls,
             progress_interval,
             sink,
         } = command;
@@ -52,7 +54,7 @@ impl Running {
             sink: Some(sink),
             progress: Progress::new(progress_interval, Instant::now()),
             registered: false,
-            syscalls: 0,
+            syscalls,
             call: Call::Sendfile,
             away: false,
             writable_while_away: false,
@@ -62,18 +64,7 @@ impl Running {
 
     /// The attempt that the planner asks for, if it asks for one.
     pub(crate) fn next_attempt(&self) -> Option<Attempt> {
-        match self.transfer.poll_op() {
-            Op::Attempt {
-                method,
-                offset,
-                count,
-            } => Some(Attempt {
-                method,
-                offset,
-                count,
-            }),
-            Op::Wait(_) | Op::Finish(_) => None,
-        }
+        Attempt::next(&self.transfer)
     }
 
     /// Whether the attempt could wait for a disk. Where the system once could not tell, it is not asked again.
@@ -81,9 +72,22 @@ impl Running {
         if self.residency_unknown {
             return true;
         }
-        let residency = self.ends.residency(attempt);
+        let residency = self.ends.pair().residency(attempt);
         self.residency_unknown = matches!(residency, Residency::Unknown);
         !matches!(residency, Residency::Resident)
+    }
+
+    /// What can be done at once, before any thread is asked.
+    pub(crate) fn attempt_inline(&mut self) {
+        let pair = self.ends.pair();
+        let made = attempt_now(
+            &mut self.transfer,
+            pair.destination,
+            pair.source,
+            pair.own_position,
+        );
+        self.syscalls += made.syscalls;
+        self.call = made.call;
     }
 
     pub(crate) fn record(&mut self, attempted: Attempted) {
@@ -230,6 +234,7 @@ mod tests {
             source: Arc::new(null_device()),
             own_position: false,
             transfer: Transfer::new(request),
+            syscalls: 0,
             progress_interval: Duration::ZERO,
             sink: Arc::new(Deaf),
         });

@@ -50,6 +50,7 @@ impl Desk {
             source: StdArc::clone(&source),
             own_position: false,
             transfer: Transfer::new(request),
+            syscalls: 0,
             progress_interval: Duration::ZERO,
             sink: StdArc::new(Deaf),
         });

@@ -49,7 +49,7 @@ impl Shard {
             }
             // Without any thread to send it to, the attempt is made here: late for the others is better than never.
         }
-        running.record(run(&running.ends, attempt, &mut self.buffer));
+        running.record(run(running.ends.pair(), attempt, &mut self.buffer));
         self.go_on(key);
     }
 

@@ -126,6 +126,7 @@ impl Plan {
             source: Arc::clone(source),
             own_position,
             transfer,
+            syscalls: 0,
             progress_interval,
             sink,
         }
