@@ -90,7 +90,10 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
     dispatched: 0,
     running: undefined,
     guard: undefined,
-    inner: { _write, _writev, _destroy },
+    inner:
+      _write === STOCK._write && _writev === STOCK._writev && _destroy === STOCK._destroy
+        ? STOCK
+        : { _write, _writev, _destroy },
     obstacleTo,
   }
   // The same functions for every socket: a closure of its own for each would cost it V8's fast properties.
@@ -101,6 +104,13 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   if ('_bytesDispatched' in target) {
     Object.defineProperty(target, '_bytesDispatched', { configurable: true, get: hookedBytesDispatched })
   }
+}
+
+/** Of nearly every socket. */
+const STOCK: OwnHook['inner'] = {
+  _write: socketPrototype._write,
+  _writev: socketPrototype._writev,
+  _destroy: socketPrototype._destroy,
 }
 
 function define(target: object, name: PropertyKey, value: unknown): void {

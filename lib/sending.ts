@@ -53,7 +53,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   #letGo: (() => void) | undefined
   /** The socket is guarded for a transfer that waits for its turn. */
   #guarded: net.Socket | undefined
-  /** The connection under a response. */
+  /** The connection under a response that waits for its turn on it. */
   readonly #connection: net.Socket | undefined
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
@@ -75,7 +75,8 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#settle = settle
     this.#start = request.offset ?? 0
     this.#framing = new Framing(destination)
-    this.#connection = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
+    const waits = destination instanceof http.ServerResponse && destination.socket === null
+    this.#connection = waits ? serverSocket(destination) : undefined
   }
 
   begin(): void {

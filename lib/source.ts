@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { native } from './binding.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
 import type { Obstacle } from './marker.ts'
-import { type FileStatus, KIND, NativeFile } from './native-file.ts'
+import { closeNatively, duplicate, KIND, NativeFile, openCached, type Opened, openOnThread } from './native-file.ts'
 import type { Bytes } from './options.ts'
 
 /** What can be sent. */
@@ -74,10 +74,10 @@ export function openFile(source: ParsedSource): OpenFile | Promise<OpenFile> {
   if (source.kind === 'fd') return adopt(source.fd)
   if (!opensNatively()) return openByNode(source.path)
   const path = typeof source.path === 'string' ? Buffer.from(source.path) : source.path
-  const opened = NativeFile.openCached(path)
+  const opened = openCached(path)
   if (typeof opened !== 'number') return confirm(opened, source.path) ?? openByNode(source.path)
   if (opened !== -EAGAIN) return openByNode(source.path) // for Node's own error, and for files only Node knows
-  return openOnThread(path, source.path)
+  return openUncached(path, source.path)
 }
 
 /**
@@ -89,22 +89,21 @@ function opensNatively(): boolean {
   return native !== undefined && ownFs && !replaced && !('permission' in process)
 }
 
-async function openOnThread(path: Buffer, shown: string | Buffer): Promise<OpenFile> {
-  const opened = await NativeFile.open(path)
+async function openUncached(path: Buffer, shown: string | Buffer): Promise<OpenFile> {
+  const opened = await openOnThread(path)
   if (typeof opened === 'number') return openByNode(shown)
   return confirm(opened, shown) ?? openByNode(shown)
 }
 
 /** The file if `fs` sees the same one behind this number; a virtual file system does not. */
-function confirm(file: NativeFile, path: string | Buffer | undefined): OpenFile | undefined {
-  if (sameFile(file, statOrUndefined(file.fd))) return fromNative(file, path)
-  file.close()
+function confirm(opened: Opened, path: string | Buffer): OpenFile | undefined {
+  if (isSame(opened, statOrUndefined(opened.fd))) return fromNative(opened, path)
+  closeNatively(opened.fd)
   return undefined
 }
 
-function sameFile(status: FileStatus, stats: fs.Stats | undefined): boolean {
-  if (stats === undefined) return false
-  return status.device === stats.dev && status.inode === stats.ino && status.size === stats.size
+function isSame({ device, inode, size }: Opened, stats: fs.Stats | undefined): boolean {
+  return stats !== undefined && device === stats.dev && inode === stats.ino && size === stats.size
 }
 
 function statOrUndefined(fd: number): fs.Stats | undefined {
@@ -115,18 +114,18 @@ function statOrUndefined(fd: number): fs.Stats | undefined {
   }
 }
 
-function fromNative(file: NativeFile, path: string | Buffer | undefined): OpenFile {
+function fromNative(opened: Opened, path: string | Buffer | undefined): NativeFile {
   const shown = path?.toString()
-  if (file.kind !== KIND.regular) {
-    file.close()
-    throw notAFile(file.kind === KIND.directory, shown)
+  if (opened.kind !== KIND.regular) {
+    closeNatively(opened.fd)
+    throw notAFile(opened.kind === KIND.directory, shown)
   }
-  return { fd: file.fd, native: file, size: exactSize(file), path: shown, close: () => file.close() }
+  return new NativeFile(opened.fd, exactSize(opened), shown)
 }
 
 /** Sparse files may be larger than a number can say. */
-function exactSize(file: NativeFile): Bytes {
-  return file.size <= Number.MAX_SAFE_INTEGER ? file.size : fs.fstatSync(file.fd, { bigint: true }).size
+function exactSize({ fd, size }: Opened): Bytes {
+  return size <= Number.MAX_SAFE_INTEGER ? size : fs.fstatSync(fd, { bigint: true }).size
 }
 
 function notAFile(directory: boolean, path: string | undefined): Error {
@@ -154,10 +153,10 @@ async function openByNode(path: string | Buffer): Promise<OpenFile> {
 /** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
 function adopt(fd: number, path?: string | Buffer, close = (): void => {}): OpenFile {
   const stats = fs.fstatSync(fd)
-  const file = native === undefined ? undefined : NativeFile.adopt(fd)
-  if (typeof file === 'object') {
-    if (sameFile(file, stats)) return fromNative(file, path)
-    file.close()
+  const opened = native === undefined ? undefined : duplicate(fd)
+  if (typeof opened === 'object') {
+    if (isSame(opened, stats)) return fromNative(opened, path)
+    closeNatively(opened.fd)
   }
   if (!stats.isFile()) throw notAFile(stats.isDirectory(), path?.toString())
   return { fd, native: undefined, size: stats.size, path: path?.toString(), close }
