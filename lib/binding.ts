@@ -81,6 +81,9 @@ export function bindingName(): { name: BindingName; reason: string | undefined }
   return { name: loaded.name, reason: loaded.reason }
 }
 
+/** Bun and Deno have sockets and descriptors of their own making behind Node's classes. */
+export const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)
+
 /** The addon, where system calls are possible. */
 export const native: Binding | undefined = loaded.name === 'native' ? loaded.binding : undefined
 

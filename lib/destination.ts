@@ -4,7 +4,7 @@ import http from 'node:http'
 import net from 'node:net'
 import tls from 'node:tls'
 
-import { native } from './binding.ts'
+import { isNode, native } from './binding.ts'
 import { badDestination, invalidType } from './errors.ts'
 import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
 import { markersWork, type Obstacle } from './marker.ts'
@@ -30,8 +30,6 @@ export type Route =
 
 const TLS: Obstacle = { code: 'TLS', reason: 'the bytes must be encrypted, and the kernel does not have the keys' }
 
-/** Bun and Deno have sockets of their own making behind the same classes. */
-const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)
 const usesMarkers = isNode && markersWork()
 
 /**

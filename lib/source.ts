@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-import { native } from './binding.ts'
+import { isNode, native } from './binding.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
 import type { Obstacle } from './marker.ts'
 import { closeNatively, duplicate, KIND, NativeFile, openCached, type Opened, openOnThread } from './native-file.ts'
@@ -30,6 +30,9 @@ export interface OpenFile {
 }
 
 const { EAGAIN, EBADF, EISDIR } = constants.errno
+
+/** Elsewhere `fs` cannot read what the addon has opened. */
+const opens = isNode && native !== undefined
 
 /** Node's own functions, as they are before anybody replaces them. */
 const { open, openSync } = fs
@@ -86,7 +89,7 @@ export function openFile(source: ParsedSource): OpenFile | Promise<OpenFile> {
  */
 function opensNatively(): boolean {
   const replaced = fs.open !== open || fs.openSync !== openSync
-  return native !== undefined && ownFs && !replaced && !('permission' in process)
+  return opens && ownFs && !replaced && !('permission' in process)
 }
 
 async function openUncached(path: Buffer, shown: string | Buffer): Promise<OpenFile> {
@@ -153,7 +156,7 @@ async function openByNode(path: string | Buffer): Promise<OpenFile> {
 /** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
 function adopt(fd: number, path?: string | Buffer, close = (): void => {}): OpenFile {
   const stats = fs.fstatSync(fd)
-  const opened = native === undefined ? undefined : duplicate(fd)
+  const opened = opens ? duplicate(fd) : undefined
   if (typeof opened === 'object') {
     if (isSame(opened, stats)) return fromNative(opened, path)
     closeNatively(opened.fd)
@@ -164,10 +167,13 @@ function adopt(fd: number, path?: string | Buffer, close = (): void => {}): Open
 
 /** The file is not one that the kernel knows: a mock, or part of a packed app. */
 export const FILESYSTEM: Obstacle = { code: 'FILESYSTEM', reason: 'the file exists only inside this process' }
-const NO_ADDON: Obstacle = { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
+const NO_ADDON: Obstacle = {
+  code: 'PLATFORM',
+  reason: 'the addon is not loaded, or not used in this runtime: see support()',
+}
 
 /** Why the kernel cannot read the file, `undefined` if it can. */
 export function fileObstacle(file: OpenFile): Obstacle | undefined {
   if (file.native !== undefined) return undefined
-  return native === undefined ? NO_ADDON : FILESYSTEM
+  return opens ? FILESYSTEM : NO_ADDON
 }
