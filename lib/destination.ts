@@ -155,9 +155,11 @@ export function prepare(route: Route): void {
  * methods of the time of the call.
  */
 export function fixHeaders(destination: Destination): void {
-  if (destination instanceof http.ServerResponse && isHeld(destination) && !destination.headersSent) {
-    callUnheld(destination, 'writeHead', destination.statusCode)
-  }
+  if (destination instanceof http.ServerResponse && isHeld(destination)) commitHeaders(destination)
+}
+
+function commitHeaders(response: http.ServerResponse): void {
+  if (!response.headersSent) callUnheld(response, 'writeHead', response.statusCode)
 }
 
 /**
@@ -168,7 +170,7 @@ export function fixHeaders(destination: Destination): void {
 export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
   if (unheld(message, 'write') === http.OutgoingMessage.prototype.write) return undefined
   if (!(message instanceof http.ServerResponse)) return wrapped('write')
-  if (!message.headersSent) message.writeHead(message.statusCode)
+  commitHeaders(message)
   const header = sentHeader(message) ?? ''
   const length = /^content-length: *(\d+) *$/im.exec(header)?.[1]
   const encoded = /^(content|transfer)-encoding:/im.test(header)

@@ -54,7 +54,7 @@ export interface Request {
 }
 
 /** `off_t` is a signed 64-bit integer. */
-export const MAX_OFFSET = 2n ** 63n - 1n
+const MAX_OFFSET = 2n ** 63n - 1n
 
 const METHODS = ['auto', 'sendfile', 'copy'] as const
 

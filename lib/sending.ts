@@ -136,8 +136,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
       return this.#copy(range, obstacle ?? FILESYSTEM)
     }
     const { count } = range
-    const ask = (): Obstacle | undefined => (route.by === 'message' ? wrapperObstacle(route.message, count) : undefined)
-    const wrapper = passHold(this.#destination, ask)
+    const wrapper = route.by === 'message' ? wrapperObstacle(route.message, count) : undefined
     if (wrapper !== undefined) {
       this.#refuseForced(wrapper)
       return this.#copy(range, wrapper)

@@ -1,25 +1,28 @@
 //! The executor of a target with host descriptors: the engine that all environments of the process share.
 
+mod machine;
+mod shared;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sendfile64_core::{Ended, Errno, Op, Outcome, Transfer};
 use sendfile64_engine::{
-    Abort, Call, Command, Completion, Config, Engine, Event, Inbox, OwnerId, Sink, TransferId,
-    attempt_now,
+    Abort, Call, Command, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId, attempt_now,
 };
 use sendfile64_sys::copy;
 use sendfile64_sys::descriptor::{self, Kind};
 use sendfile64_sys::open;
-use sendfile64_sys::probe::{self, Availability, Feature};
 
 use crate::records::EventRecord;
+
+pub use machine::{forbid, kernel, probe_sendfile, sendfile_once};
+use shared::{acquire, lock, next_id, release};
 
 /// EBADF: the same number on every system we know.
 const CLOSED: i32 = 9;
@@ -52,74 +55,8 @@ fn status(file: &File) -> Result<Status, i32> {
     ])
 }
 
-pub fn kernel() -> String {
-    sendfile64_sys::kernel()
-}
-
-pub fn probe_sendfile() -> u8 {
-    match probe::probe_sendfile() {
-        Availability::NotProbed => 0,
-        Availability::Available => 1,
-        Availability::Unavailable => 2,
-    }
-}
-
-pub fn forbid(feature: &str) -> bool {
-    let feature = match feature {
-        "sendfile" => Feature::Sendfile,
-        "openat2" => Feature::Openat2,
-        "cachestat" => Feature::Cachestat,
-        "readnowait" => Feature::ReadNowait,
-        _ => return false,
-    };
-    probe::forbid(feature);
-    true
-}
-
-pub fn sendfile_once(out_fd: i32, in_fd: i32, offset: Option<u64>, count: u64) -> Result<u64, i32> {
-    let offset = offset.map(|offset| i64::try_from(offset).unwrap_or(i64::MAX));
-    sendfile64_sys::sendfile::sendfile_once(out_fd, in_fd, offset, count).map_err(code)
-}
-
 fn code(Errno(errno): Errno) -> i32 {
     errno
-}
-
-/// The engine, and how many environments use it: the last one to end joins the threads.
-static ENGINE: Mutex<Option<(Arc<Engine>, usize)>> = Mutex::new(None);
-/// Transfer and owner ids are never used twice in a process.
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-fn next_id() -> u64 {
-    NEXT_ID.fetch_add(1, Ordering::Relaxed)
-}
-
-/// No code runs while the lock is held that could leave its data half changed, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn acquire() -> Arc<Engine> {
-    let mut slot = lock(&ENGINE);
-    let (engine, users) = slot.get_or_insert_with(|| (Arc::new(Engine::new(Config::default())), 0));
-    *users += 1;
-    Arc::clone(engine)
-}
-
-fn release(engine: Arc<Engine>) {
-    let last = {
-        let mut slot = lock(&ENGINE);
-        match slot.as_mut() {
-            Some((_, users)) if *users > 1 => {
-                *users -= 1;
-                false
-            }
-            _ => slot.take().is_some(),
-        }
-    };
-    if last {
-        engine.join();
-    }
 }
 
 /// Events on their way to one environment; `wake` is called when there is something after there was nothing.
