@@ -1,0 +1,87 @@
+//! How long a destination may accept nothing, and how often a peer is asked what it has acknowledged.
+
+/// The first pause between two questions, in nanoseconds: a peer on the same network answers within a millisecond.
+const FIRST_PAUSE: u64 = 1_000_000;
+/// The longest pause: a peer may hold an acknowledgement back for 40 ms (tcp(7), TCP_QUICKACK).
+const LONGEST_PAUSE: u64 = 50_000_000;
+
+/// The clock of a stall: it runs while the destination takes nothing that it is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    timeout: Option<u64>,
+    since: Option<u64>,
+}
+
+impl Patience {
+    pub(crate) const fn new(timeout: Option<u64>) -> Self {
+        Self {
+            timeout,
+            since: None,
+        }
+    }
+
+    /// The destination was offered bytes: it accepted some, or turned the rest away, or both.
+    pub(crate) fn offered(&mut self, accepted: bool, turned_away: bool, now: u64) {
+        if accepted {
+            self.since = None;
+        }
+        if turned_away && self.since.is_none() {
+            self.since = Some(now);
+        }
+    }
+
+    /// It accepts bytes again.
+    pub(crate) fn ended(&mut self) {
+        self.since = None;
+    }
+
+    /// It has moved on with what it had accepted before.
+    pub(crate) fn moved_on(&mut self, now: u64) {
+        self.since = Some(now);
+    }
+
+    /// When it ends.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        Some(self.since?.saturating_add(self.timeout?))
+    }
+
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.deadline().is_some_and(|deadline| now >= deadline)
+    }
+}
+
+/// When the peer is asked next, and what it owed last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inquiry {
+    at: u64,
+    pause: u64,
+    pending: u64,
+}
+
+impl Inquiry {
+    /// Ask at once.
+    pub(crate) const fn new(now: u64) -> Self {
+        Self {
+            at: now,
+            pause: FIRST_PAUSE,
+            pending: u64::MAX,
+        }
+    }
+
+    pub(crate) const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// `pending` is still owed. Returns whether that is less than before.
+    pub(crate) fn answered(&mut self, pending: u64, now: u64) -> bool {
+        let less = pending < self.pending;
+        self.pending = pending;
+        self.at = now.saturating_add(self.pause);
+        self.pause = if less {
+            FIRST_PAUSE
+        } else {
+            self.pause.saturating_mul(2).min(LONGEST_PAUSE)
+        };
+        less
+    }
+}
