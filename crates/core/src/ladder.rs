@@ -81,11 +81,11 @@ impl Ladder {
         }
     }
 
-    /// The same ladder with `method` as its first rung.
+    /// The same methods, none of them refused yet, with `method` before all others.
     pub fn preferring(&self, method: Method) -> Self {
-        let rest = self.rungs.iter().flatten().copied();
         let mut methods = [method; RUNGS];
-        let others = rest.filter(|&other| other != method && method != Method::Copy);
+        let others = self.rungs.iter().flatten().copied();
+        let others = others.filter(|&other| other != method);
         for (place, other) in methods.iter_mut().skip(1).zip(others) {
             *place = other;
         }
