@@ -56,6 +56,8 @@ pub(crate) struct Inquiry {
     at: u64,
     pause: u64,
     pending: u64,
+    /// When it owed that.
+    since: u64,
 }
 
 impl Inquiry {
@@ -65,6 +67,7 @@ impl Inquiry {
             at: now,
             pause: FIRST_PAUSE,
             pending: u64::MAX,
+            since: now,
         }
     }
 
@@ -73,15 +76,20 @@ impl Inquiry {
     }
 
     /// `pending` is still owed. Returns whether that is less than before.
+    ///
+    /// The next question comes when the peer, at its pace, will have acknowledged the rest; to a peer that stands still
+    /// less and less often.
     pub(crate) fn answered(&mut self, pending: u64, now: u64) -> bool {
-        let less = pending < self.pending;
+        let acknowledged = self.pending.saturating_sub(pending);
+        let took = u128::from(now.saturating_sub(self.since));
+        let rest = (took * u128::from(pending)).checked_div(u128::from(acknowledged));
+        let pause = rest.map_or(self.pause.saturating_mul(2), |rest| {
+            u64::try_from(rest).unwrap_or(LONGEST_PAUSE)
+        });
+        self.pause = pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.pending = pending;
+        self.since = now;
         self.at = now.saturating_add(self.pause);
-        self.pause = if less {
-            FIRST_PAUSE
-        } else {
-            self.pause.saturating_mul(2).min(LONGEST_PAUSE)
-        };
-        less
+        acknowledged > 0
     }
 }
