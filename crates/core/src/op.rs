@@ -57,7 +57,8 @@ pub enum Op {
         /// The most bytes to move.
         count: u64,
     },
-    /// Move the `count` bytes that are in the pipe between source and destination to the destination.
+    /// Move the `count` bytes that are in the pipe between source and destination to the destination. If that is
+    /// refused, they count as never taken, and the next method reads them again.
     Drain {
         /// What the pipe holds.
         count: u64,

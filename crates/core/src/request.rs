@@ -25,7 +25,8 @@ pub struct Request {
     pub headers: u64,
     /// How many bytes go after it.
     pub trailers: u64,
-    /// Whether splice(2) needs a pipe between the two, because neither end is one.
+    /// Whether splice(2) needs a pipe between the two, because neither end is one. For a source that cannot be read
+    /// again at the same offset, splice(2) is then the only method: a pipe that cannot be drained is given up.
     pub through_pipe: bool,
     /// How fast the range may go; `None` for as fast as the destination takes it.
     pub rate: Option<Rate>,

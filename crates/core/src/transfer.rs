@@ -1,10 +1,13 @@
 //! One request to move a range of bytes, and the account of what has been moved.
 
 use crate::ladder::Ladder;
-use crate::op::{End, Ended, Method, Op, Outcome, Part, Readiness, Wait};
+use crate::op::{End, Ended, Errno, Method, Op, Outcome, Readiness, Wait};
 use crate::patience::{Inquiry, Patience};
 use crate::rate::Bucket;
 use crate::request::{MAX_ATTEMPT, Request};
+
+mod outcome;
+mod step;
 
 /// The largest file offset: `off_t` is a signed 64-bit integer.
 pub const MAX_OFFSET: u64 = i64::MAX as u64;
@@ -82,7 +85,8 @@ impl Transfer {
         transfer
     }
 
-    /// The next step. Asking again without reporting gives the same answer, except that a time to wait for may come.
+    /// The next step. Asking again without reporting gives the same answer, except that as time passes a time to wait
+    /// for comes, and a limit allows more.
     pub fn poll_op(&self, now: u64) -> Op {
         match self.phase {
             Phase::Finished(end) => Op::Finish(end),
@@ -113,6 +117,9 @@ impl Transfer {
 
     /// Takes the outcome of the attempt, drain or write that [`poll_op`](Self::poll_op) asked for. Outcomes that
     /// nobody asked for are ignored: a finished transfer stays finished, a waiting one goes on waiting.
+    ///
+    /// `now` is not before the time of the poll: a limit allowed less then, so the outcome would be one that nobody
+    /// asked for.
     pub fn handle_outcome(&mut self, outcome: Outcome, now: u64) {
         let op = self.poll_op(now);
         let (Op::Attempt { count: asked, .. }
@@ -126,29 +133,11 @@ impl Transfer {
             "an executor reported more bytes than it was asked to move"
         );
         let bytes = outcome.bytes.min(asked);
-        match op {
-            Op::Attempt {
-                method: Method::Splice,
-                ..
-            } if self.through_pipe => self.piped += bytes,
-            Op::Attempt { .. } => self.accept(bytes, now),
-            Op::Drain { .. } => {
-                self.piped -= bytes;
-                self.accept(bytes, now);
-            }
-            Op::Write {
-                part: Part::Headers,
-                ..
-            } => self.headers.sent += bytes,
-            _ => self.trailers.sent += bytes,
-        }
-        let turned_away = outcome.ended == Ended::WouldBlock;
+        let ended = self.enter(op, bytes, outcome.ended, now);
+        let turned_away = ended == Ended::WouldBlock;
         self.would_block += u64::from(turned_away);
         self.patience.offered(bytes > 0, turned_away, now);
-        if matches!((op, outcome.ended), (Op::Drain { .. }, Ended::Refused(_))) {
-            self.piped = 0; // it was not accepted: the next method reads it again
-        }
-        self.phase = self.phase_after(outcome.ended, now);
+        self.phase = self.phase_after(ended, now);
     }
 
     /// The peer has not acknowledged `pending` of what was queued, in whatever unit the kernel counts it; 0 is the end.
@@ -157,10 +146,15 @@ impl Transfer {
         let Phase::Confirming(inquiry) = &mut self.phase else {
             return;
         };
+        if now < inquiry.at() {
+            return;
+        }
         if pending == 0 {
             self.phase = Phase::Finished(End::Done);
         } else if inquiry.answered(pending, now) {
             self.patience.moved_on(now);
+        } else if self.patience.is_over(now) {
+            self.phase = Phase::Finished(End::Stalled);
         }
     }
 
@@ -174,7 +168,12 @@ impl Transfer {
 
     /// A time that [`Op::Wait`] named has come. Calls that come early or late do no harm.
     pub fn handle_time(&mut self, now: u64) {
-        let waits = matches!(self.phase, Phase::Waiting(_) | Phase::Confirming(_));
+        let waits = match self.phase {
+            Phase::Waiting(_) => true,
+            // A question that is due as well comes first: its answer may be that nothing is owed.
+            Phase::Confirming(inquiry) => now < inquiry.at(),
+            Phase::Moving | Phase::Finished(_) => false,
+        };
         if waits && self.patience.is_over(now) {
             self.phase = Phase::Finished(End::Stalled);
         }
@@ -196,7 +195,7 @@ impl Transfer {
     }
 
     /// The executor itself cannot go on: ends the transfer where it is, with [`End::Failed`].
-    pub fn fail(&mut self, errno: crate::Errno) {
+    pub fn fail(&mut self, errno: Errno) {
         self.finish(End::Failed(errno));
     }
 
@@ -231,85 +230,6 @@ impl Transfer {
         }
     }
 
-    fn accept(&mut self, bytes: u64, now: u64) {
-        self.sent += bytes;
-        if let Some(bucket) = &mut self.bucket {
-            bucket.take(bytes, now);
-        }
-    }
-
-    fn next_step(&self, now: u64) -> Op {
-        if self.headers.left() > 0 {
-            return write(
-                Part::Headers,
-                self.headers,
-                !self.range_is_done() || self.trailers.length > 0,
-            );
-        }
-        if self.piped > 0 {
-            let last = self.count == Some(self.sent + self.piped) && self.trailers.length == 0;
-            return Op::Drain {
-                count: self.piped,
-                // What a limit keeps back must not keep back what is here.
-                more: !last && self.count.is_some() && self.bucket.is_none(),
-            };
-        }
-        if self.range_is_done() {
-            return write(Part::Trailers, self.trailers, false);
-        }
-        let room = MAX_OFFSET.saturating_sub(self.next_offset());
-        let left = self.count.map_or(room, |count| room.min(count - self.sent));
-        let most = self.quantum.min(left);
-        let allowed = self
-            .bucket
-            .map_or(most, |bucket| most.min(bucket.available(now)));
-        if let Some(bucket) = self.bucket {
-            let least = bucket.grain().min(most);
-            if allowed < least {
-                return Op::Wait(Wait {
-                    readiness: None,
-                    until: Some(bucket.ready_at(least)),
-                });
-            }
-        }
-        Op::Attempt {
-            method: self.ladder.method(),
-            offset: self.next_offset(),
-            count: allowed,
-        }
-    }
-
-    fn phase_after(&mut self, ended: Ended, now: u64) -> Phase {
-        if !self.range_is_done() && (ended == Ended::EndOfFile || self.next_offset() >= MAX_OFFSET)
-        {
-            // No file has a byte at or beyond the largest offset.
-            match self.count {
-                Some(_) => return Phase::Finished(End::Truncated),
-                None => self.exhausted = true,
-            }
-        }
-        if self.is_complete() {
-            // Whatever came with the last byte, everything is in the kernel.
-            return if self.acknowledged {
-                self.confirm(now)
-            } else {
-                Phase::Finished(End::Done)
-            };
-        }
-        match ended {
-            Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Phase::Moving,
-            Ended::WouldBlock => Phase::Waiting(Readiness::Writable),
-            Ended::Refused(errno) if self.ladder.refuse(errno) => Phase::Moving,
-            Ended::Refused(errno) => Phase::Finished(End::Refused(errno)),
-            Ended::Failed(errno) => Phase::Finished(End::Failed(errno)),
-        }
-    }
-
-    fn confirm(&mut self, now: u64) -> Phase {
-        self.patience.moved_on(now);
-        Phase::Confirming(Inquiry::new(now))
-    }
-
     /// Nothing of the range is left to be taken from the source or to be accepted.
     fn range_is_done(&self) -> bool {
         self.count == Some(self.sent) || self.exhausted
@@ -317,14 +237,5 @@ impl Transfer {
 
     fn is_complete(&self) -> bool {
         self.range_is_done() && self.headers.left() == 0 && self.trailers.left() == 0
-    }
-}
-
-fn write(part: Part, bytes: Surround, more: bool) -> Op {
-    Op::Write {
-        part,
-        from: bytes.sent,
-        count: bytes.left(),
-        more,
     }
 }
