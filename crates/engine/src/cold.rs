@@ -90,7 +90,7 @@ impl Pool {
         thread::Builder::new()
             .name(format!("sendfile64-cold-{number}"))
             .spawn(move || {
-                signal::block_sigpipe();
+                signal::block_fatal();
                 let mut buffer = CopyBuffer::default();
                 while let Some(job) = queue.pop() {
                     job.perform(&mut buffer);

@@ -39,7 +39,7 @@ fn status(file: &File) -> Result<Status, i32> {
     let kind = match status.kind {
         Kind::Regular => 0.0,
         Kind::Directory => 1.0,
-        Kind::CharacterDevice => 2.0,
+        Kind::CharacterDevice | Kind::Terminal => 2.0,
         Kind::BlockDevice => 3.0,
         Kind::Fifo => 4.0,
         Kind::StreamSocket => 5.0,

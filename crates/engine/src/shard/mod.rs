@@ -108,7 +108,7 @@ struct Shard {
 
 impl Shard {
     fn live(mut self) {
-        signal::block_sigpipe();
+        signal::block_fatal();
         // After a panic, which only a defect here or in a sink can cause, no transfer's state is to be trusted: all
         // of them are given up, and the thread is there for the next ones.
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {

@@ -12,7 +12,9 @@ mod platform;
 use nix::errno::Errno as NixErrno;
 use sendfile64_core::Errno;
 
-pub(crate) use ended::{of_read, of_send, of_sendfile};
+#[cfg(target_os = "linux")]
+pub(crate) use ended::{of_copy_file_range, of_splice};
+pub(crate) use ended::{of_read, of_send, of_sendfile, of_write};
 pub use names::errno_name;
 
 /// The number of the error that a call on this thread has just returned.
