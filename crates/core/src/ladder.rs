@@ -67,6 +67,13 @@ impl Ladder {
         }
     }
 
+    /// A ladder whose first method has been refused before anything was tried; `next` is in use.
+    pub fn refused(first: Method, errno: Errno, next: Method) -> Self {
+        let mut ladder = Self::of(&[first, next]);
+        ladder.refuse(errno);
+        ladder
+    }
+
     /// The methods that are worth trying from one kind of descriptor to another, best first.
     ///
     /// sendfile(2) goes to anything (Linux 2.6.33). From file to file copy_file_range(2) is better: a filesystem may

@@ -194,6 +194,11 @@ impl Transfer {
         self.finish(End::Aborted);
     }
 
+    /// The pair is refused before anything is tried: ends the transfer where it is, with [`End::Refused`].
+    pub fn refuse(&mut self, errno: Errno) {
+        self.finish(End::Refused(errno));
+    }
+
     /// The executor itself cannot go on: ends the transfer where it is, with [`End::Failed`].
     pub fn fail(&mut self, errno: Errno) {
         self.finish(End::Failed(errno));

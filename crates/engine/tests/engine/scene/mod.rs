@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use sendfile64_core::{DEFAULT_QUANTUM, Ladder, Method, Request, Transfer};
+use sendfile64_core::{DEFAULT_QUANTUM, Kind, Ladder, Method, Request, Transfer};
 use sendfile64_engine::{
-    Command, Completion, Config, Engine, Event, OwnerId, Sink, Started, TransferId,
+    Command, Completion, Config, Destination, Engine, Event, OwnerId, Sink, Started, TransferId,
+    now,
 };
 
 pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
@@ -27,7 +28,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const MIB: usize = 1 << 20;
 
 /// Methods as the product chooses them.
-pub(crate) const AUTO: Ladder = Ladder::of(Method::Sendfile, Method::Copy);
+pub(crate) fn auto() -> Ladder {
+    Ladder::of(&[Method::Sendfile, Method::Copy])
+}
 
 /// Ends the process when a test takes too long: a hanging join would go on for ever.
 struct Watchdog {
@@ -76,7 +79,7 @@ impl Default for Plan {
             start: 0,
             count: None,
             quantum: DEFAULT_QUANTUM,
-            ladder: AUTO,
+            ladder: auto(),
             own_position: false,
             progress_interval: Duration::ZERO,
             owner: OwnerId(1),
@@ -109,21 +112,23 @@ impl Plan {
             progress_interval,
             owner,
         } = self;
-        let destination = destination
+        let duplicate = destination
             .as_fd()
             .try_clone_to_owned()
             .expect("a duplicate");
-        let transfer = Transfer::new(Request {
-            start,
-            count,
+        let destination = Destination::of(duplicate).expect("a descriptor");
+        let request = Request {
             quantum,
-            ladder,
-        });
+            through_pipe: destination.kind() != Kind::Pipe,
+            ..Request::new(start, count, ladder)
+        };
+        let transfer = Transfer::new(request, now());
         Command {
             id,
             owner,
             destination,
             source: Arc::clone(source),
+            surround: None,
             own_position,
             transfer,
             syscalls: 0,
@@ -204,7 +209,7 @@ impl Scene {
         plan: Plan,
     ) -> Completion {
         match self.try_start(destination, source, plan) {
-            (_, Started::Finished(completion)) => completion,
+            (_, Started::Finished(completion)) => *completion,
             (id, Started::Queued) => self.completion(id),
         }
     }
@@ -216,7 +221,7 @@ impl Scene {
         let Event::Completed(completion) = event else {
             unreachable!("asked for a completion")
         };
-        completion
+        *completion
     }
 
     /// Waits for the first event that is `wanted`. Others are kept.
