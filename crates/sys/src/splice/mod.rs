@@ -24,6 +24,7 @@ use sendfile64_core::Outcome;
 /// memory it waits for the disk ([`crate::page_cache`]). `WouldBlock` does not say which end it was: the pipe may be full
 /// or empty, the socket too. It may raise SIGPIPE ([`crate::signal::block_fatal`]).
 ///
+/// A pipe without room is `WouldBlock` before the source is looked at, though that may be at its end.
 /// `EndOfFile` where the source has no byte at this offset, or is a pipe without bytes and writers, or a socket whose
 /// peer sends no more. Where the call is known to be missing the answer is `Refused` with the errno that said so,
 /// without a call; elsewhere than on Linux that is ENOSYS.

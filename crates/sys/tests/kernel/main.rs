@@ -3,7 +3,9 @@
 #![cfg(target_os = "linux")]
 
 mod copy;
+mod copy_file_range;
 mod descriptor;
+mod ends;
 mod fixture;
 mod forbidden;
 mod leaks;
@@ -15,3 +17,5 @@ mod sendfile_destinations;
 mod sendfile_once;
 mod sendfile_sources;
 mod signal;
+mod splice;
+mod splice_ends;
