@@ -25,7 +25,8 @@ pub enum Kind {
     Regular,
     /// A directory.
     Directory,
-    /// A terminal: a character device of which isatty(3) says so. The master of a pseudoterminal is one too.
+    /// A terminal: a character device of which isatty(3) says so. The master of a pseudoterminal is one too, and one
+    /// that hung up is not.
     Terminal,
     /// Any other character device.
     CharacterDevice,

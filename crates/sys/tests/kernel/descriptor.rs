@@ -8,10 +8,14 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use nix::errno::Errno as NixErrno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::pty::openpty;
 use nix::sys::eventfd::EventFd;
+use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor::{Kind, duplicate, position, set_position, shutdown_both, status};
+use sendfile64_sys::descriptor::{
+    Flags, Kind, duplicate, flags, position, set_position, shutdown_both, status,
+};
 
 use crate::fixture::{bounded, file, path, tcp};
 
@@ -28,6 +32,11 @@ fn kinds() {
             kind(File::open("/dev/null").expect("open")),
             Kind::CharacterDevice
         );
+        let pty = openpty(None, None).expect("openpty");
+        assert_eq!(kind(&pty.master), Kind::Terminal);
+        assert_eq!(kind(&pty.slave), Kind::Terminal);
+        drop(pty.master);
+        assert_eq!(kind(pty.slave), Kind::CharacterDevice, "hung up");
         assert_eq!(kind(std::io::pipe().expect("pipe").0), Kind::Fifo);
         assert_eq!(kind(EventFd::new().expect("eventfd")), Kind::Other);
     });
@@ -67,6 +76,48 @@ fn size_device_and_inode_are_those_of_fstat() {
             (status.size, status.device, status.inode),
             (10, expected.dev(), expected.ino())
         );
+    });
+}
+
+#[test]
+fn what_a_descriptor_may_be_used_for() {
+    bounded(|| {
+        let path = path("flags");
+        std::fs::write(&path, b"").expect("write");
+        let of = |bits| {
+            let fd = nix::fcntl::open(&path, bits | OFlag::O_CLOEXEC, Mode::empty()).expect("open");
+            flags(fd.as_fd()).expect("fcntl")
+        };
+        let none = Flags {
+            readable: false,
+            writable: false,
+            append: false,
+            nonblocking: false,
+        };
+        let (readable, writable) = (true, true);
+        assert_eq!(of(OFlag::O_RDONLY), Flags { readable, ..none });
+        assert_eq!(of(OFlag::O_WRONLY), Flags { writable, ..none });
+        let both = Flags {
+            readable,
+            writable,
+            ..none
+        };
+        assert_eq!(of(OFlag::O_RDWR), both);
+        assert_eq!(of(OFlag::O_PATH), none);
+        // For ioctl(2) alone: open(2), "access mode 3".
+        assert_eq!(of(OFlag::O_ACCMODE), none);
+        let append = Flags {
+            append: true,
+            ..both
+        };
+        assert_eq!(of(OFlag::O_RDWR | OFlag::O_APPEND), append);
+        let nonblocking = Flags {
+            readable,
+            nonblocking: true,
+            ..none
+        };
+        assert_eq!(of(OFlag::O_NONBLOCK), nonblocking);
+        std::fs::remove_file(&path).expect("remove");
     });
 }
 

@@ -22,7 +22,7 @@ use crate::page_cache::cannot_tell_by_reading;
 const SYS_CACHESTAT: c_long = 451;
 
 /// From here on `call` answers `errno` on this thread.
-fn deny(call: c_long, errno: NixErrno) {
+pub(crate) fn deny(call: c_long, errno: NixErrno) {
     let statement = |code, k| libc::sock_filter {
         code,
         jt: 0,
