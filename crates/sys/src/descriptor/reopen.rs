@@ -6,7 +6,8 @@ use sendfile64_core::Errno;
 
 /// A pipe, FIFO or terminal opened once more, to write to it without waiting, by open(2) of /proc/self/fd with
 /// O_WRONLY, O_NONBLOCK, O_NOCTTY and O_CLOEXEC. O_NONBLOCK belongs to the open file description, which other processes
-/// may share: the one that `fd` stands for stays as it is.
+/// may share: the one that `fd` stands for stays as it is. Whether `fd` itself may be written to is not looked at
+/// ([`crate::descriptor::flags`]).
 ///
 /// # Errors
 /// EINVAL for anything else than a pipe, FIFO or terminal, and for the master of a pseudoterminal, whose device makes a

@@ -118,11 +118,10 @@ pub(crate) fn remember(feature: Feature, ended: Ended) {
     match ended {
         Ended::Refused(errno @ Errno(ENOSYS)) => found_missing(feature, errno),
         // A sealed or immutable destination says EPERM as well, and concerns nobody else.
-        Ended::Refused(Errno(EPERM)) => {
-            if let Some(errno) = probing_call(feature).and_then(|missing| missing()) {
-                found_missing(feature, errno);
-            }
-        }
+        Ended::Refused(Errno(EPERM)) => match probing_call(feature).and_then(|missing| missing()) {
+            Some(errno) => found_missing(feature, errno),
+            None => found(feature),
+        },
         _ => found(feature),
     }
 }

@@ -11,6 +11,7 @@ mod fixture;
 mod forbidden;
 mod leaks;
 mod limits;
+mod ltp;
 mod open;
 mod page_cache;
 mod pipe;

@@ -1,7 +1,7 @@
 //! splice(2): offsets, positions, short counts, and the two ends that can be full or empty.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
@@ -14,7 +14,7 @@ use sendfile64_sys::splice::splice;
 
 use crate::ends::opened;
 use crate::fixture::{
-    bounded, collect, failed, file, nothing, pattern, progress, refused, reset, tcp,
+    bounded, collect, failed, file, nothing, pattern, progress, refused, reset, tcp, until,
 };
 
 fn content(reader: OwnedFd) -> Vec<u8> {
@@ -241,5 +241,26 @@ fn a_reader_that_left_and_a_peer_that_reset() {
         let pipe = pair(4096).expect("pipe");
         let receive = splice(ours.as_fd(), None, pipe.writer.as_fd(), 10, false);
         assert_eq!(receive, failed(Errno::ECONNRESET));
+    });
+}
+
+#[test]
+fn more_to_follow_holds_back_what_fills_no_segment() {
+    bounded(|| {
+        let (ours, theirs) = tcp();
+        theirs.set_nonblocking(true).expect("fcntl");
+        let pipe = pair(1 << 16).expect("pipe");
+        let go = |bytes: &[u8], more| {
+            nix::unistd::write(&pipe.writer, bytes).expect("write");
+            splice(pipe.reader.as_fd(), None, ours.as_fd(), 100, more)
+        };
+        assert_eq!(go(b"head ", true), progress(5));
+        // On loopback a segment is at the peer when the call that sends it returns.
+        let early = theirs.peek(&mut [0; 16]).expect_err("nothing yet");
+        assert_eq!(early.kind(), ErrorKind::WouldBlock);
+        assert_eq!(go(b"body", false), progress(4));
+        until("both are there", || {
+            theirs.peek(&mut [0; 16]).is_ok_and(|bytes| bytes == 9)
+        });
     });
 }
