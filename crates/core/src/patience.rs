@@ -20,27 +20,17 @@ impl Patience {
         }
     }
 
-    /// The destination was offered bytes: it accepted some, or turned the rest away, or both.
-    pub(crate) fn offered(&mut self, accepted: bool, turned_away: bool, now: u64) {
-        if accepted {
-            self.since = None;
-        }
-        if turned_away && self.since.is_none() {
-            self.since = Some(now);
-        }
-    }
-
-    /// It accepts bytes again.
-    pub(crate) fn ended(&mut self) {
-        self.since = None;
-    }
-
-    /// It has moved on with what it had accepted before.
-    pub(crate) fn moved_on(&mut self, now: u64) {
+    /// The destination takes nothing from now on, or has moved on with what it had accepted before.
+    pub(crate) fn starts(&mut self, now: u64) {
         self.since = Some(now);
     }
 
-    /// When it ends.
+    /// The destination accepts bytes again.
+    pub(crate) fn ends(&mut self) {
+        self.since = None;
+    }
+
+    /// When it has run for too long.
     pub(crate) fn deadline(&self) -> Option<u64> {
         Some(self.since?.saturating_add(self.timeout?))
     }

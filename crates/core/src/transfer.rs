@@ -134,9 +134,7 @@ impl Transfer {
         );
         let bytes = outcome.bytes.min(asked);
         let ended = self.enter(op, bytes, outcome.ended, now);
-        let turned_away = ended == Ended::WouldBlock;
-        self.would_block += u64::from(turned_away);
-        self.patience.offered(bytes > 0, turned_away, now);
+        self.would_block += u64::from(ended == Ended::WouldBlock);
         self.phase = self.phase_after(ended, now);
     }
 
@@ -152,7 +150,7 @@ impl Transfer {
         if pending == 0 {
             self.phase = Phase::Finished(End::Done);
         } else if inquiry.answered(pending, now) {
-            self.patience.moved_on(now);
+            self.patience.starts(now);
         } else if self.patience.is_over(now) {
             self.phase = Phase::Finished(End::Stalled);
         }
@@ -161,7 +159,7 @@ impl Transfer {
     /// The readiness that [`Op::Wait`] asked for has come. Spurious calls do no harm.
     pub fn handle_ready(&mut self) {
         if let Phase::Waiting(_) = self.phase {
-            self.patience.ended();
+            self.patience.ends();
             self.phase = Phase::Moving;
         }
     }
@@ -182,7 +180,7 @@ impl Transfer {
     /// The destination still takes no byte, but it has moved on with those that it had accepted: it has not stalled.
     pub fn handle_movement(&mut self, now: u64) {
         if let Phase::Waiting(_) = self.phase {
-            self.patience.moved_on(now);
+            self.patience.starts(now);
         }
     }
 

@@ -99,6 +99,7 @@ const RATES: [u64; 9] = [
 ];
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of thousands of steps")]
 fn late_wake_ups_cost_nothing() {
     for per_second in RATES {
         for burst in [1, per_second.div_ceil(10), per_second * 3] {
@@ -162,6 +163,7 @@ fn the_first_burst_goes_at_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of thousands of steps")]
 fn fifty_wake_ups_a_second_do() {
     let rate = Rate {
         per_second: 10_000_000,
@@ -173,6 +175,7 @@ fn fifty_wake_ups_a_second_do() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of thousands of steps")]
 fn what_many_short_attempts_round_is_not_lost() {
     let rate = Rate {
         per_second: 3_333_333_333,

@@ -17,8 +17,7 @@ const COUNTS: [Option<u64>; 6] = [None, Some(0), Some(1), Some(2), Some(3), Some
 const QUANTA: [u64; 3] = [1, 2, 3];
 /// The beginning of a file, its middle, and so near its largest offset that the range does or does not fit.
 const STARTS: [u64; 6] = [0, 7, MAX_OFFSET - 4, MAX_OFFSET - 2, MAX_OFFSET, u64::MAX];
-const LADDERS: [&[Method]; 6] = [
-    &[Method::Sendfile],
+const LADDERS: [&[Method]; 5] = [
     &[Method::Copy],
     &[Method::Sendfile, Method::Copy],
     &[Method::CopyFileRange, Method::Sendfile, Method::Copy],
@@ -168,17 +167,17 @@ fn every_history_of_six_events_keeps_the_account() {
     assert_floors(
         &seen,
         &[
-            ("states", 319_000),
-            ("events", 4_130_000),
-            ("histories", 146_000_000_000),
-            ("waits", 35_000),
-            ("attempts", 54_000),
+            ("states", 297_000),
+            ("events", 3_770_000),
+            ("histories", 121_000_000_000),
+            ("waits", 33_000),
+            ("attempts", 51_000),
             ("fallbacks", 199_000),
-            ("done", 28_000),
-            ("truncated", 23_000),
-            ("refused", 47_000),
-            ("failed", 90_000),
-            ("aborted", 40_000),
+            ("done", 26_700),
+            ("truncated", 22_000),
+            ("refused", 41_000),
+            ("failed", 83_000),
+            ("aborted", 38_000),
         ],
     );
 }
@@ -208,7 +207,7 @@ fn plans_with_everything() -> Vec<Plan> {
 
 /// Histories in which time passes: limits, stalls, and peers that are asked.
 fn plans_with_a_clock() -> Vec<Plan> {
-    let rates = [(1, 1), (100, 1), (1_000_000_000_000, 1)];
+    let rates = [(1, 1), (1_000_000_000_000, 1)];
     let rates = rates.map(|(per_second, burst)| Rate { per_second, burst });
     let rates = rates.into_iter().map(Some).chain([None]);
     let mut plans = Vec::new();
@@ -271,21 +270,21 @@ fn every_history_in_which_time_passes_keeps_the_account() {
     assert_floors(
         &seen,
         &[
-            ("states", 295_000),
-            ("events", 1_660_000),
-            ("waits", 45_000),
-            ("pauses", 17_000),
-            ("attempts", 51_000),
-            ("drains", 5_100),
-            ("writes", 11_800),
-            ("questions", 13_900),
-            ("fallbacks", 154_000),
-            ("done", 12_000),
-            ("truncated", 21_000),
-            ("refused", 22_000),
-            ("failed", 60_000),
-            ("aborted", 29_000),
-            ("stalled", 4_800),
+            ("states", 218_000),
+            ("events", 1_280_000),
+            ("waits", 34_000),
+            ("pauses", 13_600),
+            ("attempts", 36_000),
+            ("drains", 3_300),
+            ("writes", 9_100),
+            ("questions", 9_400),
+            ("fallbacks", 118_000),
+            ("done", 7_200),
+            ("truncated", 15_800),
+            ("refused", 17_500),
+            ("failed", 45_800),
+            ("aborted", 22_200),
+            ("stalled", 3_700),
         ],
     );
 }

@@ -61,25 +61,23 @@ impl Transfer {
         }
         if self.is_complete() {
             // Whatever came with the last byte, everything is in the kernel.
-            return if self.acknowledged {
-                self.confirm(now)
-            } else {
-                Phase::Finished(End::Done)
-            };
+            if !self.acknowledged {
+                return Phase::Finished(End::Done);
+            }
+            self.patience.starts(now);
+            return Phase::Confirming(Inquiry::new(now));
         }
         match ended {
             Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Phase::Moving,
-            Ended::WouldBlock => Phase::Waiting(Readiness::Writable),
+            Ended::WouldBlock => {
+                self.patience.starts(now);
+                Phase::Waiting(Readiness::Writable)
+            }
             Ended::Refused(_) if self.range_is_done() => Phase::Moving, // no method is needed any more
             Ended::Refused(errno) if self.ladder.refuse(errno) => Phase::Moving,
             Ended::Refused(errno) => Phase::Finished(End::Refused(errno)),
             Ended::Failed(errno) => Phase::Finished(End::Failed(errno)),
         }
-    }
-
-    fn confirm(&mut self, now: u64) -> Phase {
-        self.patience.moved_on(now);
-        Phase::Confirming(Inquiry::new(now))
     }
 }
 
