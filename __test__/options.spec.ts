@@ -35,7 +35,7 @@ const tables: Record<string, readonly [Wrong, readonly string[]][]> = {
       {
         code: 'ERR_INVALID_ARG_VALUE',
         name: 'options.method',
-        expected: "must be one of: 'auto', 'sendfile', 'copy'",
+        expected: "must be one of: 'auto', 'sendfile', 'splice', 'copy_file_range', 'copy'",
       },
       NO_METHODS,
     ],

@@ -50,9 +50,13 @@ export interface Hook {
 export interface Place {
   /** The socket's number, valid in this tick; -1 where there is none. */
   readonly fd: number
+  /** Whether that is a TCP socket; else it may be anything that libuv calls a pipe. */
+  readonly isTcp: boolean
   readonly hook: Hook
   /** Ends the connection without another byte. */
   destroy(): void
+  /** What the socket has been given and not passed on, in bytes. */
+  readonly outstanding: number
   /** The socket's idle timer starts again: bytes have moved. */
   refreshIdleTimer(): void
   /** The socket's idle timeout in ms, 0 for none. */

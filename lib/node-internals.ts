@@ -18,6 +18,8 @@ import {
 
 interface Handle {
   readonly fd?: number
+  /** Bytes that libuv has not written yet. */
+  readonly writeQueueSize?: number
 }
 
 interface PrivateSocket extends net.Socket {
@@ -66,6 +68,18 @@ export function handleName(socket: net.Socket): string | undefined {
 /** The socket's number in this tick, or -1. */
 export function handleFd(socket: net.Socket): number {
   return (socket as PrivateSocket)._handle?.fd ?? -1
+}
+
+/**
+ * What a stream has been given and not passed on, in bytes: its own queue, and under a socket that of libuv, which falls
+ * while a large write is under way.
+ */
+export function outstanding(stream: object): number {
+  const { writableLength, socket } = stream as { writableLength?: unknown; socket?: unknown }
+  const queued = typeof writableLength === 'number' ? writableLength : 0
+  const under = stream instanceof http.OutgoingMessage ? socket : stream
+  if (!(under instanceof net.Socket)) return queued
+  return queued + ((under as PrivateSocket)._handle?.writeQueueSize ?? 0)
 }
 
 /** Set on TLS sockets of every kind. */
@@ -204,6 +218,14 @@ class SocketPlace implements Place {
 
   get fd(): number {
     return handleFd(this.#socket)
+  }
+
+  get isTcp(): boolean {
+    return handleName(this.#socket) === 'TCP'
+  }
+
+  get outstanding(): number {
+    return outstanding(this.#socket)
   }
 
   get hook(): Hook {

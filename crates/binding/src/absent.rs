@@ -14,7 +14,7 @@ const ENOSYS: i32 = 38;
 pub type Status = [f64; 5];
 
 /// See `Environment::adopt_destination`.
-pub type DestinationStatus = [f64; 6];
+pub type DestinationStatus = [f64; 5];
 
 pub fn kernel() -> String {
     "wasi".to_owned()

@@ -27,7 +27,7 @@ impl Environment {
     }
 
     /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets kind, size, device, inode,
-    /// position (-1 where there is none), and 1 if it can be written to, plus 2 if it appends (fcntl(2), F_GETFL).
+    /// and 1 if it can be written to, plus 2 if it appends (fcntl(2), F_GETFL).
     #[napi]
     pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
         answer(self.link().adopt_destination(fd), status)

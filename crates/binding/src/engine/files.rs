@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
-use sendfile64_core::{Errno, Kind};
+use sendfile64_core::Kind;
 use sendfile64_engine::Destination;
 use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found};
 
@@ -16,8 +16,8 @@ pub(super) const CLOSED: i32 = 9;
 /// Kind, size, device, inode, filesystem: see `Environment::open_cached`.
 pub type Status = [f64; 5];
 
-/// Kind, size, device, inode, position, and flags: see `Environment::adopt_destination`.
-pub type DestinationStatus = [f64; 6];
+/// Kind, size, device, inode and flags: see `Environment::adopt_destination`.
+pub type DestinationStatus = [f64; 5];
 
 /// A file that transfers read from, shared with them.
 #[derive(Clone)]
@@ -49,6 +49,16 @@ impl Files {
 
     pub(super) fn source(&self, number: i32) -> Result<Source, i32> {
         lock(&self.sources).get(&number).cloned().ok_or(CLOSED)
+    }
+
+    /// The file position of a source or a destination.
+    pub(super) fn position(&self, number: i32) -> Result<u64, i32> {
+        let position = |fd| descriptor::position(fd).map_err(super::code);
+        if let Ok(source) = self.source(number) {
+            return position(source.fd.as_fd());
+        }
+        let destinations = lock(&self.destinations);
+        position(destinations.get(&number).ok_or(CLOSED)?.as_fd())
     }
 
     /// Lets go of a source or a destination that no transfer has taken.
@@ -113,16 +123,11 @@ fn status(fd: BorrowedFd<'_>) -> Result<(Kind, Status), i32> {
 fn destination_status(fd: BorrowedFd<'_>) -> Result<DestinationStatus, i32> {
     let status = descriptor::status(fd).map_err(super::code)?;
     let flags = descriptor::flags(fd).map_err(super::code)?;
-    let position = match descriptor::position(fd) {
-        Ok(position) => position as f64,
-        Err(Errno(_)) => -1.0,
-    };
     Ok([
         kind_code(status.kind),
         status.size as f64,
         status.device as f64,
         status.inode as f64,
-        position,
         f64::from(u8::from(flags.writable) + 2 * u8::from(flags.append)),
     ])
 }

@@ -128,7 +128,7 @@ impl Link {
     }
 
     pub fn position(&self, file: i32) -> Result<u64, i32> {
-        descriptor::position(self.files.source(file)?.fd.as_fd()).map_err(code)
+        self.files.position(file)
     }
 
     pub fn set_position(&self, file: i32, offset: u64) -> Result<(), i32> {
