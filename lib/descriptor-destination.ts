@@ -5,7 +5,7 @@ import net from 'node:net'
 import { constants } from 'node:os'
 import tty from 'node:tty'
 
-import { badDestination, systemError, unsupported } from './errors.ts'
+import { badDestination, foreignError, systemError, unsupported } from './errors.ts'
 import { type Adopted, closeNatively, duplicateToSendTo, KIND, positionOf } from './native-file.ts'
 import { outstanding } from './node-internals.ts'
 import type { Bytes } from './option-values.ts'
@@ -41,7 +41,7 @@ export class DescriptorDestination {
     const adopted = opensSources ? duplicateToSendTo(number) : undefined
     if (typeof adopted === 'number') throw systemError(adopted, 'fcntl')
     this.#adopted = adopted
-    this.#stats = adopted === undefined ? fs.fstatSync(number) : undefined
+    this.#stats = adopted === undefined ? statusOf(number) : undefined
     this.fd = adopted?.fd ?? number
     this.kind = adopted?.kind ?? kindOf(number, this.#stats)
     const problem = problemOf(this.kind, adopted?.writable ?? true)
@@ -78,6 +78,14 @@ export class DescriptorDestination {
   release(): void {
     this.#writer?.close()
     if (this.#adopted !== undefined) closeNatively(this.#adopted.fd)
+  }
+}
+
+function statusOf(fd: number): fs.Stats {
+  try {
+    return fs.fstatSync(fd)
+  } catch (error) {
+    throw foreignError(error, { bytesSent: 0, offset: 0 })
   }
 }
 
@@ -125,7 +133,7 @@ interface Writer {
 function writerTo(fd: number, kind: number): Writer {
   if (kind === fifo || kind === terminal) return new StreamWriter(fd, kind === terminal)
   if (kind === streamSocket) {
-    throw unsupported('A socket descriptor needs the addon: see support(). Send to its net.Socket instead')
+    throw unsupported('Only the kernel can send to a socket descriptor here. Send to its net.Socket instead')
   }
   return new FileWriter(fd)
 }

@@ -41,6 +41,8 @@ export interface Hook {
   readonly protocol: number
   /** Bytes of ours that `bytesWritten` counts. */
   dispatched: number
+  /** How often bytes of ours have been seen to move. */
+  moves: number
   running: Running | undefined
   /** While transfers need the socket to stay in these hands. */
   guard: Guard | undefined

@@ -82,6 +82,13 @@ export function outstanding(stream: object): number {
   return queued + ((under as PrivateSocket)._handle?.writeQueueSize ?? 0)
 }
 
+/** What a socket is busy with: a write of libuv's or a transfer. It changes as bytes go; `undefined` while it is idle. */
+export function underway(socket: net.Socket): string | undefined {
+  const { _handle: handle, [KEY]: hook } = socket as PrivateSocket
+  const queued = handle?.writeQueueSize ?? 0
+  return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${hook?.moves ?? 0}`
+}
+
 /** Set on TLS sockets of every kind. */
 export function isEncrypted(socket: net.Socket): boolean {
   return (socket as PrivateSocket).encrypted === true
@@ -102,6 +109,7 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   const hook: OwnHook = {
     protocol: PROTOCOL,
     dispatched: 0,
+    moves: 0,
     running: undefined,
     guard: undefined,
     inner:

@@ -139,7 +139,10 @@ export class FileSegment implements Segment, Running, kernel.Listener {
   }
 
   progress(bytesSent: number, method: number): void {
-    this.#place?.refreshIdleTimer()
+    if (this.#place !== undefined) {
+      this.#place.hook.moves += 1
+      this.#place.refreshIdleTimer()
+    }
     if (this.#request.onProgress === undefined) return
     this.#resource?.runInAsyncScope(() => this.#owner.progress?.(bytesSent, METHODS[method] ?? 'copy'))
   }

@@ -19,7 +19,7 @@ import { aborted, badDestination, isConsequence, unsupported } from './errors.ts
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
-import { guardSocket, outstanding, unguardSocket } from './node-internals.ts'
+import { guardSocket, underway, unguardSocket } from './node-internals.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { choose, debug } from './preference.ts'
@@ -186,8 +186,9 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     if (!segment.isWaiting || this.#settlement.isSettled) return
     const { stallTimeout } = this.#request
     if (stallTimeout > 0) {
-      const queued = (): number => outstanding(this.#connection ?? this.#destination) - segment.length
-      this.#stallWatch = new StallWatch(queued, stallTimeout, () => segment.cancel(END.stalled))
+      const connection = this.#connection ?? connectionOf(this.#destination)
+      const before = (): string | undefined => (connection === undefined ? undefined : underway(connection))
+      this.#stallWatch = new StallWatch(before, stallTimeout, () => segment.cancel(END.stalled))
     }
     this.#guarded = connectionOf(this.#destination)
     if (this.#guarded !== undefined) guardSocket(this.#guarded)

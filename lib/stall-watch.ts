@@ -3,16 +3,19 @@
 /** How often it is looked at within the timeout: so much later, at most, is a stall noticed. */
 const LOOKS = 4
 
+/** What is on its way; anything that changes as it moves, and `undefined` while there is nothing. */
+export type Underway = () => string | undefined
+
 export class StallWatch {
-  readonly #outstanding: () => number
+  readonly #underway: Underway
   readonly #timer: NodeJS.Timeout
-  #before: number
+  #before: string | undefined
   #since = performance.now()
 
-  /** `outstanding`: what the destination has been given and not passed on; it stalls while that stays the same. */
-  constructor(outstanding: () => number, timeout: number, stalled: () => void) {
-    this.#outstanding = outstanding
-    this.#before = outstanding()
+  /** Calls `stalled`, perhaps more than once, when what is under way has stayed the same for `timeout` milliseconds. */
+  constructor(underway: Underway, timeout: number, stalled: () => void) {
+    this.#underway = underway
+    this.#before = underway()
     this.#timer = setInterval(() => {
       if (this.#moves()) this.#since = performance.now()
       else if (performance.now() - this.#since >= timeout) stalled()
@@ -26,7 +29,7 @@ export class StallWatch {
   /** Without anything on its way it is not the destination that is waited for. */
   #moves(): boolean {
     const before = this.#before
-    this.#before = this.#outstanding()
-    return this.#before === 0 || this.#before !== before
+    this.#before = this.#underway()
+    return this.#before === undefined || this.#before !== before
   }
 }

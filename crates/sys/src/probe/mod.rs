@@ -79,11 +79,6 @@ pub fn probe(feature: Feature) -> Availability {
     availability(feature)
 }
 
-/// [`probe`] of [`Feature::Sendfile`].
-pub fn probe_sendfile() -> Availability {
-    probe(Feature::Sendfile)
-}
-
 /// The errno that said that `feature` is unavailable; ENOSYS where [`forbid`] did. `None` while nothing has said so.
 /// Makes no call.
 pub fn answer(feature: Feature) -> Option<Errno> {

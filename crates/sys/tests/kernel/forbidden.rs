@@ -14,7 +14,7 @@ use sendfile64_sys::copy_file_range::copy_file_range;
 use sendfile64_sys::open::{open, open_cached};
 use sendfile64_sys::page_cache::{Residency, residency};
 use sendfile64_sys::probe::Availability::{Available, NotProbed, Unavailable};
-use sendfile64_sys::probe::{Feature, answer, availability, forbid, probe, probe_sendfile};
+use sendfile64_sys::probe::{Feature, answer, availability, forbid, probe};
 use sendfile64_sys::sendfile::{sendfile, sendfile_once};
 use sendfile64_sys::splice::splice;
 
@@ -39,7 +39,7 @@ fn nothing_is_probed_before_it_is_needed() {
             assert_eq!(availability(feature), NotProbed, "{feature:?}");
             assert_eq!(answer(feature), None, "{feature:?}");
         }
-        assert_eq!(probe_sendfile(), Available);
+        assert_eq!(probe(Feature::Sendfile), Available);
         assert_eq!(availability(Feature::Sendfile), Available);
         for feature in [Feature::Sendfile, Feature::Splice, Feature::CopyFileRange] {
             assert_eq!(probe(feature), Available, "{feature:?}");
@@ -96,7 +96,7 @@ fn a_forbidden_sendfile_refuses_without_a_call() {
                     sendfile_once(ours.as_raw_fd(), source.as_raw_fd(), Some(4), 6),
                     Err(ENOSYS)
                 );
-                assert_eq!(probe_sendfile(), Unavailable);
+                assert_eq!(probe(Feature::Sendfile), Unavailable);
                 drop(ours);
                 let mut bytes = Vec::new();
                 theirs.read_to_end(&mut bytes).expect("read");

@@ -15,7 +15,7 @@ use sendfile64_sys::copy_file_range::copy_file_range;
 use sendfile64_sys::open::{open, open_cached};
 use sendfile64_sys::page_cache::{Residency, residency};
 use sendfile64_sys::probe::Availability::{Available, Unavailable};
-use sendfile64_sys::probe::{Feature, answer, availability, probe, probe_sendfile};
+use sendfile64_sys::probe::{Feature, answer, availability, probe};
 use sendfile64_sys::sendfile::sendfile;
 use sendfile64_sys::splice::splice;
 
@@ -106,7 +106,7 @@ fn a_denied_sendfile_is_found_out_by_a_probe() {
         "sandbox::a_denied_sendfile_is_found_out_by_a_probe",
         libc::SYS_sendfile,
         |errno| {
-            assert_eq!(probe_sendfile(), Unavailable);
+            assert_eq!(probe(Feature::Sendfile), Unavailable);
             let (ours, _theirs) = tcp();
             assert_eq!(
                 sendfile(
