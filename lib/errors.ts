@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   ERR_SENDFILE_UNSUPPORTED: 'No method can do this pair of source and destination',
 } as const
 
+/** The codes that are ours. */
 export type SendfileErrorCode = keyof typeof ERROR_CODES
 
 /** How far a transfer had come when it failed. */
@@ -37,6 +38,7 @@ interface Details {
  * A transfer that failed after its arguments were found good. Match on `code`.
  */
 export class SendfileError extends Error {
+  /** `'AbortError'` with the code ABORT_ERR, as everywhere in Node. */
   override readonly name: string = 'SendfileError'
   /** One of `ERR_SENDFILE_*`, `ABORT_ERR`, or the kernel's answer: `EPIPE`, `ECONNRESET`, `EIO`, … */
   readonly code: string
