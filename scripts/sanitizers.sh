@@ -50,7 +50,7 @@ tsan() {
 
 # The runtime as a shared library, to be there before Node's own allocator; rustc only ships it as an archive.
 find_runtime() {
-  find /usr/lib/llvm-*/lib/clang /usr/lib/clang -name "libclang_rt.asan-${host%%-*}.so" 2>/dev/null | sort -V | tail -n 1
+  find /usr/lib -path '*/clang/*' -name "libclang_rt.asan-${host%%-*}.so" 2>/dev/null | sort -V | tail -n 1
 }
 
 install_runtime() {
