@@ -16,7 +16,11 @@ while (($#)); do
   case $1 in
     --seconds) seconds=${2:-} ;;
     --target) name=${2:-} ;;
-    --minimise) minimise=1 && set -- "$1" "$@" ;;
+    --minimise)
+      minimise=1
+      shift
+      continue
+      ;;
     *) die "unknown argument '$1': usage: fuzz [--seconds N] [--target NAME] [--minimise]" ;;
   esac
   shift 2 || die "$1 needs a value"
@@ -40,7 +44,7 @@ fuzz=(env RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$name")
 if [ -n "$minimise" ]; then
   smallest=$(mktemp -d)
   trap 'rm -rf "$smallest"' EXIT
-  "${fuzz[@]}" "$smallest" "$corpus" "$found" -- -merge=1
+  "${fuzz[@]}" "$smallest" "$corpus" "$found" -- -set_cover_merge=1 -max_len=512
   rm -rf "$corpus" && cp -r "$smallest" "$corpus" && chmod 755 "$corpus"
   exit
 fi
