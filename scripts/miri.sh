@@ -13,8 +13,12 @@ die() {
 
 command -v rustup >/dev/null || die 'rustup is needed to install a nightly toolchain with Miri: https://rustup.rs'
 if ! cargo "+$toolchain" miri --version >/dev/null 2>&1; then
-  rustup -q toolchain install "$toolchain" --profile minimal --component miri,rust-src ||
-    die "the toolchain '$toolchain' has no Miri here: name one that has with MIRI_TOOLCHAIN=nightly-YYYY-MM-DD"
+  # An installed toolchain stays the version that it is
+  if rustup run "$toolchain" rustc --version >/dev/null 2>&1; then
+    rustup -q component add --toolchain "$toolchain" miri rust-src
+  else
+    rustup -q toolchain install "$toolchain" --profile minimal --component miri,rust-src
+  fi || die "'$toolchain' has no Miri for this machine: name one that has, as in MIRI_TOOLCHAIN=nightly-YYYY-MM-DD"
 fi
 
 # An interpreted step takes a thousand times as long as a compiled one: fewer histories, the same kinds.

@@ -54,11 +54,15 @@ find_runtime() {
 }
 
 install_runtime() {
-  local package
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "install clang's compiler-rt (Debian: libclang-rt-19-dev)"
-  apt-get -o DPkg::Lock::Timeout=120 update -qq
+  local package root=()
+  [ "$(id -u)" = 0 ] || root=(sudo -n)
+  if ! command -v apt-get >/dev/null || ! "${root[@]}" true; then
+    die "install clang's compiler-rt first (Debian, Ubuntu: libclang-rt-19-dev)"
+  fi
+  "${root[@]}" apt-get -o DPkg::Lock::Timeout=120 update -qq
   package=$(apt-cache pkgnames libclang-rt- | grep -E '^libclang-rt-[0-9]+-dev$' | sort -V | tail -n 1)
-  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -qq -y --no-install-recommends "$package" >/dev/null
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -qq -y \
+    --no-install-recommends "$package" >/dev/null
 }
 
 addon() {
@@ -68,6 +72,10 @@ addon() {
     install_runtime
     runtime=$(find_runtime)
     [ -n "$runtime" ] || die 'no libclang_rt.asan-*.so found'
+  fi
+  # The generated loader, and the ordinary addon that it looks for before ours takes its place
+  if ! compgen -G 'sendfile64.*.node' >/dev/null || [ ! -f binding.cjs ]; then
+    env -u RUSTC_BOOTSTRAP npm run --silent build:native
   fi
   RUSTFLAGS='-Zsanitizer=address' CARGO_TARGET_DIR=$folder cargo build --package sendfile64-binding --target "$host"
   library=$folder/sendfile64.node
