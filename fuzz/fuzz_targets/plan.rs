@@ -9,7 +9,7 @@ mod account;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use sendfile64_core::{Ended, Errno, MAX_OFFSET, Method, Op, Outcome, Transfer};
+use sendfile64_core::{Ended, Errno, MAX_OFFSET, Method, Op, Outcome, Rate, Transfer};
 
 use account::{Account, Event, Plan};
 
@@ -19,8 +19,23 @@ struct History {
     count: Option<Figure>,
     quantum: Figure,
     first: Choice,
-    second: Option<Choice>,
+    others: Vec<Choice>,
+    headers: Part,
+    trailers: Part,
+    through_pipe: bool,
+    acknowledged: bool,
+    rate: Option<(Figure, Figure)>,
+    stall_timeout: Option<Figure>,
+    opened: u32,
     steps: Vec<Step>,
+}
+
+/// Headers or trailers: mostly none or few bytes.
+#[derive(Arbitrary, Debug)]
+enum Part {
+    None,
+    Small(u8),
+    Any(u64),
 }
 
 /// A byte figure. Plain numbers would hardly ever come near a border.
@@ -35,6 +50,8 @@ enum Figure {
 #[derive(Arbitrary, Debug)]
 enum Choice {
     Sendfile,
+    Splice,
+    CopyFileRange,
     Copy,
 }
 
@@ -43,7 +60,15 @@ enum Step {
     /// The bytes are a share of what was asked for.
     Outcome(Share, End),
     Ready,
+    Movement,
+    Unacknowledged(Figure),
+    /// Nanoseconds, or microseconds: a history is shorter than the clock is long.
+    Pass(u32),
+    PassLong(u32),
+    /// Time passes until what is waited for.
+    PassTheWait,
     Abort,
+    Fail(i32),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -81,9 +106,29 @@ impl History {
             count: self.count.as_ref().map(Figure::value),
             quantum: self.quantum.value(),
             methods: std::iter::once(&self.first)
-                .chain(&self.second)
+                .chain(self.others.iter().take(5))
                 .map(Choice::method)
                 .collect(),
+            headers: self.headers.bytes(),
+            trailers: self.trailers.bytes(),
+            through_pipe: self.through_pipe,
+            rate: self.rate.as_ref().map(|(per_second, burst)| Rate {
+                per_second: per_second.value(),
+                burst: burst.value(),
+            }),
+            stall_timeout: self.stall_timeout.as_ref().map(Figure::value),
+            acknowledged: self.acknowledged,
+            opened: self.opened.into(),
+        }
+    }
+}
+
+impl Part {
+    fn bytes(&self) -> u64 {
+        match *self {
+            Self::None => 0,
+            Self::Small(bytes) => bytes.into(),
+            Self::Any(bytes) => bytes,
         }
     }
 }
@@ -92,18 +137,27 @@ impl Choice {
     fn method(&self) -> Method {
         match self {
             Self::Sendfile => Method::Sendfile,
+            Self::Splice => Method::Splice,
+            Self::CopyFileRange => Method::CopyFileRange,
             Self::Copy => Method::Copy,
         }
     }
 }
 
 impl Step {
-    fn event(&self, transfer: &Transfer) -> Event {
+    fn event(&self, transfer: &Transfer, now: u64) -> Event {
+        let op = transfer.poll_op(now);
         match self {
             Self::Ready => Event::Ready,
+            Self::Movement => Event::Movement,
+            Self::Unacknowledged(owed) => Event::Unacknowledged(owed.value()),
+            Self::Pass(nanoseconds) => Event::Pass((*nanoseconds).into()),
+            Self::PassLong(microseconds) => Event::Pass(u64::from(*microseconds) * 1000),
+            Self::PassTheWait => Event::Pass(wait(op, now)),
             Self::Abort => Event::Abort,
+            Self::Fail(errno) => Event::Fail(Errno(*errno)),
             Self::Outcome(share, end) => Event::Outcome(Outcome {
-                bytes: share.of(asked(transfer.poll_op())),
+                bytes: share.of(asked(op)),
                 ended: end.ended(),
             }),
         }
@@ -113,9 +167,18 @@ impl Step {
 /// How many bytes an op wants moved; an outcome that nobody asked for may say anything.
 fn asked(op: Op) -> u64 {
     match op {
-        Op::Attempt { count, .. } => count,
-        Op::Wait(_) | Op::Finish(_) => u64::MAX,
+        Op::Attempt { count, .. } | Op::Drain { count, .. } | Op::Write { count, .. } => count,
+        Op::Confirm | Op::Wait(_) | Op::Finish(_) => u64::MAX,
     }
+}
+
+/// How long an op waits, unless that is longer than a history lasts.
+fn wait(op: Op, now: u64) -> u64 {
+    let until = match op {
+        Op::Wait(wait) => wait.until.unwrap_or(now),
+        _ => now,
+    };
+    until.saturating_sub(now).min(1 << 40)
 }
 
 impl Share {
@@ -144,7 +207,7 @@ impl End {
 fuzz_target!(|history: History| {
     let (mut account, mut transfer) = Account::open(history.plan());
     for step in &history.steps {
-        let event = step.event(&transfer);
+        let event = step.event(&transfer, account.now());
         account.report(&mut transfer, event);
     }
 });
