@@ -23,6 +23,8 @@ esac
 
 # -Zsanitizer is not stable; the pinned compiler takes it all the same, so no second toolchain is needed.
 export RUSTC_BOOTSTRAP=1
+# Tests have more patience: see PATIENCE in crates/engine/tests.
+export SENDFILE64_SANITIZER=1
 
 # Runs cargo test on crates/ and insists that tests ran: a filter that matches nothing must not pass.
 test_crates() { # SANITIZER CARGO-ARGUMENTS...
