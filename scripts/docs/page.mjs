@@ -6,10 +6,12 @@ import { Comment, Undocumented } from './comment.mjs'
 import { codeBlock, here, linkHeadings, section, slug, table } from './markdown.mjs'
 import { Signatures } from './signatures.mjs'
 
+/** A name that is several things has the first of these headings. */
 const KINDS = [
-  ['Functions', ts.SymbolFlags.Function],
-  ['Classes', ts.SymbolFlags.Class | ts.SymbolFlags.Variable],
-  ['Types', ts.SymbolFlags.Interface | ts.SymbolFlags.TypeAlias],
+  ['Functions', ({ symbol }) => symbol.flags & ts.SymbolFlags.Function],
+  ['Classes', (one, signatures) => one.symbol.flags & ts.SymbolFlags.Class || signatures.constructs(one)],
+  ['Constants', ({ symbol }) => symbol.flags & ts.SymbolFlags.Variable],
+  ['Types', ({ symbol }) => symbol.flags & (ts.SymbolFlags.Interface | ts.SymbolFlags.TypeAlias)],
 ]
 
 export class Page {
@@ -39,15 +41,11 @@ export class Page {
   #entry(entry) {
     const about = this.#moduleComment(entry)
     const found = this.#exports.of(entry)
-    const kinds = KINDS.map(([title, flags]) => [title, found.filter(({ symbol }) => symbol.flags & flags)])
-    const placed = new Set()
-    const sections = kinds.flatMap(([, exports]) => {
-      const fresh = exports.filter((one) => !placed.has(one))
-      for (const one of fresh) placed.add(one)
-      return fresh.flatMap((one) => this.#export(one))
-    })
-    const lost = found.filter((one) => !placed.has(one))
-    if (lost.length > 0) throw new Undocumented(`${lost[0].name}: no way to document a thing of this kind`)
+    const kindOf = (one) => KINDS.find(([, is]) => is(one, this.#signatures))
+    const lost = found.find((one) => kindOf(one) === undefined)
+    if (lost !== undefined) throw new Undocumented(`${lost.name}: no way to document a thing of this kind`)
+    const kinds = KINDS.map((kind) => [kind[0], found.filter((one) => kindOf(one) === kind)])
+    const sections = kinds.flatMap(([, exports]) => exports.flatMap((one) => this.#export(one)))
     const overview = kinds
       .filter(([, exports]) => exports.length > 0)
       .map(([title, exports]) => `- ${title}: ${exports.map(({ name }) => `[\`${name}\`](${here(name)})`).join(', ')}`)
@@ -57,11 +55,10 @@ export class Page {
   /** The comment at the top of the entry's file: there is no declaration that it belongs to. */
   #moduleComment({ source, specifier }) {
     const [first] = source.statements
-    const docs = first === undefined ? [] : ts.getJSDocCommentsAndTags(first).filter(ts.isJSDoc)
-    const said = docs.map(({ comment }) => ts.getTextOfJSDocComment(comment)).find(Boolean)
-    if (said === undefined)
+    const said = first === undefined ? '' : this.#comment(first).text
+    if (said === '')
       throw new Undocumented(`${relative('.', source.fileName)} (${specifier}) has no doc comment at its top`)
-    return said.replaceAll(/(?<!\n)\n(?!\n)/g, ' ')
+    return said
   }
 
   #export(one) {
@@ -164,7 +161,7 @@ export class Page {
       const [fallback] = comment.tags('default')
       const code = /^(?:[\d.]+|true|false|null|'[^']*')$/
       const shown = fallback === undefined ? '' : fallback.text.replace(code, '`$&`')
-      const text = comment.text.replaceAll('\n\n', '<br>').replaceAll('\n', ' ')
+      const text = comment.text.replaceAll(/\n+/g, '<br>')
       return [`\`${name}${node.questionToken ? '?' : ''}\``, `\`${this.#signatures.field(node)}\``, shown, text]
     })
     const hasDefaults = rows.some(([, , fallback]) => fallback !== '')

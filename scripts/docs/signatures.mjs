@@ -21,7 +21,20 @@ export class Signatures {
     return `${head}(\n${parameters.map((one) => `  ${one},\n`).join('')}): ${result}`
   }
 
+  /** Whether a constant is a function that makes instances: a class without the keyword. */
+  constructs({ symbol }) {
+    const { checker } = this.#exports
+    const isConstant = symbol.flags & ts.SymbolFlags.Variable
+    return isConstant && checker.getTypeOfSymbol(symbol).getConstructSignatures().length > 0
+  }
+
+  /** What can be called is shown by its calls, everything else by its type. */
   variable(name, node) {
+    const type = this.#exports.checker.getTypeAtLocation(node)
+    const made = type.getConstructSignatures().map((signature) => [`new ${name}`, signature])
+    const called = type.getCallSignatures().map((signature) => [name, signature])
+    const lines = [...made, ...called].map(([head, { declaration }]) => this.call(head, declaration))
+    if (lines.length > 0) return lines.join('\n')
     return `const ${name}: ${node.type === undefined ? this.#print(node) : this.type(node.type)}`
   }
 
