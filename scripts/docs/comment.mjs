@@ -75,14 +75,13 @@ export class Comment {
   #part(part) {
     if (part.kind === ts.SyntaxKind.JSDocText) return part.text
     const name = part.name?.getText() ?? ''
-    const target = part.name && this.#exports.resolve(part.name)
-    const found = this.#exports.bySymbol.get(target) ?? this.#exports.byName.get(name)
+    const found = this.#exports.find(part.name)
     // {@link https://…} is parsed as a name `https` and the text `://…`
     if (found === undefined && part.text.startsWith('://')) return `<${name}${part.text.trim()}>`
     if (found === undefined)
       throw new Undocumented(`${this.#exports.place(this.#node)}: {@link ${name}} leads to nothing that is exported`)
     const shown = part.text.replace(/^\s*\|?\s*/, '').trim()
-    return `[${shown || `\`${found.name}\``}](${here(found.name)})`
+    return `[${shown || `\`${name}\``}](${here(found.name)})`
   }
 
   /** Codes are code, and ours lead to what errors.md says of them; `{TypeError}` in running text is code as well. */

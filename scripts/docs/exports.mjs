@@ -50,6 +50,15 @@ export class Exports {
     return symbol === undefined ? undefined : this.#origin(symbol)
   }
 
+  /** The export that the name of a {@link} means; of `SendfileOptions.signal`, the one that has this member. */
+  find(name) {
+    if (name === undefined) return undefined
+    if (!ts.isQualifiedName(name)) return this.bySymbol.get(this.resolve(name)) ?? this.byName.get(name.getText())
+    const owner = this.find(name.left)
+    const type = owner && this.checker.getDeclaredTypeOfSymbol(owner.symbol)
+    return type?.getProperty(name.right.text) === undefined ? undefined : owner
+  }
+
   /** Whether a symbol was declared here and not by Node or TypeScript. */
   isOurs(symbol) {
     const files = (symbol.declarations ?? []).map((node) => node.getSourceFile().fileName)

@@ -40,8 +40,13 @@ export class Signatures {
 
   /** The type of a property. That an optional one may be undefined goes without saying. */
   field(node) {
-    const text = node.type === undefined ? this.#print(node) : this.type(node.type)
-    return node.questionToken ? text.replace(/ \| undefined$/, '') : text
+    if (node.type === undefined) return this.#print(node)
+    const types = ts.isUnionTypeNode(node.type) ? node.type.types : [node.type]
+    const isUndefined = ({ kind }) => kind === ts.SyntaxKind.UndefinedKeyword
+    const said = node.questionToken ? types.filter((type) => !isUndefined(type)) : types
+    const [only] = said
+    if (said.length === 1) return this.type(ts.isParenthesizedTypeNode(only) ? only.type : only)
+    return said.map((type) => this.type(type)).join(' | ')
   }
 
   /** A type as it is written, but names that nobody can import are replaced by what they stand for. */
