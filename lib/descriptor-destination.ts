@@ -32,7 +32,7 @@ const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, da
 export class DescriptorDestination {
   readonly fd: number
   readonly kind: number
-  readonly #adopted: Adopted | undefined
+  #adopted: Adopted | undefined
   readonly #stats: fs.Stats | undefined
   #writer: Writer | undefined
 
@@ -74,7 +74,13 @@ export class DescriptorDestination {
     return this.#writer?.outstanding() ?? 0
   }
 
-  /** Lets go of what is ours; nothing happens to what `start` has taken. */
+  /** The number for `start`, which takes it, whatever it answers: once the transfer is over, it may be anybody's. */
+  take(): number {
+    this.#adopted = undefined
+    return this.fd
+  }
+
+  /** Lets go of what is ours still. */
   release(): void {
     this.#writer?.close()
     if (this.#adopted !== undefined) closeNatively(this.#adopted.fd)

@@ -107,7 +107,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     const { onProgress, progressInterval } = this.#request
     const command: kernel.Command = {
       target: TARGET.adopted,
-      fd: this.#destination.fd,
+      fd: this.#destination.take(),
       source,
       offset,
       count,

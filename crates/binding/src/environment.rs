@@ -128,7 +128,7 @@ impl Environment {
 
     /// Starts to move `count` bytes (null: until it ends) of `source` from `offset` to `destination`, which is what
     /// `target` says: 0 the number of a non-blocking TCP or unix socket, 1 the number of anything, each duplicated at
-    /// once, 2 what `adoptDestination` has returned, which is taken.
+    /// once, 2 what `adoptDestination` has returned, which is taken, also where there is an error.
     /// Returns its id; or the negative errno; or, where it needed no waiting, 0 with the figures of the event in
     /// `report`: bytesSent, end, errno, method, call, syscalls, wouldBlock. The event itself if there are fallbacks.
     /// `methods`: 0 auto, 1 to 4 only sendfile, splice, copy_file_range, copy, 5 to 8 these first. `quantum` in bytes.

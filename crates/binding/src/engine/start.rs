@@ -36,7 +36,7 @@ pub enum Target {
     Socket(i32),
     /// The number of anything, valid in this tick.
     Descriptor(i32),
-    /// What `adopt_destination` has returned; it is taken.
+    /// What `adopt_destination` has returned; it is taken, also where the start fails.
     Adopted(i32),
 }
 
@@ -44,6 +44,12 @@ pub enum Target {
 pub enum Started {
     Finished(EventRecord),
     Queued(u64),
+}
+
+/// A [`Target`] that has been looked up.
+enum Bound {
+    Socket(i32),
+    Own(Destination),
 }
 
 /// What of a transfer has been made ready.
@@ -67,12 +73,13 @@ impl Link {
             own_position,
             progress_ms,
         } = start;
+        let target = self.target(target)?; // first, so that it is taken whatever else there is to say
         let source = self.files.source(file)?;
         let surrounded = !headers.is_empty() || !trailers.is_empty();
         let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
         let choice = choice(methods);
         let prepared = match target {
-            Target::Socket(out_fd) => {
+            Bound::Socket(out_fd) => {
                 let mut pair = Pair::of_socket(borrow(out_fd), source.fd.as_fd());
                 pair.own_position = own_position;
                 pair.surround = surround.as_deref();
@@ -81,15 +88,7 @@ impl Link {
                     Err(finished) => return Ok(Started::Finished(finished)),
                 }
             }
-            Target::Descriptor(out_fd) => {
-                let fd = descriptor::duplicate(out_fd).map_err(code)?;
-                let destination = Destination::of(fd).map_err(code)?;
-                later(destination, &source, request, choice, surrounded)
-            }
-            Target::Adopted(number) => {
-                let destination = self.files.take_destination(number)?;
-                later(destination, &source, request, choice, surrounded)
-            }
+            Bound::Own(destination) => later(destination, &source, request, choice, surrounded),
         };
         let id = next_id();
         let command = Command {
@@ -114,6 +113,17 @@ impl Link {
             }
             sendfile64_engine::Started::Queued => Started::Queued(id),
         })
+    }
+
+    fn target(&self, target: Target) -> Result<Bound, i32> {
+        match target {
+            Target::Socket(out_fd) => Ok(Bound::Socket(out_fd)),
+            Target::Descriptor(out_fd) => {
+                let fd = descriptor::duplicate(out_fd).map_err(code)?;
+                Destination::of(fd).map(Bound::Own).map_err(code)
+            }
+            Target::Adopted(number) => self.files.take_destination(number).map(Bound::Own),
+        }
     }
 }
 
