@@ -83,7 +83,7 @@ impl Desk {
                 unreachable!("not in this model")
             }
         }
-        if let Some(end) = running.end() {
+        if let Some(end) = running.transfer.end() {
             let running = self.transfers.remove(self.key).expect("it was there");
             self.completions.push(running.complete(end).0);
             assert_eq!(
