@@ -207,6 +207,11 @@ impl Transfer {
         self.sent
     }
 
+    /// Bytes of the headers that the destination has accepted.
+    pub fn headers_sent(&self) -> u64 {
+        self.headers.sent
+    }
+
     /// The offset of the byte after the last one sent.
     pub fn next_offset(&self) -> u64 {
         self.start.saturating_add(self.sent)

@@ -79,9 +79,10 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Lets go what [`cork`](Self::cork) or MSG_MORE has held back, however the transfer has ended.
+    /// Lets go what [`cork`](Self::cork), MSG_MORE or SPLICE_F_MORE has held back, however the transfer has ended.
     pub fn uncork(self) {
-        if self.kind == Kind::Socket && self.surround.is_some() {
+        let spliced = self.pipe.is_some_and(|pipe| pipe.get().is_some());
+        if self.kind == Kind::Socket && (spliced || self.surround.is_some()) {
             let _no_tcp = tcp::cork(self.destination, false);
         }
     }

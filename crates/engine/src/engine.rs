@@ -83,8 +83,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// See [`StartError`]; the command's descriptors are released, and no byte has been moved. Where some have, the
-    /// same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells how many.
+    /// See [`StartError`]; the command's descriptors are released, and no byte has been moved, of the headers neither.
+    /// Where some have, the same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells how many.
     pub fn start(&self, command: Command) -> Result<Started, StartError> {
         let mut running = Box::new(Running::new(command));
         running.attempt_inline();
@@ -97,10 +97,15 @@ impl Engine {
                 shard.take_on(running);
                 Ok(Started::Queued)
             }
-            Err(error) if running.transfer.bytes_sent() == 0 => Err(error),
             Err(error) => {
+                let moved = running.transfer.headers_sent() + running.transfer.bytes_sent() > 0;
                 let end = running.fail(&error);
-                Ok(Started::Finished(Box::new(running.complete(end).0)))
+                let (completion, _) = running.complete(end);
+                if moved {
+                    Ok(Started::Finished(Box::new(completion)))
+                } else {
+                    Err(error)
+                }
             }
         }
     }

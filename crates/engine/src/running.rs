@@ -33,6 +33,8 @@ pub(crate) struct Running {
     pub(crate) timer: Option<u64>,
     syscalls: u64,
     call: Call,
+    /// What the destination held when the transfer last began to wait for it under a time limit.
+    held: Option<u64>,
     away: bool,
     writable_while_away: bool,
     residency_unknown: bool,
@@ -64,6 +66,7 @@ impl Running {
             timer: None,
             syscalls,
             call: Call::Sendfile,
+            held: None,
             away: false,
             writable_while_away: false,
             residency_unknown: false,
@@ -142,9 +145,36 @@ impl Running {
             return false;
         }
         let op = self.transfer.poll_op(clock::now());
+        self.held = None;
         self.transfer.handle_ready();
         let waited_for = Some(Readiness::Writable);
         matches!(op, Op::Wait(Wait { readiness, .. }) if readiness == waited_for)
+    }
+
+    /// Takes notice of a wait for the destination that will end in a stall.
+    pub(crate) fn begin_patience(&mut self) {
+        if self.held.is_none() {
+            self.held = self.holding();
+        }
+    }
+
+    /// A time that was waited for has come. A destination that accepts nothing because its reader is slow has not
+    /// stalled: a socket has room again only when a good part of its buffer is empty. So it is looked at once more in
+    /// each period, and a stall is noticed two periods after the last movement at the latest.
+    pub(crate) fn time_has_come(&mut self, now: u64) {
+        let before = self.held.take();
+        if before.is_some() {
+            self.held = self.holding();
+        }
+        match (before, self.held) {
+            (Some(before), Some(held)) if held < before => self.transfer.handle_movement(now),
+            _ => self.transfer.handle_time(now),
+        }
+    }
+
+    fn holding(&self) -> Option<u64> {
+        let pair = self.ends.pair();
+        descriptor::outstanding(pair.destination, pair.kind)
     }
 
     /// Asks what the peer has not acknowledged. Where nobody can tell, being queued has to do.

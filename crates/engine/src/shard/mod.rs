@@ -215,7 +215,7 @@ impl Shard {
                 continue;
             };
             running.timer = None;
-            running.transfer.handle_time(now);
+            running.time_has_come(now);
             self.go_on(key);
         }
     }

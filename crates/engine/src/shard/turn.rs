@@ -101,6 +101,9 @@ impl Shard {
                         }
                     }
                 }
+                if readiness.is_some() && until.is_some() {
+                    running.begin_patience();
+                }
                 until
             }
             Op::Finish(_) => None,

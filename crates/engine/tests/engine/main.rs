@@ -2,6 +2,7 @@
 //! of their own ([`scene::alone`]). They need Linux: its /proc, and its errno numbers.
 
 mod cold;
+mod cork;
 mod descriptors;
 mod endings;
 mod fallback;
@@ -9,5 +10,6 @@ mod inline;
 mod progress;
 mod readiness;
 mod scene;
+mod stall;
 mod threads;
 mod whole;

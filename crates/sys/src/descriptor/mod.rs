@@ -1,6 +1,7 @@
 //! Descriptors: what they are, whose they are, and where they stand.
 
 mod filesystem;
+mod outstanding;
 mod reopen;
 
 use std::io::IsTerminal;
@@ -13,6 +14,7 @@ use nix::libc;
 use nix::sys::socket::{Shutdown, SockType, getsockopt, shutdown, sockopt};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Whence, lseek};
+pub use outstanding::outstanding;
 pub use reopen::reopen_for_writing;
 use sendfile64_core::Errno;
 

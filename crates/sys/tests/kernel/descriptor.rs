@@ -14,7 +14,7 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
 use sendfile64_sys::descriptor::{
-    Flags, Kind, duplicate, flags, position, set_position, shutdown_both, status,
+    Flags, Kind, duplicate, flags, outstanding, position, set_position, shutdown_both, status,
 };
 
 use crate::fixture::{bounded, file, path, tcp};
@@ -200,5 +200,43 @@ fn a_shutdown_reaches_the_peer_though_another_descriptor_is_open() {
             Some(NixErrno::EPIPE as i32)
         );
         shutdown_both(file("no-socket", b"").as_fd()); // nothing to shut down, nothing to say
+    });
+}
+
+#[test]
+fn what_a_destination_holds_shrinks_as_its_reader_reads() {
+    use sendfile64_core::Kind as End;
+    bounded(|| {
+        let (unix, unix_peer) = UnixStream::pair().expect("socketpair");
+        let (pipe_reader, pipe) = std::io::pipe().expect("pipe");
+        let unix = (File::from(std::os::fd::OwnedFd::from(unix)), End::Socket);
+        let unix_peer = File::from(std::os::fd::OwnedFd::from(unix_peer));
+        let pipe = (File::from(std::os::fd::OwnedFd::from(pipe)), End::Pipe);
+        let pipe_reader = File::from(std::os::fd::OwnedFd::from(pipe_reader));
+        for ((mut writer, end), mut reader) in [(unix, unix_peer), (pipe, pipe_reader)] {
+            assert_eq!(outstanding(writer.as_fd(), end), Some(0));
+            writer.write_all(b"some").expect("write");
+            writer.write_all(b"thing").expect("write");
+            let full = outstanding(writer.as_fd(), end).expect("ioctl");
+            assert!(full >= 9, "{full}");
+            reader.read_exact(&mut [0; 8]).expect("read");
+            let less = outstanding(writer.as_fd(), end).expect("ioctl");
+            assert!(0 < less && less < full, "{less} of {full}");
+        }
+
+        // TCP counts what is not acknowledged, and the peer's kernel acknowledges what nobody has read.
+        let (mut sending, peer) = tcp();
+        sending.write_all(b"bytes").expect("write");
+        crate::fixture::until("everything is acknowledged", || {
+            outstanding(sending.as_fd(), End::Socket) == Some(0)
+        });
+        drop(peer);
+
+        let null = File::options().write(true).open("/dev/null").expect("open");
+        assert_eq!(outstanding(null.as_fd(), End::Device), None);
+        assert_eq!(
+            outstanding(file("outstanding", b"bytes").as_fd(), End::File),
+            None
+        );
     });
 }

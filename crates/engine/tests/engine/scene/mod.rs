@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use sendfile64_core::{DEFAULT_QUANTUM, Kind, Ladder, Method, Request, Transfer};
+use sendfile64_core::{DEFAULT_QUANTUM, Kind, Ladder, Method, Rate, Request, Transfer};
 use sendfile64_engine::{
-    Command, Completion, Config, Destination, Engine, Event, OwnerId, Sink, Started, TransferId,
-    now,
+    Choice, Command, Completion, Config, Destination, Engine, Event, OwnerId, Sink, Started,
+    Surround, TransferId, now,
 };
 
 pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
@@ -73,6 +73,13 @@ pub(crate) struct Plan {
     pub(crate) count: Option<u64>,
     pub(crate) quantum: u64,
     pub(crate) ladder: Ladder,
+    /// Overrides the ladder: what the product would use for this pair.
+    pub(crate) choice: Option<Choice>,
+    pub(crate) headers: &'static [u8],
+    pub(crate) trailers: &'static [u8],
+    pub(crate) rate: Option<Rate>,
+    pub(crate) stall_timeout: Option<Duration>,
+    pub(crate) acknowledged: bool,
     pub(crate) own_position: bool,
     pub(crate) progress_interval: Duration,
     pub(crate) owner: OwnerId,
@@ -85,6 +92,12 @@ impl Default for Plan {
             count: None,
             quantum: DEFAULT_QUANTUM,
             ladder: auto(),
+            choice: None,
+            headers: &[],
+            trailers: &[],
+            rate: None,
+            stall_timeout: None,
+            acknowledged: false,
             own_position: false,
             progress_interval: Duration::ZERO,
             owner: OwnerId(1),
@@ -108,36 +121,46 @@ impl Plan {
         source: &Arc<OwnedFd>,
         sink: Arc<dyn Sink>,
     ) -> Command {
-        let Self {
-            start,
-            count,
-            quantum,
-            ladder,
-            own_position,
-            progress_interval,
-            owner,
-        } = self;
         let duplicate = destination
             .as_fd()
             .try_clone_to_owned()
             .expect("a duplicate");
         let destination = Destination::of(duplicate).expect("a descriptor");
-        let request = Request {
-            quantum,
-            through_pipe: destination.kind() != Kind::Pipe,
-            ..Request::new(start, count, ladder)
+        let surrounded = !self.headers.is_empty() || !self.trailers.is_empty();
+        let (ladder, refused) = match self.choice {
+            Some(choice) => destination.ladder(Kind::File, choice, surrounded),
+            None => (self.ladder, None),
         };
-        let transfer = Transfer::new(request, now());
+        let request = Request {
+            quantum: self.quantum,
+            headers: self.headers.len() as u64,
+            trailers: self.trailers.len() as u64,
+            rate: self.rate,
+            stall_timeout: self.stall_timeout.map(|time| time.as_nanos() as u64),
+            acknowledged: self.acknowledged,
+            through_pipe: destination.kind() != Kind::Pipe,
+            ..Request::new(self.start, self.count, ladder)
+        };
+        let mut transfer = Transfer::new(request, now());
+        if let Some(errno) = refused {
+            transfer.refuse(errno);
+        }
+        let surround = surrounded.then(|| {
+            Box::new(Surround {
+                headers: self.headers.to_vec(),
+                trailers: self.trailers.to_vec(),
+            })
+        });
         Command {
             id,
-            owner,
+            owner: self.owner,
             destination,
             source: Arc::clone(source),
-            surround: None,
-            own_position,
+            surround,
+            own_position: self.own_position,
             transfer,
             syscalls: 0,
-            progress_interval,
+            progress_interval: self.progress_interval,
             sink,
         }
     }
