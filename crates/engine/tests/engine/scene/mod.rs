@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use sendfile64_core::{DEFAULT_QUANTUM, Kind, Ladder, Method, Rate, Request, Transfer};
+use sendfile64_core::{DEFAULT_QUANTUM, End, Kind, Ladder, Method, Rate, Request, Transfer};
 use sendfile64_engine::{
     Choice, Command, Completion, Config, Destination, Engine, Event, OwnerId, Sink, Started,
     Surround, TransferId, now,
@@ -31,6 +31,12 @@ pub(crate) const PATIENCE: Duration = match option_env!("SENDFILE64_SANITIZER") 
 };
 
 pub(crate) const MIB: usize = 1 << 20;
+
+/// An engine on which everything meets everything.
+pub(crate) const ONE_SHARD: Config = Config {
+    shards: 1,
+    cold_threads: 4,
+};
 
 /// Methods as the product chooses them.
 pub(crate) fn auto() -> Ladder {
@@ -268,6 +274,16 @@ impl Scene {
             }
             heard.push(event);
         }
+    }
+
+    /// Runs a transfer to a socket that is read, and compares: the shards are at work.
+    pub(crate) fn proves_alive(&self, sample: &Sample) {
+        let (sending, peer) = unix();
+        let reader = read_all(peer);
+        let completion = self.run(&sending, &sample.fd, Plan::count(sample.bytes.len()));
+        drop(sending);
+        assert_eq!(completion.end, End::Done);
+        assert_same(&reader.join().expect("the reader"), &sample.bytes);
     }
 
     /// Everything that has been delivered and not been asked for.
