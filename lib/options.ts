@@ -56,7 +56,8 @@ export interface SendfileOptions {
   signal?: AbortSignal | undefined
   /**
    * Rejects with `ERR_SENDFILE_STALLED` when the destination has accepted no byte for so many milliseconds although
-   * there were some for it. 0: never.
+   * there were some for it. One that passes on what it holds, however slowly, has not stalled; that is looked at once in
+   * each such time. 0: never.
    * @default 0
    */
   stallTimeout?: number | undefined

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sendfile64_core::{Kind, Method, Request, Transfer};
+use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
 use sendfile64_engine::{
     Choice, Command, Destination, Pair, Sink, Surround, TransferId, attempt_now, now,
 };
@@ -140,21 +140,24 @@ fn at_once(
     };
     let mut transfer = Transfer::new(request, now());
     let made = attempt_now(&mut transfer, pair);
-    if let Some(end) = transfer.end() {
+    let finished = |transfer: &Transfer, end| {
         pair.uncork();
         let call = call_code(made.call);
-        return Ok(Err(EventRecord::completed(
-            0,
-            &transfer,
-            end,
-            made.syscalls,
-            call,
-        )));
+        EventRecord::completed(0, transfer, end, made.syscalls, call)
+    };
+    if let Some(end) = transfer.end() {
+        return Ok(Err(finished(&transfer, end)));
     }
-    let duplicate = pair.destination.try_clone_to_owned().map_err(|error| {
-        pair.uncork();
-        error.raw_os_error().unwrap_or(EMFILE)
-    })?;
+    let duplicate = match pair.destination.try_clone_to_owned() {
+        Ok(duplicate) => duplicate,
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(EMFILE);
+            let moved = transfer.headers_sent() + transfer.bytes_sent() > 0;
+            transfer.fail(Errno(errno));
+            let record = finished(&transfer, End::Failed(Errno(errno)));
+            return if moved { Ok(Err(record)) } else { Err(errno) };
+        }
+    };
     Ok(Ok(Prepared {
         destination: Destination::socket(duplicate),
         transfer,
