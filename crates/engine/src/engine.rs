@@ -84,7 +84,8 @@ impl Engine {
     /// # Errors
     ///
     /// See [`StartError`]; the command's descriptors are released, and no byte has been moved, of the headers neither.
-    /// Where some have, the same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells how many.
+    /// Where some have, the same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells
+    /// how many.
     pub fn start(&self, command: Command) -> Result<Started, StartError> {
         let mut running = Box::new(Running::new(command));
         running.attempt_inline();
