@@ -237,6 +237,12 @@ const LEAVING: readonly Leaving[] = [
   { title: 'CPython asyncio 28: a peer that closes in the middle', to: 'socket', transport: 'tcp' },
   { title: 'CPython asyncio 28: the same with the number of the socket', to: 'number', transport: 'tcp' },
   {
+    title: 'CPython asyncio 28: the same with bytes in a pipe between the file and the socket',
+    to: 'socket',
+    transport: 'tcp',
+    options: { method: 'splice' },
+  },
+  {
     title: 'CPython asyncio 29: a peer that closes in the middle of a copy',
     to: 'socket',
     transport: 'tcp',

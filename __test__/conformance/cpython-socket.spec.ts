@@ -1,5 +1,5 @@
 // CPython, Lib/test/test_socket.py, SendfileUsingSendTest and SendfileUsingSendfileTest: socket.sendfile(), every case by
-// copying and by sendfile(2).
+// copying and by sendfile(2); and by splice(2), which no origin has.
 //
 // 33 of SendfileUsingSendTest is that of SendfileUsingSendfileTest: what is not a file can only be copied.
 import dgram from 'node:dgram'
@@ -24,8 +24,8 @@ const AFTER = Buffer.from('what comes after')
 
 test.before(warmEngine)
 
-/** The two classes of the origin. */
-const METHODS = ['copy', 'sendfile'] as const
+/** The first two are the classes of the origin. */
+const METHODS = ['copy', 'sendfile', 'splice'] as const
 
 /** What is asked for by name, and what of the file that is. */
 const RANGES: readonly (readonly [title: string, options: SendfileOptions, from: number, to: number])[] = [
