@@ -63,15 +63,13 @@ export class DescriptorDestination {
     return { device, inode, position: appends ? fs.fstatSync(fd).size : positionOf(fd) }
   }
 
-  /** Writes in JavaScript. The promise is pending until the kernel has all of it. */
-  write(chunk: Buffer): Promise<void> {
+  /**
+   * What writes in JavaScript. To be called before a pipe is read, whose bytes would be lost if nobody could write them.
+   * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
+   */
+  writer(): Writer {
     this.#writer ??= writerTo(this.fd, this.kind)
-    return this.#writer.write(chunk)
-  }
-
-  /** What has been given to `write` and is still on its way. */
-  outstanding(): number {
-    return this.#writer?.outstanding() ?? 0
+    return this.#writer
   }
 
   /** The number for `start`, which takes it, whatever it answers: once the transfer is over, it may be anybody's. */
@@ -131,7 +129,9 @@ export function inTurnOf(fd: number, operation: () => Promise<void>): void {
 /* ---------------------------------------------------------------- writing in JavaScript */
 
 interface Writer {
+  /** The promise is pending until the kernel has all of it. */
   write(chunk: Buffer): Promise<void>
+  /** What has been given to `write` and is still on its way. */
   outstanding(): number
   close(): void
 }
@@ -139,7 +139,8 @@ interface Writer {
 function writerTo(fd: number, kind: number): Writer {
   if (kind === fifo || kind === terminal) return new StreamWriter(fd, kind === terminal)
   if (kind === streamSocket) {
-    throw unsupported('Only the kernel can send to a socket descriptor here. Send to its net.Socket instead')
+    const why = 'the addon is not loaded (see support()), or cannot read this source'
+    throw unsupported(`JavaScript cannot write to a socket by its number, and ${why}. Send to its net.Socket instead`)
   }
   return new FileWriter(fd)
 }

@@ -134,9 +134,10 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     const reason = obstacle?.reason ?? 'the addon is not loaded: see support()'
     if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
     if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
+    const writer = this.#destination.writer()
     const taker = {
-      take: (chunk: Buffer) => this.#destination.write(chunk),
-      outstanding: () => this.#destination.outstanding(),
+      take: (chunk: Buffer) => writer.write(chunk),
+      outstanding: () => writer.outstanding(),
       progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
     }
     const end = await copyRange(range, this.#request, Math.min(COPY_CHUNK, quantum), taker, this.#stop)

@@ -136,6 +136,23 @@ test.serial(
   }),
 )
 
+test.serial(
+  'CPython socket 33: where it cannot be copied to the number of a socket, that is said, and nothing of it is lost',
+  tidy(async (t, closing) => {
+    const bytes = sampleBytes(300_000, 3)
+    const ends = pipe(closing)
+    fed(ends, bytes)
+    const { near, body } = await line(closing)
+    const received = body()
+    const byNumber = sendfile(handleFd(near), ends.readEnd)
+    const error = await t.throwsAsync(within(byNumber, 'the refusal'), { instanceOf: SendfileError })
+    t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', bytesSent: 0, offset: 0 })
+    t.regex(error?.message ?? '', /cannot read this source\. Send to its net\.Socket instead$/)
+    t.is((await within(sendfile(near, ends.readEnd, { end: true }), 'the transfer')).bytesSent, bytes.length)
+    t.is(sha256((await received).bytes), sha256(bytes))
+  }),
+)
+
 /* ---------------------------------------------------------------- errors */
 
 test.serial(
