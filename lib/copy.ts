@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 
 import { anyBinding, END, type Planner, STEP } from './binding.ts'
-import type { Bytes } from './option-values.ts'
+import { add, type Bytes } from './option-values.ts'
 import type { Request } from './options.ts'
 import type { OpenFile } from './source.ts'
 import type { Stop } from './stop.ts'
@@ -41,6 +41,8 @@ export interface Taker {
   take(chunk: Buffer): Promise<void> | undefined
   /** How much of what it took is still on its way, in bytes or any measure that falls as they go. */
   outstanding(): number
+  /** Of the last chunk, the bytes that the kernel does not have; for destinations whose `take` is not the last word. */
+  unsent?(): number
   /** Bytes have been taken: how many of the range so far. */
   progress(bytesSent: number): void
 }
@@ -67,6 +69,10 @@ class CopyRun {
   /** The destination has asked to wait; it goes on when this is fulfilled. */
   #full: Promise<void> | undefined
   #stalledAtEnd = false
+  /** The last bytes that were handed on are of the range. */
+  #ofRange = false
+  /** Bytes of the range that were handed on and not accepted. */
+  #unsent = 0
 
   constructor(range: Range, terms: Terms, chunkSize: number, taker: Taker, stop: Stop) {
     const { headers, trailers, rate, burst, stallTimeout } = terms
@@ -89,14 +95,15 @@ class CopyRun {
     } catch (error) {
       return { error }
     } finally {
-      if (ownPosition && file.native !== undefined) file.native.position = this.#planner.offset
+      if (this.#ofRange) this.#unsent = this.#taker.unsent?.() ?? 0
+      if (ownPosition && file.native !== undefined) file.native.position = add(this.#planner.offset, -this.#unsent)
     }
   }
 
   end(failure: { error: unknown } | undefined): RangeEnd {
     const { bytesSent, wouldBlock, end } = this.#planner
     const how = this.#stalledAtEnd ? END.stalled : (end ?? END.failed)
-    return { bytesSent, end: how, errno: 0, syscalls: 0, wouldBlock, ...failure }
+    return { bytesSent: bytesSent - this.#unsent, end: how, errno: 0, syscalls: 0, wouldBlock, ...failure }
   }
 
   /** Returns whether there is another one. */
@@ -130,10 +137,12 @@ class CopyRun {
     if (this.#stop.stopped) return planner.abort()
     if (chunk.length === 0) return planner.endOfFile(performance.now())
     this.#hand(chunk)
+    this.#ofRange = true
     this.#taker.progress(planner.bytesSent)
   }
 
   #hand(bytes: Buffer): void {
+    this.#ofRange = false
     this.#full = this.#taker.take(bytes)
     this.#full?.catch(() => {}) // whoever waits for it hears of it; after a stop nobody does
     this.#planner.moved(bytes.length, this.#full !== undefined, performance.now())

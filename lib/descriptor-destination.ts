@@ -131,7 +131,7 @@ export function inTurnOf(fd: number, operation: () => Promise<void>): void {
 interface Writer {
   /** The promise is pending until the kernel has all of it. */
   write(chunk: Buffer): Promise<void>
-  /** What has been given to `write` and is still on its way. */
+  /** The bytes that have been given to `write` and that the kernel has not accepted, also after a failure. */
   outstanding(): number
   close(): void
 }
@@ -148,17 +148,19 @@ function writerTo(fd: number, kind: number): Writer {
 /** `fs.write` at the descriptor's own position: a thread of libuv's waits for the disk, not for a reader. */
 class FileWriter implements Writer {
   readonly #fd: number
+  #left = 0
 
   constructor(fd: number) {
     this.#fd = fd
   }
 
   async write(chunk: Buffer): Promise<void> {
-    for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await this.#once(rest))
+    this.#left = chunk.length
+    while (this.#left > 0) this.#left -= await this.#once(chunk.subarray(-this.#left))
   }
 
   outstanding(): number {
-    return 0
+    return this.#left
   }
 
   close(): void {}
@@ -199,8 +201,9 @@ class StreamWriter implements Writer {
     })
   }
 
+  /** The chunk itself stays in the stream's queue until all of it has been written. */
   outstanding(): number {
-    return outstanding(this.#stream)
+    return outstanding(this.#stream) - this.#stream.writableLength
   }
 
   close(): void {

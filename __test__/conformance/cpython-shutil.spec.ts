@@ -2,7 +2,7 @@
 //
 // The origin makes os.sendfile and os.fstat lie. Here the kernel itself gives the answers: a file open for appending, a
 // device that is full, files of /proc and /sys whose sizes are no sizes.
-import { existsSync, readFileSync, readSync } from 'node:fs'
+import { constants as fs, existsSync, readFileSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { constants } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
@@ -12,12 +12,13 @@ import { run } from '../fixtures/child-process.ts'
 import { sampleBytes, sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
-import { within } from '../fixtures/within.ts'
+import { until, within } from '../fixtures/within.ts'
 import { drained, fed, freshPath, opened, pipe, positionOf, target } from './fixtures/descriptor.ts'
 import { type Closing, tidy } from './fixtures/tidy.ts'
 
 const SIZE = 3 * 2 ** 20 + 1
 const file = sampleFile(SIZE)
+const HEADER = sampleBytes(100, 2)
 
 test.before(warmEngine)
 
@@ -265,3 +266,42 @@ test.serial(
     t.like(JSON.parse(stdout), { bytesSent: SIZE, method: 'copy', fallbacks: [{ code: 'ENOSYS' }] })
   }),
 )
+
+for (const cut of ['stall', 'abort'] as const) {
+  test.serial(
+    `CPython shutil 50: between two pipes, the error of a cut (${cut}) says exactly how much the second one has taken`,
+    tidy(async (t, closing) => {
+      const [from, to] = [pipe(closing), pipe(closing)]
+      fed(from, file.bytes)
+      const abort = new AbortController()
+      const options = cut === 'stall' ? { stallTimeout: 50 } : { signal: abort.signal }
+      const transfer = failure(t, sendfile(to.writeEnd, from.readEnd, { ...options, headers: HEADER }))
+      const early = cut === 'stall' ? Buffer.alloc(0) : await readOver(closing, to.path, HEADER.length)
+      abort.abort()
+      const error = await transfer
+      t.is(error?.code, cut === 'stall' ? 'ERR_SENDFILE_STALLED' : 'ABORT_ERR')
+      const read = drained(to)
+      to.closeWriteEnd()
+      const bytes = Buffer.concat([early, (await read).bytes])
+      t.true(bytes.length > HEADER.length)
+      t.is(error?.bytesSent, bytes.length - HEADER.length)
+      t.is(sha256(bytes), sha256(HEADER, file.bytes.subarray(0, bytes.length - HEADER.length)))
+    }),
+  )
+}
+
+/** Reads more than `length` bytes of a pipe without ever waiting in a call, and little more. */
+async function readOver(closing: Closing, path: string, length: number): Promise<Buffer> {
+  const reader = opened(closing, path, fs.O_RDONLY | fs.O_NONBLOCK)
+  let bytes = Buffer.alloc(0)
+  await until(() => {
+    const chunk = Buffer.alloc(length + 1 - bytes.length)
+    try {
+      bytes = Buffer.concat([bytes, chunk.subarray(0, readSync(reader, chunk))])
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+    }
+    return bytes.length > length
+  }, 'bytes in the pipe')
+  return bytes
+}
