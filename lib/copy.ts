@@ -41,8 +41,8 @@ export interface Taker {
   take(chunk: Buffer): Promise<void> | undefined
   /** How much of what it took is still on its way, in bytes or any measure that falls as they go. */
   outstanding(): number
-  /** Of the last chunk, the bytes that the kernel does not have; for destinations whose `take` is not the last word. */
-  unsent?(): number
+  /** Of the last chunk, the bytes that the kernel will not get; for destinations whose `take` is not the last word. */
+  unsent?(): Promise<number>
   /** Bytes have been taken: how many of the range so far. */
   progress(bytesSent: number): void
 }
@@ -95,7 +95,8 @@ class CopyRun {
     } catch (error) {
       return { error }
     } finally {
-      if (this.#ofRange) this.#unsent = this.#taker.unsent?.() ?? 0
+      const unsent = (await this.#taker.unsent?.()) ?? 0
+      if (this.#ofRange) this.#unsent = unsent
       if (ownPosition && file.native !== undefined) file.native.position = add(this.#planner.offset, -this.#unsent)
     }
   }

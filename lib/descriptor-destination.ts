@@ -131,8 +131,10 @@ export function inTurnOf(fd: number, operation: () => Promise<void>): void {
 interface Writer {
   /** The promise is pending until the kernel has all of it. */
   write(chunk: Buffer): Promise<void>
-  /** The bytes that have been given to `write` and that the kernel has not accepted, also after a failure. */
+  /** What has been given to `write` and is still on its way. */
   outstanding(): number
+  /** The bytes of the last chunk that the kernel will not get if the writer is closed then. Never rejects. */
+  unsent(): Promise<number>
   close(): void
 }
 
@@ -149,18 +151,30 @@ function writerTo(fd: number, kind: number): Writer {
 class FileWriter implements Writer {
   readonly #fd: number
   #left = 0
+  #last: Promise<void> = Promise.resolve()
 
   constructor(fd: number) {
     this.#fd = fd
   }
 
-  async write(chunk: Buffer): Promise<void> {
-    this.#left = chunk.length
-    while (this.#left > 0) this.#left -= await this.#once(chunk.subarray(-this.#left))
+  write(chunk: Buffer): Promise<void> {
+    this.#last = this.#all(chunk)
+    return this.#last
   }
 
   outstanding(): number {
     return this.#left
+  }
+
+  /** A write that a thread has begun, or will begin, must not meet a number that is somebody else's by then. */
+  async unsent(): Promise<number> {
+    await this.#last.catch(() => {})
+    return this.#left
+  }
+
+  async #all(chunk: Buffer): Promise<void> {
+    this.#left = chunk.length
+    while (this.#left > 0) this.#left -= await this.#once(chunk.subarray(-this.#left))
   }
 
   close(): void {}
@@ -204,6 +218,10 @@ class StreamWriter implements Writer {
   /** The chunk itself stays in the stream's queue until all of it has been written. */
   outstanding(): number {
     return outstanding(this.#stream) - this.#stream.writableLength
+  }
+
+  async unsent(): Promise<number> {
+    return this.outstanding()
   }
 
   close(): void {

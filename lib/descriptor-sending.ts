@@ -138,7 +138,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     const taker = {
       take: (chunk: Buffer) => writer.write(chunk),
       outstanding: () => writer.outstanding(),
-      unsent: () => writer.outstanding(),
+      unsent: () => writer.unsent(),
       progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
     }
     const end = await copyRange(range, this.#request, Math.min(COPY_CHUNK, quantum), taker, this.#stop)
