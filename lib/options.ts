@@ -42,7 +42,8 @@ export interface SendfileOptions {
   count?: number | bigint | undefined
   /**
    * Bytes to send before the file, in the same TCP segment where the kernel can (send(2), MSG_MORE). To an http message
-   * they are part of the body. They do not count in `bytesSent`, and `rate` does not slow them down.
+   * they are part of the body. They do not count in `bytesSent`, and `rate` does not slow them down. They have gone when the
+   * kernel refuses a forced method.
    * @default none
    */
   headers?: Uint8Array | readonly Uint8Array[] | undefined
