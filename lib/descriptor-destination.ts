@@ -10,6 +10,7 @@ import { type Adopted, closeNatively, duplicateToSendTo, KIND, positionOf } from
 import { outstanding } from './node-internals.ts'
 import type { Bytes } from './option-values.ts'
 import { isFileHandle, opensSources, parseFd } from './source.ts'
+import { closeUnused } from './stream-source.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
 export interface ParsedDescriptor {
@@ -202,7 +203,13 @@ class StreamWriter implements Writer {
       const why = error instanceof Error ? error.message : 'it cannot be opened'
       throw unsupported(`The pipe or terminal cannot be written to without waiting in blocking mode: ${why}`)
     }
-    this.#stream = isTerminal ? new tty.WriteStream(own) : new net.Socket({ fd: own, readable: false })
+    if (isTerminal) {
+      const terminal = new tty.WriteStream(own)
+      closeUnused(own, terminal)
+      this.#stream = terminal
+    } else {
+      this.#stream = new net.Socket({ fd: own, readable: false })
+    }
     this.#stream.on('error', (error) => {
       this.#error = error
     })

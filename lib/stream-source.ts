@@ -7,6 +7,7 @@ import net from 'node:net'
 import tty from 'node:tty'
 
 import { unsupported } from './errors.ts'
+import { handleFd } from './node-internals.ts'
 import type { Stop } from './stop.ts'
 
 const CHUNK = 64 * 1024
@@ -89,6 +90,12 @@ export class StreamSource {
 /** tty.ReadStream hands its second argument on to net.Socket (lib/tty.js); the types do not say so. */
 function terminalWith(fd: number, onread: object): tty.ReadStream {
   const stream: unknown = Reflect.construct(tty.ReadStream, [fd, { onread }])
-  if (stream instanceof tty.ReadStream) return stream
-  throw new TypeError('tty.ReadStream has made something else')
+  if (!(stream instanceof tty.ReadStream)) throw new TypeError('tty.ReadStream has made something else')
+  closeUnused(fd, stream)
+  return stream
+}
+
+/** libuv opens a terminal once more for itself where it can, and then leaves `fd` to us (uv_tty_init, src/unix/tty.c). */
+export function closeUnused(fd: number, terminal: tty.ReadStream | tty.WriteStream): void {
+  if (handleFd(terminal) !== fd) fs.closeSync(fd)
 }
