@@ -176,7 +176,8 @@ function fromNative(opened: Opened, path: string | Buffer | undefined, limit: By
 
 function streamed(fd: number, isTerminal: boolean, path: string | undefined, limit: Bytes | undefined): OpenFile {
   const most = limit === undefined ? Infinity : Number(limit)
-  const source = new StreamSource(fd, isTerminal, most)
+  // Who has it open already, has had a writer; open(2) of a FIFO by its path waits for one.
+  const source = new StreamSource(fd, { isTerminal, waitsForWriter: path !== undefined }, most)
   const read = (size: number, stop: Stop): Promise<Buffer> => source.read(size, stop)
   return { fd, native: undefined, size: undefined, path, identity: undefined, read, close: () => source.close() }
 }

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs'
 import net from 'node:net'
+import { constants } from 'node:os'
 import tty from 'node:tty'
 
 import { unsupported } from './errors.ts'
@@ -27,9 +28,20 @@ export function reopen(fd: number): number {
   }
 }
 
+/** What is read. */
+export interface StreamKind {
+  readonly isTerminal: boolean
+  /** It is a FIFO that has just been opened by its path. */
+  readonly waitsForWriter: boolean
+}
+
 /** A source that is read from where it stands, up to `limit` bytes of it: what is left belongs to whoever reads next. */
 export class StreamSource {
   readonly #stream: net.Socket
+  readonly #fd: number
+  readonly #isPipe: boolean
+  /** Whether no writer means the end, as in read(2) of pipe(7); a FIFO that was just opened waits for its first one. */
+  #hadWriter: boolean
   #left: number
   /** Read, and not asked for yet. */
   #surplus: Buffer | undefined
@@ -37,8 +49,11 @@ export class StreamSource {
   #ended = false
   #arrived: (() => void) | undefined
 
-  /** Takes the descriptor over. */
-  constructor(fd: number, isTerminal: boolean, limit: number) {
+  /** Takes the descriptor over. `waitsForWriter`: nobody may have opened the other end yet. */
+  constructor(fd: number, { isTerminal, waitsForWriter }: StreamKind, limit: number) {
+    this.#fd = fd
+    this.#isPipe = !isTerminal
+    this.#hadWriter = !isTerminal && !waitsForWriter
     this.#left = limit
     const onread = {
       buffer: () => Buffer.allocUnsafeSlow(Math.min(CHUNK, Math.max(1, this.#left))),
@@ -54,7 +69,8 @@ export class StreamSource {
 
   /** Up to `size` bytes, as soon as there are any; none at the end, or when stopped. */
   async read(size: number, stop: Stop): Promise<Buffer> {
-    if (this.#surplus === undefined && !this.#ended && this.#left > 0) {
+    if (this.#wants && this.#hadWriter) this.#readAtOnce()
+    if (this.#wants) {
       const arrived = new Promise<void>((resolve) => {
         this.#arrived = resolve
       })
@@ -72,9 +88,29 @@ export class StreamSource {
     this.#stream.destroy()
   }
 
+  get #wants(): boolean {
+    return this.#surplus === undefined && !this.#ended && this.#left > 0
+  }
+
+  /**
+   * What is there, without waiting. A FIFO that was opened when its last writer had gone never becomes readable for its
+   * end (pipe_poll, fs/pipe.c: EPOLLHUP is for writers that came after the open); read(2) tells it.
+   */
+  #readAtOnce(): void {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, this.#left))
+    try {
+      const bytes = fs.readSync(this.#fd, buffer)
+      if (bytes === 0) this.#ended = true
+      else this.#take(buffer.subarray(0, bytes))
+    } catch (error) {
+      if (!(error instanceof Error && 'errno' in error && error.errno === -constants.errno.EAGAIN)) throw error
+    }
+  }
+
   /** One chunk at a time. */
   #take(bytes: Buffer): boolean {
     this.#left -= bytes.length
+    this.#hadWriter = this.#isPipe
     this.#surplus = this.#surplus === undefined ? bytes : Buffer.concat([this.#surplus, bytes])
     this.#arrived?.()
     return false
