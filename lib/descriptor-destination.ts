@@ -27,6 +27,8 @@ export function parseDescriptor(destination: unknown): ParsedDescriptor | undefi
   return { fd: destination.fd, handle: destination }
 }
 
+const { EPIPE } = constants.errno
+
 const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, datagramSocket, terminal, other } = KIND
 
 /** A descriptor that can be sent to. With the addon it is a duplicate of our own: the number may be used again. */
@@ -37,10 +39,10 @@ export class DescriptorDestination {
   readonly #stats: fs.Stats | undefined
   #writer: Writer | undefined
 
-  /** @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
+  /** @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF, EPIPE for a FIFO that nobody reads */
   constructor(number: number) {
     const adopted = opensSources ? duplicateToSendTo(number) : undefined
-    if (typeof adopted === 'number') throw systemError(adopted, 'fcntl')
+    if (typeof adopted === 'number') throw systemError(adopted, adopted === -EPIPE ? 'write' : 'fcntl')
     this.#adopted = adopted
     this.#stats = adopted === undefined ? statusOf(number) : undefined
     this.fd = adopted?.fd ?? number

@@ -9,7 +9,7 @@ import { destinations, elsewhere, METHODS, settings, source, sources, TEN } from
 
 const reason = cannotLaunch()
 let ended: ReadonlyMap<string, Attempted>
-let left: number
+let left: number | null
 const closers: (() => void)[] = []
 
 type Name = readonly [to: string, from: string]

@@ -6,8 +6,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use sendfile64_core::{Errno, Kind, Ladder, Method};
-use sendfile64_sys::EAGAIN;
 use sendfile64_sys::descriptor::{self, Kind as Found};
+use sendfile64_sys::{EAGAIN, ENXIO, EPIPE};
 
 /// Which methods the caller wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Destination {
     /// Whatever the descriptor is. Its number is ours; the description behind it may be shared.
     ///
     /// # Errors
-    /// Those of fstat(2) and fcntl(2).
+    /// Those of fstat(2) and fcntl(2); EPIPE for a FIFO in blocking mode that nobody reads.
     pub fn of(fd: OwnedFd) -> Result<Self, Errno> {
         let nonblocking = descriptor::flags(fd.as_fd())?.nonblocking;
         let blocking = |allowed| if nonblocking { Allowed::All } else { allowed };
@@ -79,20 +79,23 @@ impl Destination {
             _ => (Kind::Device, Allowed::All, true),
         };
         let reopens = kind == Kind::Pipe || (kind == Kind::Device && !waits_for_disk);
-        if reopens && let Ok(own) = descriptor::reopen_for_writing(fd.as_fd()) {
-            return Ok(Self {
+        let own = reopens.then(|| descriptor::reopen_for_writing(fd.as_fd()));
+        match own {
+            Some(Ok(own)) => Ok(Self {
                 fd: own,
                 kind,
                 allowed: Allowed::All,
                 waits_for_disk,
-            });
+            }),
+            // It takes no byte. Found out by an attempt, a reader that comes in between could make that wait.
+            Some(Err(ENXIO)) if kind == Kind::Pipe && !nonblocking => Err(EPIPE),
+            _ => Ok(Self {
+                fd,
+                kind,
+                allowed,
+                waits_for_disk,
+            }),
         }
-        Ok(Self {
-            fd,
-            kind,
-            allowed,
-            waits_for_disk,
-        })
     }
 
     /// What it stands for.

@@ -24,5 +24,5 @@ mod attempt;
 mod errno;
 mod system;
 
-pub use errno::{EAGAIN, ECONNRESET, errno_name};
+pub use errno::{EAGAIN, ECONNRESET, ENXIO, EPIPE, errno_name};
 pub use system::kernel;

@@ -23,6 +23,12 @@ pub const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
 /// What a call answers on a connection that its peer has reset, with this system's number.
 pub const ECONNRESET: Errno = Errno(NixErrno::ECONNRESET as i32);
 
+/// A FIFO that nobody reads, to who opens it for writing without waiting (open(2)).
+pub const ENXIO: Errno = Errno(NixErrno::ENXIO as i32);
+
+/// Nobody reads what is written.
+pub const EPIPE: Errno = Errno(NixErrno::EPIPE as i32);
+
 /// The number of the error that a call on this thread has just returned.
 pub(crate) fn number(errno: NixErrno) -> Errno {
     match errno {
