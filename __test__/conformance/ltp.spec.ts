@@ -41,8 +41,8 @@ for (const [letter, number, offset, count] of [
 
 // A number below 0 can be no descriptor: a bad argument by api.md, where the kernel says EBADF.
 for (const [number, name, out, from, code] of [
-  [60, 'out -1', -1, source, 'ERR_OUT_OF_RANGE'],
-  [61, 'out is open for reading', 'r', source, 'ERR_SENDFILE_DESTINATION'],
+  [60, 'out -1', -1, 'r', 'ERR_OUT_OF_RANGE'],
+  [61, 'out is open for reading', 'r', 'r', 'ERR_SENDFILE_DESTINATION'],
   [62, 'in -1', 'w', -1, 'ERR_OUT_OF_RANGE'],
   [63, 'in is open for writing', 'w', 'a', 'EBADF'],
 ] as const) {
