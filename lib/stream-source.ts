@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import { constants } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import tty from 'node:tty'
 
 import { unsupported } from './errors.ts'
@@ -69,7 +70,10 @@ export class StreamSource {
 
   /** Up to `size` bytes, as soon as there are any; none at the end, or when stopped. */
   async read(size: number, stop: Stop): Promise<Buffer> {
-    if (this.#wants && this.#hadWriter) this.#readAtOnce()
+    if (this.#wants && this.#hadWriter) {
+      this.#readAtOnce()
+      await setImmediate() // a writer that keeps the pipe full must not keep the event loop
+    }
     if (this.#wants) {
       const arrived = new Promise<void>((resolve) => {
         this.#arrived = resolve

@@ -1,7 +1,10 @@
 // Section 2.13 of the survey, the rows about where a transfer ends and what it may touch: aborts, pseudo files, files that
 // append, one file at both ends.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import { open } from 'node:fs/promises'
+import { Writable } from 'node:stream'
 
 import test from 'ava'
 
@@ -84,6 +87,30 @@ counted('2.13 K: aborted in a transfer to a pipe and to a file: exact bytesSent'
   t.true(copied > 0 && copied < large.bytes.length)
   await file.write(MARK)
   t.is(sha256(fs.readFileSync(target)), sha256(large.bytes.subarray(0, copied), MARK))
+})
+
+// The destination takes everything at once, and the writer never stops.
+counted('2.13 K: aborted while another process fills the pipe: exact bytesSent', async (t, scope) => {
+  const fifo = new Fifo(scope)
+  const yes = spawn('yes', { stdio: ['ignore', fifo.writer, 'ignore'] })
+  const exit = once(yes, 'exit')
+  scope.teardown(async () => {
+    yes.kill()
+    await exit
+  })
+  const controller = new AbortController()
+  let taken = 0
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, callback) => {
+      taken += chunk.length
+      setImmediate(() => controller.abort())
+      callback()
+    },
+  })
+  const sending = sendfile(sink, fifo.reader, { signal: controller.signal })
+  const error = await t.throwsAsync(within(sending, 'the abort'), { instanceOf: SendfileError, code: 'ABORT_ERR' })
+  t.is(error?.bytesSent, taken)
+  t.true(taken > 0)
 })
 
 /* ---------------------------------------------------------------- P */
