@@ -30,6 +30,7 @@ export interface Told {
   readonly cause?: string
   readonly method?: string
   readonly fallbacks?: readonly { readonly from: string; readonly to: string; readonly code: string }[]
+  readonly syscalls?: number
   /** Processor time of the process, in clock ticks. */
   readonly ticks: number
 }

@@ -223,11 +223,14 @@ function nothingMore(): Row[] {
     faults: { [call]: `retval=0:when=${when}+` },
     expect: { code, atMost: mostBefore(destination, when) },
   })
-  return WHEN.flatMap((when) => [
-    ...ALL.map((destination) => nothing(destination, 'sendfile', 'sendfile', when, 'ERR_SENDFILE_TRUNCATED')),
+  const truncated = (destination: Destination, when: number): Row =>
+    nothing(destination, 'sendfile', 'sendfile', when, 'ERR_SENDFILE_TRUNCATED')
+  const bySendfile = WHEN.flatMap((when) => ALL.map((destination) => truncated(destination, when)))
+  const byCopy = WHEN.flatMap((when) => [
     nothing('chunked response', 'copy', 'pread64', when, 'ERR_SENDFILE_TRUNCATED'),
     nothing('FIFO', 'copy', 'pread64', when, 'ERR_SENDFILE_TRUNCATED'),
     nothing('FIFO', 'copy', 'write', when, 'EIO'),
     nothing('file', 'copy', 'write', when, 'EIO'),
   ])
+  return [...bySendfile, ...byCopy]
 }
