@@ -18,7 +18,11 @@ for (const [ending, code] of ENDINGS) {
       const child = run(t, 'staged.ts', stageArguments(stage, ending))
       const exit = await within(child.exit, 'the exit', BOUND)
       t.like(exit, { code, signal: null, stdout: '' })
-      if (code === 1) t.regex(exit.stderr, /^\S+\n[^\n]*\n *\^\n\nError: the end of this environment\n/)
+      if (code === 1)
+        t.regex(
+          exit.stderr,
+          /^\S+\n[^\n]*\n *\^\n\s*Error: the end of this environment\n(?: +at .*\n)*\nNode\.js \S+\n$/,
+        )
       else t.is(exit.stderr, '')
       t.notRegex(exit.stderr, /panic/)
     })
