@@ -136,8 +136,13 @@ export class HttpPair {
     return { request, response, answered }
   }
 
-  close() {
+  /** Closes the connections that wait to be used again. */
+  rest() {
     this.#agent.destroy()
+  }
+
+  close() {
+    this.rest()
     this.#server.close()
     this.#server.closeAllConnections()
   }

@@ -89,6 +89,7 @@ async function soak() {
   const begin = performance.now()
   for (let index = 0; performance.now() - begin < seconds * 1000; index += ROUND) {
     await round(index)
+    place.http.rest()
     samples.push(await sample(performance.now() - begin))
   }
   return judge(samples)
