@@ -73,11 +73,12 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     settlement.path = file.path
     if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
     this.#mustNotOverlap(range)
+    const obstacle = switchedOff ?? fileObstacle(file)
+    if (obstacle !== undefined) this.#mustNotBeForced(obstacle)
     const { headers, trailers } = this.#request
     if (range.count === 0 && headers.length + trailers.length === 0) {
-      return this.#ended({ ...NOTHING_SENT, end: END.done }, undefined, undefined)
+      return this.#ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
     }
-    const obstacle = switchedOff ?? fileObstacle(file)
     if (obstacle !== undefined || file.native === undefined || !this.#destination.isNative) {
       return this.#copy(range, obstacle)
     }
@@ -129,11 +130,14 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     })
   }
 
-  async #copy(range: Range, obstacle: Obstacle | undefined): Promise<void> {
-    const { method, until, quantum } = this.#request
-    const reason = obstacle?.reason ?? 'the addon is not loaded: see support()'
+  /** Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows. */
+  #mustNotBeForced({ reason }: Obstacle): void {
+    const { method, until } = this.#request
     if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
     if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
+  }
+
+  async #copy(range: Range, obstacle: Obstacle | undefined): Promise<void> {
     const writer = this.#destination.writer()
     const taker = {
       take: (chunk: Buffer) => writer.write(chunk),
@@ -141,7 +145,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
       unsent: () => writer.unsent(),
       progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
     }
-    const end = await copyRange(range, this.#request, Math.min(COPY_CHUNK, quantum), taker, this.#stop)
+    const end = await copyRange(range, this.#request, Math.min(COPY_CHUNK, this.#request.quantum), taker, this.#stop)
     return this.#ended(end, undefined, obstacle)
   }
 
