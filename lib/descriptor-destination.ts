@@ -7,6 +7,7 @@ import tty from 'node:tty'
 
 import { badDestination, foreignError, systemError, unsupported } from './errors.ts'
 import { type Adopted, closeNatively, duplicateToSendTo, KIND, positionOf } from './native-file.ts'
+import type { Obstacle } from './marker.ts'
 import { outstanding } from './node-internals.ts'
 import type { Bytes } from './option-values.ts'
 import { isFileHandle, opensSources, parseFd } from './source.ts'
@@ -56,6 +57,12 @@ export class DescriptorDestination {
   /** Whether the engine can take it. */
   get isNative(): boolean {
     return this.#adopted !== undefined
+  }
+
+  /** @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED: JavaScript cannot write to a socket that is not a stream */
+  mustBeWritten({ reason }: Obstacle): void {
+    if (this.kind !== streamSocket) return
+    throw unsupported(`A socket descriptor takes system calls of ours: ${reason}. Send to its net.Socket instead`)
   }
 
   /** Where in which file the next byte goes; `undefined` for what is no file, or cannot be asked. */
@@ -143,10 +150,6 @@ interface Writer {
 
 function writerTo(fd: number, kind: number): Writer {
   if (kind === fifo || kind === terminal) return new StreamWriter(fd, kind === terminal)
-  if (kind === streamSocket) {
-    const why = 'the addon is not loaded (see support()), or cannot read this source'
-    throw unsupported(`JavaScript cannot write to a socket by its number, and ${why}. Send to its net.Socket instead`)
-  }
   return new FileWriter(fd)
 }
 

@@ -74,7 +74,10 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
     this.#mustNotOverlap(range)
     const obstacle = switchedOff ?? fileObstacle(file)
-    if (obstacle !== undefined) this.#mustNotBeForced(obstacle)
+    if (obstacle !== undefined) {
+      this.#mustNotBeForced(obstacle)
+      this.#destination.mustBeWritten(obstacle)
+    }
     const { headers, trailers } = this.#request
     if (range.count === 0 && headers.length + trailers.length === 0) {
       return this.#ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)

@@ -137,5 +137,6 @@ function terminalWith(fd: number, onread: object): tty.ReadStream {
 
 /** libuv opens a terminal once more for itself where it can, and then leaves `fd` to us (uv_tty_init, src/unix/tty.c). */
 export function closeUnused(fd: number, terminal: tty.ReadStream | tty.WriteStream): void {
-  if (handleFd(terminal) !== fd) fs.closeSync(fd)
+  const used = handleFd(terminal)
+  if (used >= 0 && used !== fd) fs.closeSync(fd)
 }
