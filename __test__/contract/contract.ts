@@ -1,6 +1,7 @@
 // The contract: what sendfile() promises of every destination, by every method and on every binding.
 import type { TestFn } from 'ava'
 
+import { support } from '../../index.ts'
 import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import type { Connection, Kind, Wish } from './destinations.ts'
@@ -12,7 +13,7 @@ import { endings, ranges, streamRanges } from './ranges.ts'
 /** Declares the tests for some kinds of destinations, by every method. */
 export function contract(test: TestFn, kinds: readonly Kind[]): void {
   test.before(async () => {
-    await warmEngine()
+    if (support().executor === 'kernel') await warmEngine()
     await restingDescriptors()
   })
   for (const kind of kinds) {

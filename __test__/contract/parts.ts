@@ -26,7 +26,7 @@ function surrounded(parts: Parts, options: SendfileOptions, from: number, to: nu
     const { destination, target, received } = await connect({ length })
     await put(target, HEAD)
     const way = bytes.length === 0 ? untried : pathTo
-    const path = way(kind, scene.options.method, true)
+    const path = way(kind, scene.options.method, before.length + after.length > 0)
     const sending = send(destination, source.path, { ...options, ...parts, ...scene.options })
     if (!path.possible) {
       const error = await t.throwsAsync(within(sending, 'the refusal'), { code: 'ERR_SENDFILE_UNSUPPORTED' })
