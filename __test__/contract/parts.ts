@@ -130,7 +130,7 @@ export const parts: Record<string, Check> = {
 
   async 'waits for the acknowledgement where the kernel can tell'(scene) {
     const { t, path, connect, options } = scene
-    const { destination, target, received } = await connect({ length: SIZE + TAIL.length })
+    const { destination, target, received } = await connect({ length: (path.inKernel ? SIZE : 0) + TAIL.length })
     const sending = within(send(destination, file.path, { ...options, until: 'acknowledged' }), 'the transfer')
     if (path.inKernel) {
       checkResult(scene, await sending, SIZE, SIZE)

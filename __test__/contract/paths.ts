@@ -43,7 +43,9 @@ function portablePath(kind: Kind, method: MethodOption): Path {
   if (kind.needsAddon === true || (method !== 'auto' && method !== 'copy')) {
     return { possible: false, cause: undefined, inKernel }
   }
-  const step: Step = { from: bestFor(kind), to: 'copy', code: kind.obstacle ?? 'PLATFORM' }
+  // Who is switched off does not look any further.
+  const obstacle = process.env.SENDFILE64 === 'off' ? 'PLATFORM' : (kind.obstacle ?? 'PLATFORM')
+  const step: Step = { from: bestFor(kind), to: 'copy', code: obstacle }
   return { possible: true, method: 'copy', fallbacks: method === 'auto' ? [step] : [], inKernel }
 }
 
