@@ -27,7 +27,9 @@ export const truncations: Record<string, Check> = {
 /** What there is arrives; then the error says exactly how much that was. */
 function truncation(range: SendfileOptions, bytes: Uint8Array, offset: number): Check {
   return async ({ t, kind, path, connect, options }) => {
-    const { destination, target, received, isEnded } = await connect({ length: Number(range.count) })
+    // Before its first byte, JavaScript has told http nothing: what is written after can still be the whole body.
+    const length = !path.inKernel && bytes.length === 0 ? TAIL.length : Number(range.count)
+    const { destination, target, received, isEnded } = await connect({ length })
     const sending = send(destination, file.path, { ...range, ...options })
     const error = await t.throwsAsync(within(sending, 'the transfer'), { instanceOf: SendfileError })
     t.like(error, { code: 'ERR_SENDFILE_TRUNCATED', path: file.path, errno: undefined, syscall: undefined })
