@@ -35,7 +35,7 @@ const tables: Record<string, readonly [Wrong, readonly string[]][]> = {
     ...integers('stallTimeout', 0, 2 ** 31 - 1, ['2 ** 31']),
     ...integers('progressInterval', 1, 2 ** 31 - 1, ['0', '2 ** 31']),
   ],
-  'headers or trailers that are no bytes': [...['headers', 'trailers'].flatMap((name) => parts(name))],
+  'headers or trailers that are no bytes': ['headers', 'trailers'].flatMap((name) => parts(name)),
   'an onProgress that is no function': [[wrongType('options.onProgress', 'Function'), NO_FUNCTIONS]],
   'an until that is not known': [
     [wrongType('options.until', 'string'), NO_STRINGS],

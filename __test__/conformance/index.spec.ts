@@ -37,18 +37,22 @@ function texts(): string[] {
 }
 
 function titles(): Title[] {
-  return texts().flatMap((text) => {
-    const origin = TABLE.exec(text)?.groups?.origin
-    const rows = [...text.matchAll(ROWS)]
-      .flatMap(({ groups }) => [...(groups?.rows ?? '').matchAll(ROW)])
-      .map(({ groups }) => Number(groups?.number))
-    const tables = origin === undefined ? [] : [{ origin, numbers: rows }]
-    const single = [...text.matchAll(TITLE)].map(({ groups }) => {
-      const { origin = '', first, last } = groups ?? {}
-      return { origin, numbers: run(Number(first), Number(last ?? first)) }
-    })
-    return [...single, ...tables]
+  return texts().flatMap((text) => singles(text).concat(tables(text)))
+}
+
+function singles(text: string): Title[] {
+  return Array.from(text.matchAll(TITLE), ({ groups }) => {
+    const { origin = '', first, last } = groups ?? {}
+    return { origin, numbers: run(Number(first), Number(last ?? first)) }
   })
+}
+
+function tables(text: string): Title[] {
+  const origin = TABLE.exec(text)?.groups?.origin
+  if (origin === undefined) return []
+  const rows = Array.from(text.matchAll(ROWS), ({ groups }) => groups?.rows ?? '')
+  const numbers = rows.flatMap((row) => Array.from(row.matchAll(ROW), ({ groups }) => Number(groups?.number)))
+  return [{ origin, numbers }]
 }
 
 function run(first: number, last: number): number[] {

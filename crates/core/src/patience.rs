@@ -25,6 +25,11 @@ impl Patience {
         self.since = Some(now);
     }
 
+    /// The destination takes nothing still, or from now on.
+    pub(crate) fn goes_on(&mut self, now: u64) {
+        self.since = self.since.or(Some(now));
+    }
+
     /// The destination accepts bytes again.
     pub(crate) fn ends(&mut self) {
         self.since = None;

@@ -135,6 +135,9 @@ impl Transfer {
         let bytes = outcome.bytes.min(asked);
         let ended = self.enter(op, bytes, outcome.ended, now);
         self.would_block += u64::from(ended == Ended::WouldBlock);
+        if bytes > 0 {
+            self.patience.ends();
+        }
         self.phase = self.phase_after(ended, now);
     }
 
@@ -160,6 +163,13 @@ impl Transfer {
     pub fn handle_ready(&mut self) {
         if let Phase::Waiting(_) = self.phase {
             self.patience.ends();
+            self.phase = Phase::Moving;
+        }
+    }
+
+    /// The readiness has not come, but the destination is to be tried again; that it takes nothing goes on.
+    pub fn handle_retry(&mut self) {
+        if let Phase::Waiting(_) = self.phase {
             self.phase = Phase::Moving;
         }
     }

@@ -59,6 +59,24 @@ fn readiness_and_movement_start_the_clock_again() {
 }
 
 #[test]
+fn trying_again_does_not_start_the_clock_again_but_a_byte_ends_it() {
+    let mut transfer = Transfer::new(request(10), 0);
+    report(&mut transfer, 0, Ended::WouldBlock, 0);
+    transfer.handle_retry();
+    report(&mut transfer, 0, Ended::WouldBlock, TIMEOUT / 2);
+    assert_eq!(wait_until(&transfer, TIMEOUT / 2), Some(TIMEOUT));
+    transfer.handle_retry();
+    report(&mut transfer, 1, Ended::Progress, TIMEOUT - 1);
+    report(&mut transfer, 0, Ended::WouldBlock, TIMEOUT);
+    assert_eq!(wait_until(&transfer, TIMEOUT), Some(2 * TIMEOUT));
+    transfer.handle_retry();
+    transfer.handle_time(2 * TIMEOUT);
+    report(&mut transfer, 0, Ended::WouldBlock, 2 * TIMEOUT);
+    transfer.handle_time(2 * TIMEOUT);
+    assert_eq!(transfer.end(), Some(End::Stalled));
+}
+
+#[test]
 fn only_a_destination_that_turns_bytes_away_can_stall() {
     let mut transfer = Transfer::new(request(10), 0);
     for attempt in 1..=5 {

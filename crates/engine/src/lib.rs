@@ -30,6 +30,7 @@ mod message;
 mod opens;
 mod progress;
 mod queue;
+mod retry;
 mod run;
 mod running;
 mod shard;

@@ -12,6 +12,7 @@ use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId
 use crate::ends::Ends;
 use crate::engine::attempt_now;
 use crate::progress::Progress;
+use crate::retry::{Due, Retry};
 use crate::run::{Attempted, Step};
 
 /// EIO, the same number on every Unix: what an error without a number is reported as.
@@ -35,6 +36,7 @@ pub(crate) struct Running {
     call: Call,
     /// What the destination held when the transfer last began to wait for it under a time limit.
     held: Option<u64>,
+    retry: Retry,
     away: bool,
     writable_while_away: bool,
     residency_unknown: bool,
@@ -67,6 +69,7 @@ impl Running {
             syscalls,
             call: Call::Sendfile,
             held: None,
+            retry: Retry::new(),
             away: false,
             writable_while_away: false,
             residency_unknown: false,
@@ -134,6 +137,7 @@ impl Running {
         // The poller tells of a change once (epoll(7), EPOLLET): if it did after the destination had turned the
         // attempt away, there would be nothing left to wait for.
         if self.writable_while_away {
+            self.retry.writable(self.accepted());
             self.transfer.handle_ready();
         }
     }
@@ -146,6 +150,7 @@ impl Running {
         }
         let op = self.transfer.poll_op(clock::now());
         self.held = None;
+        self.retry.writable(self.accepted());
         self.transfer.handle_ready();
         let waited_for = Some(Readiness::Writable);
         matches!(op, Op::Wait(Wait { readiness, .. }) if readiness == waited_for)
@@ -161,7 +166,8 @@ impl Running {
     /// A time that was waited for has come. A destination that accepts nothing because its reader is slow has not
     /// stalled: a socket has room again only when a good part of its buffer is empty. So it is looked at once more in
     /// each period, and a stall is noticed two periods after the last movement at the latest.
-    pub(crate) fn time_has_come(&mut self, now: u64) {
+    /// Returns whether the poller is to be asked whether it is writable.
+    pub(crate) fn time_has_come(&mut self, now: u64) -> bool {
         let before = self.held.take();
         if before.is_some() {
             self.held = self.holding();
@@ -170,6 +176,20 @@ impl Running {
             (Some(before), Some(held)) if held < before => self.transfer.handle_movement(now),
             _ => self.transfer.handle_time(now),
         }
+        let due = self.retry.due(now);
+        if due == Due::Attempt {
+            self.transfer.handle_retry();
+        }
+        due == Due::Ask
+    }
+
+    /// It waits for its destination: when something is to be done about that.
+    pub(crate) fn retry_at(&mut self) -> Option<u64> {
+        self.retry.waits(self.accepted(), clock::now())
+    }
+
+    fn accepted(&self) -> u64 {
+        self.transfer.headers_sent() + self.transfer.bytes_sent()
     }
 
     fn holding(&self) -> Option<u64> {

@@ -70,7 +70,7 @@ impl Transfer {
         match ended {
             Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Phase::Moving,
             Ended::WouldBlock => {
-                self.patience.starts(now);
+                self.patience.goes_on(now);
                 Phase::Waiting(Readiness::Writable)
             }
             Ended::Refused(_) if self.range_is_done() => Phase::Moving, // no method is needed any more

@@ -13,6 +13,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 use sendfile64_sys::signal;
 
+use self::turn::watch_again;
 use crate::clock;
 use crate::cold::Pool;
 use crate::command::{Abort, OwnerId, TransferId};
@@ -215,7 +216,9 @@ impl Shard {
                 continue;
             };
             running.timer = None;
-            running.time_has_come(now);
+            if running.time_has_come(now) {
+                watch_again(&self.poll, running, key);
+            }
             self.go_on(key);
         }
     }

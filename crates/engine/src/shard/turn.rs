@@ -104,7 +104,8 @@ impl Shard {
                 if readiness.is_some() && until.is_some() {
                     running.begin_patience();
                 }
-                until
+                let retry = readiness.and_then(|_| running.retry_at());
+                until.into_iter().chain(retry).min()
             }
             Op::Finish(_) => None,
         };
@@ -193,6 +194,16 @@ fn watch(poll: &Poll, running: &Running, key: Key) -> io::Result<()> {
     let fd = running.ends.pair().destination.as_raw_fd();
     poll.registry()
         .register(&mut SourceFd(&fd), Token(key.index()), Interest::WRITABLE)
+}
+
+/// Makes the poller tell once more whether the destination is writable (epoll_ctl(2), EPOLL_CTL_MOD).
+pub(super) fn watch_again(poll: &Poll, running: &Running, key: Key) {
+    let fd = running.ends.pair().destination.as_raw_fd();
+    let (token, interest) = (Token(key.index()), Interest::WRITABLE);
+    // It fails only for a descriptor that is not registered, which nobody waits for.
+    let _ = poll
+        .registry()
+        .reregister(&mut SourceFd(&fd), token, interest);
 }
 
 /// Comes before our duplicate is closed: the registration belongs to the open file description, which the owner's
