@@ -8,7 +8,7 @@ import tty from 'node:tty'
 import { badDestination, foreignError, systemError, unsupported } from './errors.ts'
 import { type Adopted, closeNatively, duplicateToSendTo, KIND, positionOf } from './native-file.ts'
 import type { Obstacle } from './marker.ts'
-import { outstanding } from './node-internals.ts'
+import { doNotBlock, outstanding } from './node-internals.ts'
 import type { Bytes } from './option-values.ts'
 import { isFileHandle, opensSources, parseFd } from './source.ts'
 import { closeUnused } from './stream-source.ts'
@@ -211,6 +211,7 @@ class StreamWriter implements Writer {
     if (isTerminal) {
       const terminal = new tty.WriteStream(own)
       closeUnused(own, terminal)
+      doNotBlock(terminal)
       this.#stream = terminal
     } else {
       this.#stream = new net.Socket({ fd: own, readable: false })

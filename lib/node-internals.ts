@@ -20,6 +20,7 @@ interface Handle {
   readonly fd?: number
   /** Bytes that libuv has not written yet. */
   readonly writeQueueSize?: number
+  setBlocking?(blocking: boolean): void
 }
 
 interface PrivateSocket extends net.Socket {
@@ -87,6 +88,11 @@ export function underway(socket: net.Socket): string | undefined {
   const { _handle: handle, [KEY]: hook } = socket as PrivateSocket
   const queued = handle?.writeQueueSize ?? 0
   return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${hook?.moves ?? 0}`
+}
+
+/** Node makes terminals wait for their reader in the event loop (lib/tty.js, WriteStream). This one is ours. */
+export function doNotBlock(terminal: net.Socket): void {
+  ;(terminal as PrivateSocket)._handle?.setBlocking?.(false)
 }
 
 /** Set on TLS sockets of every kind. */
