@@ -68,7 +68,7 @@ const isPrivateName = (name: string): boolean => /^_[A-Za-z]/.test(name)
 
 test('only lib/binding.ts names the addon', (t) => {
   const isAddon = (node: ts.Node): boolean =>
-    ts.isStringLiteralLike(node) && /^#binding$|binding\.cjs$|\.node$/.test(node.text)
+    ts.isStringLiteralLike(node) && /^#binding$|^#built\/|\.node$/.test(node.text)
   t.deepEqual(findOutside(['lib/binding.ts'], isAddon), [])
 })
 

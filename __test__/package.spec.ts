@@ -129,11 +129,7 @@ for (const [mode, options] of Object.entries(modes)) {
   })
 }
 
-test.serial('without an addon, the package loads and says what to do', (t) => {
-  saysWhatToDo(t, partialProject(['package.json', 'dist', 'binding.cjs']))
-})
-
-test.serial('without an addon and its loader, the package loads and says what to do', (t) => {
+test.serial('without any binding, the package loads and says what to do', (t) => {
   saysWhatToDo(t, partialProject(['package.json', 'dist']))
 })
 

@@ -1,15 +1,21 @@
 /**
- * Loads the binding, or explains why it could not be loaded. The only importer of binding.cjs.
+ * Loads the binding, or explains why none could be loaded. The only place that names an addon.
  *
- * Which one is taken: the addon built or installed for this platform; where there is none, or addons are forbidden,
- * the WASI flavour (no system call, the same planner); where neither loads, none. NAPI_RS_WASI_FLAVOR=wasm32-wasip1
- * asks for the WASI flavour.
+ * Which one is taken, the first that loads:
+ * 1. the addon of this platform: the file that NAPI_RS_NATIVE_LIBRARY_PATH names, else the one built beside this
+ *    package, else the package `@sendfile64/binding-<platform>-<arch>[-gnu|-musl]`;
+ * 2. the WASI flavour: built beside this package, else the package `@sendfile64/binding-wasm32-wasip1`;
+ * 3. none.
+ * A binding of another version is not used. NAPI_RS_WASI_FLAVOR=wasm32-wasip1 leaves out the addon. The WASI flavour is
+ * loaded with its first use: nobody else pays for it, nor reads Node's warning that WASI is experimental.
  */
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type * as Generated from '#binding'
 
-import { noBinding, type SendfileError } from './errors.ts'
+import { noBinding } from './errors.ts'
 import type { Method } from './options.ts'
+import { VERSION } from './version.ts'
 
 export type Binding = typeof Generated
 export type EngineEvent = Generated.EventRecord
@@ -35,74 +41,143 @@ export const TARGET = { socket: 0, descriptor: 1, adopted: 2 } as const
 /** The steps of crates/binding/src/planner.rs. */
 export const STEP = { over: 0, chunk: 1, headers: 2, trailers: 3, wait: 4 } as const
 
+/** Bun and Deno have sockets and descriptors of their own making behind Node's classes. */
+export const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)
+
+/** Where an addon is published for; the folders of npm/. */
+const PREBUILT: ReadonlySet<string> = new Set([
+  'darwin-arm64',
+  'darwin-x64',
+  'freebsd-x64',
+  'linux-arm64-gnu',
+  'linux-arm64-musl',
+  'linux-x64-gnu',
+  'linux-x64-musl',
+])
+const FLAVOR = 'wasm32-wasip1'
+
 interface Loaded {
   readonly name: BindingName
   readonly binding: Binding | undefined
   /** Why not a better one. */
   readonly reason: string | undefined
-  readonly cause: unknown
 }
 
-const loaded: Loaded = load()
+const require = createRequire(import.meta.url)
+/** SENDFILE64_WITHOUT=addon,openat2,…: the switch that forces each fallback. */
+const without = new Set((process.env.SENDFILE64_WITHOUT ?? '').split(',').filter((feature) => feature !== ''))
+/** What was tried in vain, and why it was. */
+const tried: string[] = []
 
-function load(): Loaded {
+/** The addon, where system calls are possible. */
+export const native: Binding | undefined = loadAddon()
+let loaded: Loaded | undefined
+
+function loadAddon(): Binding | undefined {
+  if (process.env.NAPI_RS_WASI_FLAVOR === FLAVOR) {
+    tried.push(`NAPI_RS_WASI_FLAVOR=${FLAVOR} asks for the WASI flavour`)
+  } else if (without.has('addon')) {
+    tried.push('SENDFILE64_WITHOUT forbids the addon')
+  } else {
+    const { NAPI_RS_NATIVE_LIBRARY_PATH: path } = process.env
+    const tuple = platformTuple()
+    const addon = path ? take(path) : takeBuilt(tuple, `sendfile64.${tuple}.node`)
+    if (addon !== undefined) applySwitches(addon)
+    return addon
+  }
+  return undefined
+}
+
+function loadAny(): Loaded {
+  if (native !== undefined) return { name: 'native', binding: native, reason: undefined }
+  const whyNotNative = tried.join('; ')
+  if (without.has('wasi')) tried.push('SENDFILE64_WITHOUT forbids the WASI flavour')
+  const binding = without.has('wasi') ? undefined : takeBuilt(FLAVOR, 'sendfile64.wasip1.cjs')
+  if (binding === undefined) return { name: 'none', binding, reason: explain() }
+  const reason = `The WASI flavour is loaded, which copies through JavaScript. Why not the addon: ${whyNotNative}`
+  return { name: FLAVOR, binding, reason }
+}
+
+/** A build beside the package comes first: who made it wants it used. */
+function takeBuilt(tuple: string, file: string): Binding | undefined {
+  const local = `#built/${file}`
+  if (isThere(local)) return take(local)
+  const name = `@sendfile64/binding-${tuple}`
+  if (tuple !== FLAVOR && !PREBUILT.has(tuple)) tried.push(`there is no addon for ${tuple}`)
+  else if (isThere(name)) return take(name)
+  else tried.push(`${name} is not installed`)
+  return undefined
+}
+
+function isThere(specifier: string): boolean {
   try {
-    const binding = createRequire(import.meta.url)('#binding') as Binding
-    const native = binding.__napiBindingTarget === 'native'
-    if (native) applySwitches(binding)
-    const reason = native ? undefined : 'the WASI flavour is loaded: no addon for this platform, or it was asked for'
-    return { name: native ? 'native' : 'wasm32-wasip1', binding, reason, cause: undefined }
-  } catch (cause) {
-    return { name: 'none', binding: undefined, reason: explain(cause), cause }
+    require.resolve(specifier)
+    return true
+  } catch {
+    return false
   }
 }
 
-/** SENDFILE64_WITHOUT=openat2,cachestat,…: the switch that forces each fallback of the addon. */
+function take(specifier: string): Binding | undefined {
+  try {
+    const binding = require(specifier) as Partial<Binding>
+    const version = binding.version?.() ?? 'unknown'
+    if (version === VERSION) return binding as Binding
+    tried.push(`${specifier} has version ${version}, not ${VERSION}`)
+  } catch (error) {
+    const [line = ''] = String(error instanceof Error ? error.message : error).split('\n', 1)
+    tried.push(`${specifier}: ${line}`)
+  }
+  return undefined
+}
+
+/** 'linux-x64-gnu': what the package of the addon is called after. */
+function platformTuple(): string {
+  const { platform, arch } = process
+  return platform === 'linux' ? `linux-${arch}-${usesMusl() ? 'musl' : 'gnu'}` : `${platform}-${arch}`
+}
+
+/** What this process has loaded counts: a file of the system may be of another C library than this Node. */
+function usesMusl(): boolean {
+  try {
+    return /\/(?:ld-musl-|libc\.musl-|[^/\n]*-linux-musl)/.test(readFileSync('/proc/self/maps', 'latin1'))
+  } catch {
+    // no /proc, or the permission model keeps it from us
+    const report: { header?: { glibcVersionRuntime?: string } } = Object(process.report?.getReport())
+    return report.header?.glibcVersionRuntime === undefined
+  }
+}
+
 function applySwitches(binding: Binding): void {
-  for (const feature of (process.env.SENDFILE64_WITHOUT ?? '').split(',')) {
-    if (feature !== '' && !binding.forbid(feature)) {
+  for (const feature of without) {
+    if (feature !== 'wasi' && !binding.forbid(feature)) {
       process.emitWarning(`SENDFILE64_WITHOUT: unknown feature '${feature}'`, { code: 'SENDFILE64_WITHOUT' })
     }
   }
 }
 
 /** One paragraph: what was looked for, what was found instead, what to do. */
-function explain(cause: unknown): string {
-  const tried: string[] = []
-  for (let error = cause; error instanceof Error && tried.length < 8; error = error.cause) {
-    const [line = ''] = error.message.split('\n', 1)
-    if (!tried.includes(line)) tried.push(line)
-  }
-  const wanted = `@sendfile64/binding-${process.platform}-${process.arch}`
+function explain(): string {
   return (
-    `No sendfile64 binding could be loaded for ${process.platform} ${process.arch}, Node.js ${process.version}. ` +
-    `Looked for the package ${wanted} (with a suffix for the C library on Linux), then for the WASI flavour. ` +
-    'Install again without --omit=optional and without a lock file of another platform: ' +
-    '"npm install sendfile64 --include=optional". With --permission, add --allow-addons or --allow-wasi. ' +
-    `Tried: ${tried.join('; ')}`
+    `No sendfile64 binding could be loaded for ${process.platform} ${process.arch}, Node.js ${process.version}: ` +
+    `${tried.join('; ')}. ` +
+    'If a package is missing or of another version, install again: "npm install sendfile64 --include=optional". ' +
+    'With --permission, add --allow-addons or --allow-wasi.'
   )
 }
 
 /** Which binding is loaded, and why not a better one. */
 export function bindingName(): { name: BindingName; reason: string | undefined } {
+  loaded ??= loadAny()
   return { name: loaded.name, reason: loaded.reason }
 }
-
-/** Bun and Deno have sockets and descriptors of their own making behind Node's classes. */
-export const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)
-
-/** The addon, where system calls are possible. */
-export const native: Binding | undefined = loaded.name === 'native' ? loaded.binding : undefined
 
 /**
  * Whichever binding there is.
  * @throws {SendfileError} ERR_SENDFILE_BINDING if none could be loaded
  */
 export function anyBinding(): Binding {
-  if (loaded.binding === undefined) throw bindingError()
+  loaded ??= loadAny()
+  if (loaded.binding === undefined) throw noBinding(loaded.reason ?? 'No binding could be loaded')
   return loaded.binding
-}
-
-function bindingError(): SendfileError {
-  return noBinding(loaded.reason ?? 'No binding could be loaded', loaded.cause)
 }

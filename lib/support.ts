@@ -1,11 +1,11 @@
 /** What this machine can do, and why not more. */
-import { readFileSync } from 'node:fs'
 import os from 'node:os'
 
 import { bindingName, type BindingName, isNode, METHODS, native } from './binding.ts'
 import { errnoName } from './errors.ts'
 import type { Method } from './options.ts'
 import { switchedOff } from './preference.ts'
+import { VERSION } from './version.ts'
 
 /** Whether something can be used here. */
 export interface MethodSupport {
@@ -48,7 +48,7 @@ export function support(): Support {
   return {
     binding: name,
     ...(reason === undefined ? {} : { reason }),
-    version: readVersion(),
+    version: VERSION,
     platform: `${process.platform}-${process.arch}`,
     kernel: `${os.type()} ${os.release()}`,
     runtime: readRuntime(),
@@ -80,17 +80,4 @@ function readRuntime(): string {
   const { bun, deno, node } = process.versions
   if (bun !== undefined) return `Bun ${bun}`
   return deno === undefined ? `Node.js ${node}` : `Deno ${deno}`
-}
-
-/** package.json is beside index.ts and above dist/. */
-function readVersion(): string {
-  for (const place of ['../package.json', '../../package.json']) {
-    try {
-      const found: unknown = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8'))
-      if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version)
-    } catch {
-      // not there: the other place
-    }
-  }
-  return 'unknown'
 }

@@ -107,18 +107,20 @@ else
   exit 1
 fi
 
-# Its own folder: a WASI build writes binding.cjs and binding.d.cts again, without what is cfg'd out on wasm.
+# The loader that napi-rs generates, with the runtime it requires, becomes one file: the package has no dependency.
 out=target/wasi-out
 rm -rf "$out"
-npm run --silent build:native -- --target "$target" --output-dir "$out" "$@"
+CARGO_PROFILE_RELEASE_OPT_LEVEL=z npx --no-install napi build --platform --release --target "$target" \
+  --manifest-path crates/binding/Cargo.toml --package sendfile64-binding \
+  --output-dir "$out" --js binding.cjs --dts binding.d.cts --no-const-enum "$@"
 
 # What is missing in the wasm flavour would be undefined in JavaScript: both flavours export the same names.
-if [ -f binding.d.cts ] && ! diff -u binding.d.cts "$out/binding.d.cts" >&2; then
+declared() { grep -vE '^ *(/?\*|//|$)|__napiBindingTarget' "$1"; }
+if [ -f binding.d.cts ] && ! diff <(declared binding.d.cts) <(declared "$out/binding.d.cts") >&2; then
   say "the native addon and the wasm flavour declare different exports"
   exit 1
 fi
 rm -f ./*.wasip1* ./*."$target"*.wasm
-# without *.debug.wasm: the generated loader prefers it to the release build
-find "$out" -maxdepth 1 -type f \( -name '*.wasip1*' -o -name "*.$target.wasm" \) -exec cp {} . \;
-compgen -G "*.$target.wasm" >/dev/null || { say "the build left no .wasm file"; exit 1; }
-say "$(ls -l ./*."$target".wasm | awk '{ print $NF, $5, "bytes" }')"
+node scripts/bundle-wasi.mjs "$out/sendfile64.wasip1.cjs" .
+cp "$out/sendfile64.$target.wasm" .
+say "$(stat -c '%n %s bytes' sendfile64.wasip1.cjs "sendfile64.$target.wasm" | paste -sd ' ')"

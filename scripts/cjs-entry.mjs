@@ -30,7 +30,7 @@ function writeEntry(path) {
 
 function writeDeclaration(path, dist, imports) {
   const source = readFileSync(path, 'utf8').replace(/(['"])(#[^'"]+)\1/g, (_, quote, name) => {
-    const target = imports[name]?.default
+    const target = imports[name]?.types?.replace(/\.d\.cts$/, '.cjs')
     if (target === undefined) throw new Error(`${path} imports ${name}, which package.json does not define`)
     return (
       quote +

@@ -18,6 +18,7 @@ mod number;
 mod planner;
 mod probe;
 mod records;
+mod version;
 
 #[cfg(not(target_family = "wasm"))]
 mod engine;

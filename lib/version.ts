@@ -1,0 +1,2 @@
+/** The version of this package, as in package.json; `npm run version:set` writes both. */
+export const VERSION = '0.1.0'

@@ -1,0 +1,44 @@
+// The loader of the WASI flavour and its runtime in one file: usage: node scripts/bundle-wasi.mjs LOADER OUT-FOLDER
+// Unbundled, five packages of 3 MB would be installed for everyone; bundled they are some 200 KB.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
+import { build } from 'esbuild'
+
+import { root } from './provision.mjs'
+
+const [loader, folder] = process.argv.slice(2)
+const outfile = join(folder, basename(loader))
+
+/** Node's own WASI is used: the one written in JavaScript, which the runtime re-exports, is not. */
+const withoutSecondWasi = {
+  name: 'without-second-wasi',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@tybys\/wasm-util$/ }, () => ({ path: 'no-wasi', namespace: 'absent' }))
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'export const WASI = undefined' }))
+  },
+}
+
+const { metafile } = await build({
+  entryPoints: [loader],
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+  minify: true,
+  legalComments: 'none',
+  // the loader asks for it only where the .wasm is not beside it
+  external: ['@sendfile64/binding-wasm32-wasip1'],
+  plugins: [withoutSecondWasi],
+  metafile: true,
+  outfile,
+})
+
+// Who is in the bundle is told to scripts/licences.mjs, whose list goes into the package
+const packages = new Set(
+  Object.keys(metafile.inputs).flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
+)
+writeFileSync(join(root, 'target/wasi-out/bundled.json'), JSON.stringify([...packages].toSorted()))
+console.log(
+  `bundle-wasi: ${relative(root, outfile)}, ${readFileSync(outfile).length} bytes of ${[...packages].join(', ')}`,
+)
