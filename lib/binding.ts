@@ -91,11 +91,22 @@ function loadAddon(): Binding | undefined {
 function loadAny(): Loaded {
   if (native !== undefined) return { name: 'native', binding: native, reason: undefined }
   const whyNotNative = tried.join('; ')
-  if (without.has('wasi')) tried.push('SENDFILE64_WITHOUT forbids the WASI flavour')
-  const binding = without.has('wasi') ? undefined : takeBuilt(FLAVOR, 'sendfile64.wasip1.cjs')
+  const binding = loadWasi()
   if (binding === undefined) return { name: 'none', binding, reason: explain() }
   const reason = `The WASI flavour is loaded, which copies through JavaScript. Why not the addon: ${whyNotNative}`
   return { name: FLAVOR, binding, reason }
+}
+
+function loadWasi(): Binding | undefined {
+  if (without.has('wasi')) {
+    tried.push('SENDFILE64_WITHOUT forbids the WASI flavour')
+  } else if (process.permission?.has('wasi') === false) {
+    // to try would fail as well, after Node's warning that WASI is experimental
+    tried.push('the permission model forbids WASI')
+  } else {
+    return takeBuilt(FLAVOR, 'sendfile64.wasip1.cjs')
+  }
+  return undefined
 }
 
 /** A build beside the package comes first: who made it wants it used. */

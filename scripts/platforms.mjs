@@ -1,0 +1,73 @@
+// The packages of npm/, one for each target: their manifests are made from package.json and this table.
+// usage: node scripts/platforms.mjs   (writes npm/*/package.json and README.md)
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { readJson, root } from './provision.mjs'
+
+const SCOPE = '@sendfile64/binding'
+
+/** The WASI flavour has no `cpu` and `os`: it goes where no addon does. */
+export const WASI = { tuple: 'wasm32-wasip1', target: 'wasm32-wasip1', called: 'WASI (any platform)' }
+
+export const NATIVE = [
+  { target: 'x86_64-unknown-linux-gnu', os: 'linux', cpu: 'x64', libc: 'glibc', called: 'Linux x64, glibc 2.17' },
+  { target: 'aarch64-unknown-linux-gnu', os: 'linux', cpu: 'arm64', libc: 'glibc', called: 'Linux arm64, glibc 2.17' },
+  { target: 'x86_64-unknown-linux-musl', os: 'linux', cpu: 'x64', libc: 'musl', called: 'Linux x64, musl' },
+  { target: 'aarch64-unknown-linux-musl', os: 'linux', cpu: 'arm64', libc: 'musl', called: 'Linux arm64, musl' },
+  { target: 'x86_64-apple-darwin', os: 'darwin', cpu: 'x64', called: 'macOS x64' },
+  { target: 'aarch64-apple-darwin', os: 'darwin', cpu: 'arm64', called: 'macOS arm64' },
+  { target: 'x86_64-unknown-freebsd', os: 'freebsd', cpu: 'x64', called: 'FreeBSD x64' },
+].map((platform) => ({ ...platform, tuple: tupleOf(platform) }))
+
+export const PLATFORMS = [...NATIVE, WASI]
+
+/** As in the names of the addon files: glibc is called gnu there. */
+function tupleOf({ os, cpu, libc }) {
+  return [os, cpu, ...(libc ? [libc === 'glibc' ? 'gnu' : libc] : [])].join('-')
+}
+
+export const nameOf = ({ tuple }) => `${SCOPE}-${tuple}`
+
+/** What the package holds beside its manifest, README and licences. The first is its entry. */
+export const filesOf = ({ tuple }) =>
+  tuple === WASI.tuple ? ['sendfile64.wasip1.cjs', 'sendfile64.wasm32-wasip1.wasm'] : [`sendfile64.${tuple}.node`]
+
+/** The manifest of npm/<tuple>. */
+export function manifestOf(platform, { version, license, author, repository, bugs, homepage, engines, publishConfig }) {
+  const { os, cpu, libc, called } = platform
+  const [main] = filesOf(platform)
+  return {
+    name: nameOf(platform),
+    version,
+    description: `The binding of sendfile64 for ${called}. Install sendfile64 instead`,
+    license,
+    author,
+    repository: { ...repository, directory: `npm/${platform.tuple}` },
+    bugs,
+    homepage,
+    engines,
+    ...(os && { os: [os], cpu: [cpu] }),
+    ...(libc && { libc: [libc] }),
+    main,
+    files: [...filesOf(platform), 'THIRD-PARTY-LICENSES.txt'],
+    publishConfig,
+  }
+}
+
+export function writeManifests() {
+  const manifest = readJson('package.json')
+  for (const platform of PLATFORMS) {
+    const folder = join(root, 'npm', platform.tuple)
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifestOf(platform, manifest), null, 2)}\n`)
+    writeFileSync(
+      join(folder, 'README.md'),
+      `# ${nameOf(platform)}\n\nThe binding of [sendfile64](https://www.npmjs.com/package/sendfile64) for ${platform.called}.\n` +
+        'It is installed with `sendfile64`; there is nothing to use in it by itself.\n',
+    )
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeManifests()
