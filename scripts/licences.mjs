@@ -13,13 +13,19 @@ import { WASI } from './platforms.mjs'
 const PREFERRED = ['MIT', 'Apache-2.0', 'ISC', 'Unicode-3.0']
 /** Linked without being a crate: each offers MIT. */
 const TOOLCHAIN = [
-  { name: 'the Rust standard library', licence: 'MIT OR Apache-2.0', source: 'https://github.com/rust-lang/rust' },
+  {
+    name: 'the Rust standard library',
+    licence: 'MIT OR Apache-2.0',
+    source: 'https://github.com/rust-lang/rust',
+    texts: [],
+  },
 ]
 const WASI_TOOLCHAIN = [
   {
     name: 'wasi-libc',
     licence: 'Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT',
     source: 'https://github.com/WebAssembly/wasi-libc',
+    texts: [],
   },
 ]
 
@@ -74,7 +80,7 @@ function component(name, version, licence, source, folder) {
 /** The text of the file; components under the same words share them. */
 export function thirdPartyLicences(target) {
   const forWasi = target === WASI.target
-  const toolchain = [...TOOLCHAIN, ...(forWasi ? WASI_TOOLCHAIN : [])].map((found) => ({ ...found, texts: [] }))
+  const toolchain = [...TOOLCHAIN, ...(forWasi ? WASI_TOOLCHAIN : [])]
   const components = [...crates(target), ...(forWasi ? bundledPackages() : []), ...toolchain]
   const groups = new Map()
   const bare = components.filter(({ texts }) => texts.length === 0)

@@ -56,35 +56,34 @@ function stage(platform) {
   mkdirSync(folder, { recursive: true })
   for (const name of ['package.json', 'README.md']) copyFileSync(join(source, name), join(folder, name))
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
-  if (missing.length > 0) return { folder, complete: false }
+  if (missing.length > 0) return { platform, folder, complete: false }
   for (const file of filesOf(platform)) copyFileSync(join(built, file), join(folder, file))
   writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), thirdPartyLicences(platform.target))
-  return { folder, complete: true }
+  return { platform, folder, complete: true }
 }
 
 /** `npm pack` gives every entry the same date and owner: the same files make the same tarball. */
-function pack(folder, limit) {
+function pack(folder, limit, complete) {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', staging]
   const [found] = JSON.parse(execFileSync('npm', args, { cwd: folder, encoding: 'utf8' }))
   const tarball = join(staging, found.filename)
   const { size, unpackedSize } = found
   if (unpackedSize > limit) throw new Error(`${found.name}: ${unpackedSize} bytes unpacked, more than ${limit}`)
-  return { name: found.name, packed: size, unpacked: unpackedSize, files: found.files.length, tarball }
+  return { name: found.name, packed: size, unpacked: unpackedSize, files: found.files.length, tarball, complete }
 }
 
 await main(() => {
   if (runNpm(['run', '--silent', 'build:ts']) !== 0) return 1
   rmSync(staging, { recursive: true, force: true })
-  const staged = PLATFORMS.map((platform) => ({ platform, ...stage(platform) }))
+  const staged = PLATFORMS.map(stage)
   // those of npm/ first: the root must never name a package that is not there
-  const rows = staged.map(({ platform, folder, complete }) => ({ ...pack(folder, limitOf(platform)), complete }))
-  rows.push({ ...pack(stageRoot(), limitOf()), complete: true })
+  const rows = staged.map(({ platform, folder, complete }) => pack(folder, limitOf(platform), complete))
+  rows.push(pack(stageRoot(), limitOf(), true))
   writeFileSync(join(staging, 'packages.json'), JSON.stringify(rows, null, 2))
   heading(`packages in ${staging}`)
-  for (const { name, packed, unpacked, files, complete } of rows)
-    console.log(
-      `${name.padEnd(40)} ${`${packed}`.padStart(8)} packed ${`${unpacked}`.padStart(8)} unpacked ${files} files` +
-        (complete ? '' : '  WITHOUT ITS ADDON, not to be published'),
-    )
+  for (const { name, packed, unpacked, files, complete } of rows) {
+    const figures = `${`${packed}`.padStart(8)} packed ${`${unpacked}`.padStart(8)} unpacked, ${files} files`
+    console.log(`${name.padEnd(40)}${figures}${complete ? '' : ', WITHOUT ITS ADDON: not to be published'}`)
+  }
   return 0
 })

@@ -12,20 +12,21 @@ const SCOPE = '@sendfile64/binding'
 export const WASI = { tuple: 'wasm32-wasip1', target: 'wasm32-wasip1', called: 'WASI (any platform)' }
 
 export const NATIVE = [
-  { target: 'x86_64-unknown-linux-gnu', os: 'linux', cpu: 'x64', libc: 'glibc', called: 'Linux x64, glibc 2.17' },
-  { target: 'aarch64-unknown-linux-gnu', os: 'linux', cpu: 'arm64', libc: 'glibc', called: 'Linux arm64, glibc 2.17' },
-  { target: 'x86_64-unknown-linux-musl', os: 'linux', cpu: 'x64', libc: 'musl', called: 'Linux x64, musl' },
-  { target: 'aarch64-unknown-linux-musl', os: 'linux', cpu: 'arm64', libc: 'musl', called: 'Linux arm64, musl' },
-  { target: 'x86_64-apple-darwin', os: 'darwin', cpu: 'x64', called: 'macOS x64' },
-  { target: 'aarch64-apple-darwin', os: 'darwin', cpu: 'arm64', called: 'macOS arm64' },
-  { target: 'x86_64-unknown-freebsd', os: 'freebsd', cpu: 'x64', called: 'FreeBSD x64' },
-].map((platform) => ({ ...platform, tuple: tupleOf(platform) }))
+  addon('x86_64-unknown-linux-gnu', 'Linux x64, glibc 2.17', 'linux', 'x64', 'glibc'),
+  addon('aarch64-unknown-linux-gnu', 'Linux arm64, glibc 2.17', 'linux', 'arm64', 'glibc'),
+  addon('x86_64-unknown-linux-musl', 'Linux x64, musl', 'linux', 'x64', 'musl'),
+  addon('aarch64-unknown-linux-musl', 'Linux arm64, musl', 'linux', 'arm64', 'musl'),
+  addon('x86_64-apple-darwin', 'macOS x64', 'darwin', 'x64'),
+  addon('aarch64-apple-darwin', 'macOS arm64', 'darwin', 'arm64'),
+  addon('x86_64-unknown-freebsd', 'FreeBSD x64', 'freebsd', 'x64'),
+]
 
 export const PLATFORMS = [...NATIVE, WASI]
 
-/** As in the names of the addon files: glibc is called gnu there. */
-function tupleOf({ os, cpu, libc }) {
-  return [os, cpu, ...(libc ? [libc === 'glibc' ? 'gnu' : libc] : [])].join('-')
+/** The tuple is as in the names of the addon files: glibc is called gnu there. */
+function addon(target, called, os, cpu, libc) {
+  const suffix = libc === undefined ? '' : `-${libc === 'glibc' ? 'gnu' : libc}`
+  return { target, called, os, cpu, libc, tuple: `${os}-${cpu}${suffix}` }
 }
 
 export const nameOf = ({ tuple }) => `${SCOPE}-${tuple}`

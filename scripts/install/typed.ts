@@ -1,4 +1,4 @@
-import net from 'node:net'
+import type net from 'node:net'
 import { sendfile, support, SendfileError, type SendfileResult, type Support } from 'sendfile64'
 
 export async function send(socket: net.Socket, path: string): Promise<number> {
