@@ -19,7 +19,8 @@ fi
 [[ $# -gt 0 ]] || { echo "usage: in-namespace.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
 
 for enter in "unshare -n" "unshare -rn"; do
-  # shellcheck disable=SC2086 -- two words are meant
+  # two words are meant
+  # shellcheck disable=SC2086
   if $enter ip link set lo up 2>/dev/null; then
     exec $enter bash -c 'ip link set lo up; exec bash "$0" --inside "$@"' "$0" "$@"
   fi

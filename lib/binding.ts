@@ -9,7 +9,7 @@
  * A binding of another version is not used. NAPI_RS_WASI_FLAVOR=wasm32-wasip1 leaves out the addon. The WASI flavour is
  * loaded with its first use: nobody else pays for it, nor reads Node's warning that WASI is experimental.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type * as Generated from '#binding'
 
@@ -122,8 +122,8 @@ function takeBuilt(tuple: string, file: string): Binding | undefined {
 
 function isThere(specifier: string): boolean {
   try {
-    require.resolve(specifier)
-    return true
+    // Deno resolves what `imports` of package.json maps without a look at the file
+    return existsSync(require.resolve(specifier))
   } catch {
     return false
   }

@@ -1,9 +1,11 @@
 // The loader of the WASI flavour and its runtime in one file: usage: node scripts/bundle-wasi.mjs LOADER OUT-FOLDER
 // Unbundled, five packages of 3 MB would be installed for everyone; bundled they are some 200 KB.
-import { readFileSync, writeFileSync } from 'node:fs'
+import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { build } from 'esbuild'
 
+import { WASI } from './platforms.mjs'
 import { root } from './provision.mjs'
 
 const [loader, folder] = process.argv.slice(2)
@@ -34,11 +36,9 @@ const { metafile } = await build({
   outfile,
 })
 
-// Who is in the bundle is told to scripts/licences.mjs, whose list goes into the package
-const packages = new Set(
+// Their licences go into the package
+const found = new Set(
   Object.keys(metafile.inputs).flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
 )
-writeFileSync(join(root, 'target/wasi-out/bundled.json'), JSON.stringify([...packages].toSorted()))
-console.log(
-  `bundle-wasi: ${relative(root, outfile)}, ${readFileSync(outfile).length} bytes of ${[...packages].join(', ')}`,
-)
+assert.deepEqual([...found].toSorted(), WASI.bundled, 'scripts/platforms.mjs says which packages are bundled')
+console.log(`bundle-wasi: ${relative(root, outfile)}, ${statSync(outfile).size} bytes of ${WASI.bundled.join(', ')}`)

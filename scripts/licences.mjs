@@ -57,11 +57,9 @@ function crates(target) {
     )
 }
 
-/** What scripts/bundle-wasi.mjs has found in the bundle. */
+/** The npm packages of the WASI flavour. */
 function bundledPackages() {
-  const inLoader = JSON.parse(readFileSync(join(root, 'target/wasi-out/bundled.json'), 'utf8'))
-  // the .wasm has the C half of emnapi in it
-  return [...inLoader, 'emnapi'].map((name) => {
+  return [...WASI.bundled, 'emnapi'].map((name) => {
     const folder = join(root, 'node_modules', name)
     const { version, license, repository } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
     return component(name, version, license, repository?.url ?? repository, folder)

@@ -9,7 +9,13 @@ import { readJson, root } from './provision.mjs'
 const SCOPE = '@sendfile64/binding'
 
 /** The WASI flavour has no `cpu` and `os`: it goes where no addon does. */
-export const WASI = { tuple: 'wasm32-wasip1', target: 'wasm32-wasip1', called: 'WASI (any platform)' }
+export const WASI = {
+  tuple: 'wasm32-wasip1',
+  target: 'wasm32-wasip1',
+  called: 'WASI (any platform)',
+  /** The npm packages in its loader, held by scripts/bundle-wasi.mjs; `emnapi` is the half that is in the .wasm. */
+  bundled: ['@emnapi/core', '@emnapi/runtime', '@emnapi/wasi-threads', '@napi-rs/wasm-runtime'],
+}
 
 export const NATIVE = [
   addon('x86_64-unknown-linux-gnu', 'Linux x64, glibc 2.17', 'linux', 'x64', 'glibc'),

@@ -1,0 +1,17 @@
+// `npm run use-artifacts`: takes the prebuilt addon of this platform from target/artifacts, as if it had been built here,
+// and builds dist/. For tests of the very files that are published, on machines without Rust.
+import { copyFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { Unprepared, main, root, runNpm } from './provision.mjs'
+
+await main(() => {
+  const artifacts = join(root, 'target/artifacts')
+  const prefix = `sendfile64.${process.platform}-${process.arch}`
+  const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm|wasip1\.cjs|d\.cts)$/.test(name)
+  const found = readdirSync(artifacts).filter(wanted)
+  if (!found.includes('binding.d.cts')) throw new Unprepared(`${artifacts} lacks binding.d.cts`)
+  for (const name of found) copyFileSync(join(artifacts, name), join(root, name))
+  console.log(`use-artifacts: ${found.join(', ')}`)
+  return runNpm(['run', '--silent', 'build:ts'])
+})
