@@ -83,7 +83,7 @@ function* otherRuntimes(project) {
     'Deno, native missing',
     () =>
       project.without('binding-linux', () =>
-        project.run(['consumer.mjs', 'wasm32-wasip1'], { program: deno, flags: denoFlags }),
+        project.run(['consumer.mjs', 'wasm32-wasip1'], { program: deno, flags: denoFlags, warnings: WASI_WARNING }),
       ),
   ]
 }
