@@ -4,11 +4,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 (($#)) || set -- x86_64-unknown-linux-gnu wasm32-wasip1
-work=$(mktemp -d)
+commit=$(git rev-parse HEAD) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for folder in one another/folder; do
   mkdir -p "$work/$folder"
-  git archive HEAD | tar -x -C "$work/$folder"
+  git archive "$commit" | tar -x -C "$work/$folder"
   ln -s "$PWD/node_modules" "$work/$folder/node_modules"
   for target in "$@"; do
     build=(scripts/cross-build.sh "$target")
