@@ -6,7 +6,7 @@ target=$1 script=$2 out=target/artifacts
 mkdir -p "$out"
 if [ "$target" = wasm32-wasip1 ]; then
   "scripts/$script"
-  cp sendfile64.wasip1.cjs sendfile64.wasm32-wasip1.wasm "$out"
+  cp sendfile64.wasip1.cjs sendfile64.wasm32-wasip1.wasm.br "$out"
   # the types are the same for every target; build-wasi.sh compares them where it can
   grep -v __napiBindingTarget target/wasi-out/binding.d.cts >"$out/binding.d.cts"
 else

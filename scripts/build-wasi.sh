@@ -120,7 +120,5 @@ if [ -f binding.d.cts ] && ! diff <(declared binding.d.cts) <(declared "$out/bin
   say "the native addon and the wasm flavour declare different exports"
   exit 1
 fi
-rm -f ./*.wasip1* ./*."$target"*.wasm
+rm -f ./*.wasip1* ./*."$target"*.wasm*
 node scripts/bundle-wasi.mjs "$out/sendfile64.wasip1.cjs" .
-cp "$out/sendfile64.$target.wasm" .
-say "$(stat -c '%n %s bytes' sendfile64.wasip1.cjs "sendfile64.$target.wasm" | paste -sd ' ')"

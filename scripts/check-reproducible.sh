@@ -15,7 +15,7 @@ for folder in one another/folder; do
     [ "$target" != wasm32-wasip1 ] || build=(scripts/build-wasi.sh)
     (cd "$work/$folder" && env -u CARGO_TARGET_DIR nice "${build[@]}" >build.log 2>&1) || { tail -20 "$work/$folder/build.log" >&2; exit 1; }
   done
-  (cd "$work/$folder" && find . -maxdepth 3 \( -path './target/artifacts/*.node' -o -path './*.wasm' -o -path './*.wasip1.cjs' \) \
+  (cd "$work/$folder" && find . -maxdepth 3 \( -path './target/artifacts/*.node' -o -path './*.wasm.br' -o -path './*.wasip1.cjs' \) \
     -not -path './target/wasi-out/*' -exec sha256sum {} + | sort -k2) >"$work/sums-${folder%%/*}"
   rm -rf "${work:?}/$folder/target"
 done

@@ -39,7 +39,7 @@ export const nameOf = ({ tuple }) => `${SCOPE}-${tuple}`
 
 /** What the package holds beside its manifest, README and licences. The first is its entry. */
 export const filesOf = ({ tuple }) =>
-  tuple === WASI.tuple ? ['sendfile64.wasip1.cjs', 'sendfile64.wasm32-wasip1.wasm'] : [`sendfile64.${tuple}.node`]
+  tuple === WASI.tuple ? ['sendfile64.wasip1.cjs', 'sendfile64.wasm32-wasip1.wasm.br'] : [`sendfile64.${tuple}.node`]
 
 /** The manifest of npm/<tuple>. */
 export function manifestOf(platform, { version, license, author, repository, bugs, homepage, engines, publishConfig }) {

@@ -156,7 +156,7 @@ function special(report, place) {
 }
 
 await main(async () => {
-  if (!existsSync(join(root, 'sendfile64.wasm32-wasip1.wasm')))
+  if (!existsSync(join(root, 'sendfile64.wasip1.cjs')))
     throw new Unprepared('The WASI flavour is not built: npm run build:wasi')
   if (run(process.execPath, ['scripts/pack.mjs', '--partial']) !== 0) return 1
   const work = mkdtempSync(join(tmpdir(), 'sendfile64-install-'))

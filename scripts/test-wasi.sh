@@ -3,7 +3,7 @@
 # usage: scripts/test-wasi.sh [ava arguments]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-compgen -G '*.wasm32-wasip1.wasm' >/dev/null || scripts/build-wasi.sh
+compgen -G '*.wasm32-wasip1.wasm.br' >/dev/null || scripts/build-wasi.sh
 
 # node:wasi announces itself on stderr
 export NODE_OPTIONS="${NODE_OPTIONS:-} --disable-warning=ExperimentalWarning --import=$PWD/scripts/wasi-flavor.mjs"

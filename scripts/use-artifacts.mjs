@@ -8,7 +8,7 @@ import { Unprepared, main, root, runNpm } from './provision.mjs'
 await main(() => {
   const artifacts = join(root, 'target/artifacts')
   const prefix = `sendfile64.${process.platform}-${process.arch}`
-  const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm|wasip1\.cjs|d\.cts)$/.test(name)
+  const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm\.br|wasip1\.cjs|d\.cts)$/.test(name)
   const found = readdirSync(artifacts).filter(wanted)
   if (!found.includes('binding.d.cts')) throw new Unprepared(`${artifacts} lacks binding.d.cts`)
   for (const name of found) copyFileSync(join(artifacts, name), join(root, name))
