@@ -10,6 +10,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile, SendfileError } from '../index.ts'
 import { badCalls, call } from './fixtures/bad-call.ts'
 import { collect } from './fixtures/collect.ts'
+import { fallbackCode } from './fixtures/executor.ts'
 import { evaluate, nodeMessages } from './fixtures/node-errors.ts'
 import { sampleFile } from './fixtures/sample-file.ts'
 import { listen } from './fixtures/servers.ts'
@@ -197,7 +198,9 @@ async function bytesPassBy(t: ExecutionContext, near: net.Socket, far: net.Socke
   const error = await t.throwsAsync(call(near, file.path, { method: 'sendfile' }), { instanceOf: SendfileError })
   t.is(error?.code, 'ERR_SENDFILE_UNSUPPORTED')
   const { method, fallbacks, syscalls } = await sendfile(near, file.path, { end: true })
-  t.like(fallbacks, [{ from: 'sendfile', to: 'copy', code: 'WRAPPED' }])
+  t.like(fallbacks, [{ from: 'sendfile', to: 'copy' }])
+  // a class of its own is seen before the platform is
+  t.true(['WRAPPED', fallbackCode('WRAPPED')].includes(String(fallbacks[0]?.code)))
   t.deepEqual([method, syscalls, fallbacks.length], ['copy', 0, 1])
   t.is(sha256((await within(collect(far), 'the end')).bytes), sha256(file.bytes))
 }

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { sendfileSync, SendfileError } from '../index.ts'
 import { collect } from './fixtures/collect.ts'
+import { kernelTest } from './fixtures/executor.ts'
 import { evaluate, type NodeError, nodeMessages } from './fixtures/node-errors.ts'
 import { sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
 import { sha256 } from './fixtures/sha256.ts'
@@ -43,20 +44,20 @@ function thrown(t: ExecutionContext, ...args: readonly unknown[]): Error | undef
   return t.throws(() => Reflect.apply(sendfileSync, undefined, [...args]))
 }
 
-test('sends a range, and says where the next byte is', (t) => {
+kernelTest('sends a range, and says where the next byte is', (t) => {
   const { path, fd } = target(t)
   const source = openFor(t, file.path, 'r')
   t.deepEqual(sendfileSync(fd, source, 1000, 250_000), { bytesSent: 250_000, offset: 251_000 })
   t.is(sha256(readFileSync(path)), sha256(file.bytes.subarray(1000, 251_000)))
 })
 
-test('takes bigints, and gives numbers where they are exact', (t) => {
+kernelTest('takes bigints, and gives numbers where they are exact', (t) => {
   const { path, fd } = target(t)
   t.deepEqual(sendfileSync(fd, openFor(t, file.path, 'r'), 1n, 2n), { bytesSent: 2, offset: 3 })
   t.deepEqual(readFileSync(path), file.bytes.subarray(1, 3))
 })
 
-test('short counts are returned: at the end of the file, and beyond it', (t) => {
+kernelTest('short counts are returned: at the end of the file, and beyond it', (t) => {
   const { fd } = target(t)
   const source = openFor(t, file.path, 'r')
   t.deepEqual(sendfileSync(fd, source, 299_990, 100), { bytesSent: 10, offset: 300_000 })
@@ -65,7 +66,7 @@ test('short counts are returned: at the end of the file, and beyond it', (t) => 
   t.deepEqual(sendfileSync(fd, source, 0, 0), { bytesSent: 0, offset: 0 })
 })
 
-test('a numeric offset leaves the position of the source alone, null uses and moves it', (t) => {
+kernelTest('a numeric offset leaves the position of the source alone, null uses and moves it', (t) => {
   const { path, fd } = target(t)
   const source = openFor(t, file.path, 'r')
   t.is(readSync(source, Buffer.alloc(7)), 7)
@@ -78,7 +79,7 @@ test('a numeric offset leaves the position of the source alone, null uses and mo
   t.deepEqual(readFileSync(path), Buffer.concat([file.bytes.subarray(100, 150), file.bytes.subarray(7, 57)]))
 })
 
-test('a full socket is EAGAIN, and what was accepted arrives', async (t) => {
+kernelTest('a full socket is EAGAIN, and what was accepted arrives', async (t) => {
   const { near, far, close } = await tcpPair()
   t.teardown(close)
   const source = openFor(t, sampleFile(2 * 2 ** 20).path, 'r')
@@ -103,7 +104,7 @@ function handleFd(socket: object): number {
   return fd
 }
 
-test("the kernel's errors have code, errno, syscall and how far it got", (t) => {
+kernelTest("the kernel's errors have code, errno, syscall and how far it got", (t) => {
   const { fd } = target(t)
   const source = openFor(t, file.path, 'r')
   const appending = openFor(t, file.path, 'a')
@@ -122,7 +123,7 @@ test("the kernel's errors have code, errno, syscall and how far it got", (t) => 
   }
 })
 
-test('a peer that has gone is EPIPE, and no signal', async (t) => {
+kernelTest('a peer that has gone is EPIPE, and no signal', async (t) => {
   const { near, close } = await tcpPair()
   t.teardown(close)
   near.end()
@@ -133,7 +134,7 @@ test('a peer that has gone is EPIPE, and no signal', async (t) => {
   t.like(error, { code: 'EPIPE', errno: -constants.errno.EPIPE, syscall: 'sendfile' })
 })
 
-test('offsets and counts go up to 2^63 - 1', (t) => {
+kernelTest('offsets and counts go up to 2^63 - 1', (t) => {
   const { path, fd } = target(t)
   const source = openFor(t, file.path, 'r')
   const last = 2n ** 63n - 1n
@@ -151,7 +152,7 @@ test('offsets and counts go up to 2^63 - 1', (t) => {
   t.is(sha256(readFileSync(path)), sha256(file.bytes))
 })
 
-test('one call moves 0x7ffff000 bytes at most, from beyond 4 GiB too', (t) => {
+kernelTest('one call moves 0x7ffff000 bytes at most, from beyond 4 GiB too', (t) => {
   // On tmpfs a hole costs no memory and next to no time.
   const folder = existsSync('/dev/shm') ? '/dev/shm' : sampleDirectory()
   const path = join(folder, `sendfile64-sparse-${process.pid}`)
@@ -225,7 +226,7 @@ test('descriptor numbers are refused in the words of fs.closeSync', (t) => {
 
 const straceIsThere = spawnSync('strace', ['-V']).status === 0
 
-;(straceIsThere ? test : test.skip)('makes exactly one sendfile64(2), whatever the count', (t) => {
+;(straceIsThere ? kernelTest : test.skip)('makes exactly one sendfile64(2), whatever the count', (t) => {
   const log = join(sampleDirectory(), 'sync.strace')
   const script = fileURLToPath(new URL('fixtures/children/one-sendfile-sync.ts', import.meta.url))
   const node = [process.execPath, '--import=@oxc-node/core/register', script, file.path]

@@ -12,6 +12,7 @@ import { sendfile, SendfileError, type SourceArgument } from '../index.ts'
 import { badCalls, call } from './fixtures/bad-call.ts'
 import { collect } from './fixtures/collect.ts'
 import { countDescriptors, descriptorsSettleAt } from './fixtures/descriptors.ts'
+import { kernelSerial } from './fixtures/executor.ts'
 import { evaluate, nodeMessages } from './fixtures/node-errors.ts'
 import { sampleBytes, sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
 import { sha256 } from './fixtures/sha256.ts'
@@ -211,7 +212,7 @@ test.serial('a closed FileHandle is EBADF', async (t) => {
 })
 
 for (const method of ['auto', 'sendfile', 'copy'] as const) {
-  test.serial(`a descriptor that is open for writing only is EBADF, by ${method}`, async (t) => {
+  kernelSerial(`a descriptor that is open for writing only is EBADF, by ${method}`, async (t) => {
     const { path } = sampleFile(1000)
     const fd = openSync(path, 'a')
     const { near, far, close } = await tcpPair()

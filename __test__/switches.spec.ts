@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 
 import type { SendfileResult } from '../index.ts'
+import { kernelSerial } from './fixtures/executor.ts'
 import { sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
 
 const file = sampleFile(3 * 2 ** 20)
@@ -36,7 +37,7 @@ function callsWithout(t: ExecutionContext, without: readonly Feature[]): { resul
   return { result, made: FEATURES.filter((feature) => lines.search(CALLS[feature]) !== -1) }
 }
 
-const testWithStrace = straceIsThere && process.platform === 'linux' ? test.serial : test.serial.skip
+const testWithStrace = straceIsThere && process.platform === 'linux' ? kernelSerial : test.serial.skip
 
 testWithStrace('without a switch, what the kernel has is called', (t) => {
   const { result, made } = callsWithout(t, [])

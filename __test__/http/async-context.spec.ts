@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { sendfile } from '../../index.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 
@@ -58,7 +59,7 @@ test("stores equal stock's after the call and in every event", async (t) => {
   t.deepEqual(await storesSeen(t, ours), expected)
 })
 
-test('callbacks of what is written behind the file see the store of their writer', async (t) => {
+kernelTest('callbacks of what is written behind the file see the store of their writer', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const seen: (string | undefined)[] = []
   const { connect, answered } = await serve(t, async (_, response) => {

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileResult } from '../../index.ts'
 import type { RawResponse, RequestParts } from '../fixtures/http-client.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -59,7 +60,7 @@ for (const { name, status, request, length } of bodyless) {
     })
   }
 
-  test(`${name} is an error for servers that reject such writes, as stock's`, async (t) => {
+  kernelTest(`${name} is an error for servers that reject such writes, as stock's`, async (t) => {
     const errors: unknown[] = []
     await thenWhole(
       t,
@@ -101,7 +102,7 @@ test('strictContentLength counts the bytes of the kernel', async (t) => {
   t.is(sha256(response.body), expected)
 })
 
-test('strictContentLength with a file that is too long is refused before a byte moves', async (t) => {
+kernelTest('strictContentLength with a file that is too long is refused before a byte moves', async (t) => {
   const errors: unknown[] = []
   const response = await strictly(t, SIZE - 1, async (res) => {
     res.flushHeaders() // Node knows the length once the headers are fixed

@@ -4,7 +4,9 @@ import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileOptions, type SendfileResult } from '../../index.ts'
 import type { HttpClient, RawResponse, RequestParts } from '../fixtures/http-client.ts'
+import { METHOD } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 
@@ -57,7 +59,7 @@ test('end: true announces the length', async (t) => {
   t.is(response.headers.get('content-length'), `${SIZE}`)
   t.false(response.headers.has('transfer-encoding'))
   bodyIs(t, response, file.bytes)
-  t.deepEqual([result.method, result.bytesSent, result.offset], ['sendfile', SIZE, SIZE])
+  t.deepEqual([result.method, result.bytesSent, result.offset], [METHOD, SIZE, SIZE])
 })
 
 test('end: true leaves a Content-Length that is there already', async (t) => {
@@ -69,7 +71,7 @@ test('end: true leaves a Content-Length that is there already', async (t) => {
   bodyIs(t, response, file.bytes)
 })
 
-test('end: true leaves a Transfer-Encoding that is there already', async (t) => {
+kernelTest('end: true leaves a Transfer-Encoding that is there already', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     res.setHeader('Transfer-Encoding', 'chunked')
     return sendfile(res, file.path, { end: true })
@@ -77,7 +79,7 @@ test('end: true leaves a Transfer-Encoding that is there already', async (t) => 
   t.false(response.headers.has('content-length'))
   t.deepEqual(response.chunks, [SIZE])
   bodyIs(t, response, file.bytes)
-  t.is(result.method, 'sendfile')
+  t.is(result.method, METHOD)
 })
 
 test('end: true sets nothing once the headers are out', async (t) => {
@@ -90,7 +92,7 @@ test('end: true sets nothing once the headers are out', async (t) => {
   bodyIs(t, response, file.bytes)
 })
 
-test('without end, a file is chunked as a write of the same length', async (t) => {
+kernelTest('without end, a file is chunked as a write of the same length', async (t) => {
   const around = (response: ServerResponse, sendBody: () => void): void => {
     response.write('head')
     sendBody()
@@ -108,7 +110,7 @@ test('without end, a file is chunked as a write of the same length', async (t) =
   t.deepEqual(response.chunks, stock.chunks)
   t.is(response.framing, 'chunked')
   bodyIs(t, response, Buffer.concat([Buffer.from('head'), file.bytes, Buffer.from('tailend')]))
-  t.is(result.method, 'sendfile')
+  t.is(result.method, METHOD)
 })
 
 for (const { name, options, from, to } of [
@@ -124,7 +126,7 @@ for (const { name, options, from, to } of [
     })
     t.deepEqual([response.status, response.headers.get('content-range')], [206, range])
     bodyIs(t, response, file.bytes.subarray(from, to))
-    t.deepEqual([result.bytesSent, result.offset, result.method], [to - from, to, 'sendfile'])
+    t.deepEqual([result.bytesSent, result.offset, result.method], [to - from, to, METHOD])
   })
 }
 
@@ -170,7 +172,7 @@ test('HTTP/1.0 gets no chunks: the end of the connection is the end of the body'
   t.is(response.framing, 'close')
   t.false(response.headers.has('transfer-encoding'))
   bodyIs(t, response, file.bytes)
-  t.is(result.method, 'sendfile')
+  t.is(result.method, METHOD)
 })
 
 test('HTTP/1.0 with keep-alive and a length goes on', async (t) => {

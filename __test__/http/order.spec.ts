@@ -6,6 +6,7 @@ import test from 'ava'
 import { sendfile, type SendfileResult } from '../../index.ts'
 import { descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import type { HttpClient, RawResponse } from '../fixtures/http-client.ts'
+import { FALLBACK_CODES, IN_KERNEL, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -60,7 +61,9 @@ function wrongWith({ head, offset, count, tail, chunked }: Round, response: RawR
 }
 
 function byOtherPath({ count }: Round, { bytesSent, method, fallbacks, syscalls }: SendfileResult): boolean {
-  return bytesSent !== count || method !== 'sendfile' || fallbacks.length > 0 || syscalls < 1
+  return (
+    bytesSent !== count || method !== METHOD || fallbacks.length !== FALLBACK_CODES.length || syscalls > 0 !== IN_KERNEL
+  )
 }
 
 /** Rounds `from`, `from + step`, … on one connection, `depth` requests in flight. */

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile } from '../../index.ts'
 import { portOf } from '../fixtures/connected-pair.ts'
 import { endingOf } from '../fixtures/ending.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { HttpClient } from '../fixtures/http-client.ts'
 import { Received } from '../fixtures/received.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -22,7 +23,7 @@ const WAYS = ['AbortSignal', 'destroy()'] as const
 /* ------------------------------------------------------------ pipelined responses */
 
 for (const way of WAYS) {
-  test(`${way}: a pipelined response goes, the one before it arrives whole`, async (t) => {
+  kernelTest(`${way}: a pipelined response goes, the one before it arrives whole`, async (t) => {
     const server = http.createServer()
     const client = await HttpClient.connect(await portOf(server))
     t.teardown(() => server.close())
@@ -53,7 +54,7 @@ for (const way of WAYS) {
 /* ------------------------------------------------------------ uploads */
 
 for (const way of WAYS) {
-  test(`${way}: an upload before its request has a socket`, async (t) => {
+  kernelTest(`${way}: an upload before its request has a socket`, async (t) => {
     const { request, requests } = await upload(t)
     const closed = closeOf(request)
     const abort = new AbortController()
@@ -71,7 +72,7 @@ for (const way of WAYS) {
     }
   })
 
-  test(`${way}: an upload to a server that does not read`, async (t) => {
+  kernelTest(`${way}: an upload to a server that does not read`, async (t) => {
     const { request, accepted } = await upload(t)
     const abort = new AbortController()
     const ending = endingOf(sendfile(request, file.path, { signal: abort.signal }))

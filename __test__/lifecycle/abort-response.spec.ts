@@ -10,6 +10,7 @@ import { portOf } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
 import { type Ending, endingOf } from '../fixtures/ending.ts'
 import { Received } from '../fixtures/received.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
@@ -62,10 +63,10 @@ const WAYS: readonly Way[] = [
 test.before(warmEngine)
 
 for (const way of WAYS) {
-  for (const moment of MOMENTS) test.serial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment, false))
+  for (const moment of MOMENTS) kernelSerial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment, false))
 }
-test.serial('AbortSignal, blocked, chunked', (t) => cutOff(t, WAYS[0]!, 'blocked', true))
-test.serial('AbortSignal, queued, chunked', (t) => cutOff(t, WAYS[0]!, 'queued', true))
+kernelSerial('AbortSignal, blocked, chunked', (t) => cutOff(t, WAYS[0]!, 'blocked', true))
+kernelSerial('AbortSignal, queued, chunked', (t) => cutOff(t, WAYS[0]!, 'queued', true))
 
 async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: boolean): Promise<void> {
   const descriptors = countDescriptors()

@@ -8,6 +8,7 @@ import { evict } from '../fixtures/cold-file.ts'
 import { connectedPair, type Pair } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
 import { type Ending, endingOf } from '../fixtures/ending.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
@@ -51,7 +52,7 @@ const WAYS: readonly Way[] = [
 test.before(warmEngine)
 
 for (const way of WAYS) {
-  for (const moment of MOMENTS) test.serial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment))
+  for (const moment of MOMENTS) kernelSerial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment))
 }
 
 async function cutOff(t: ExecutionContext, way: Way, moment: Moment): Promise<void> {

@@ -8,6 +8,7 @@ import { connectedPair } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
 import { endingOf } from '../fixtures/ending.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import { within } from '../fixtures/within.ts'
@@ -19,7 +20,7 @@ const QUEUED = 50
 test.before(warmEngine)
 
 for (const way of ['AbortSignal', 'destroy()', 'RST of the client'] as const) {
-  test.serial(`${way}, while the file is being opened`, async (t) => {
+  kernelSerial(`${way}, while the file is being opened`, async (t) => {
     const descriptors = countDescriptors()
     const { near, far, received, close } = await connectedPair(t)
     const { open } = fs

@@ -11,6 +11,7 @@ import { sendfile } from '../../index.ts'
 import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
 import { endingOf } from '../fixtures/ending.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { Received } from '../fixtures/received.ts'
 import { sampleBytes, sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -23,7 +24,7 @@ const other = sampleFile(16 << 20, 2)
 
 test.before(warmEngine)
 
-test.serial('the number of a destroyed socket goes to a new connection while the transfer runs', async (t) => {
+kernelSerial('the number of a destroyed socket goes to a new connection while the transfer runs', async (t) => {
   const descriptors = countDescriptors()
   const server = net.createServer()
   const port = await portOf(server)
@@ -70,7 +71,7 @@ function numberOf(socket: net.Socket): number {
 for (const queued of [false, true]) {
   const when = queued ? 'while it is queued' : 'while it runs'
 
-  test.serial(`the number of the source goes to another file ${when}`, async (t) => {
+  kernelSerial(`the number of the source goes to another file ${when}`, async (t) => {
     const descriptors = countDescriptors()
     const { near, received, close } = await connectedPair(t)
     const head = sampleBytes(queued ? 8 << 20 : 16, 3)
@@ -89,7 +90,7 @@ for (const queued of [false, true]) {
     t.is(await descriptorsSettleAt(descriptors), descriptors)
   })
 
-  test.serial(`a FileHandle is closed ${when}`, async (t) => {
+  kernelSerial(`a FileHandle is closed ${when}`, async (t) => {
     const descriptors = countDescriptors()
     const { near, received, close } = await connectedPair(t)
     const head = sampleBytes(queued ? 8 << 20 : 16, 3)
@@ -105,7 +106,7 @@ for (const queued of [false, true]) {
   })
 }
 
-test.serial('a file that is removed right after the call arrives whole', async (t) => {
+kernelSerial('a file that is removed right after the call arrives whole', async (t) => {
   const descriptors = countDescriptors()
   const { near, received, close } = await connectedPair(t)
   const { path, bytes } = sampleFile(4 << 20, 4)

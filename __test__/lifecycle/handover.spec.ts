@@ -10,6 +10,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile } from '../../index.ts'
 import { cert, key } from '../fixtures/certificate.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
@@ -89,7 +90,7 @@ test.before(warmEngine)
 
 for (const { name, waits, take, use } of TAKERS) {
   for (const moment of ['runs', 'is queued', 'has just been queued'] as const) {
-    test.serial(`${name} while a transfer ${moment}`, async (t) => {
+    kernelSerial(`${name} while a transfer ${moment}`, async (t) => {
       const { near, far } = await connectedPair(t, { reading: false })
       far.removeAllListeners('data') // others read here
       const head = sampleBytes(moment === 'runs' ? 16 : 8 << 20, 2)

@@ -1,7 +1,8 @@
 // Under the permission model, Node decides what may be loaded and read.
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import { kernelTest } from '../fixtures/executor.ts'
+import type { ExecutionContext } from 'ava'
 
 import { run } from '../fixtures/child-process.ts'
 import { sampleFile, writeSample } from '../fixtures/sample-file.ts'
@@ -25,7 +26,7 @@ async function sendUnder(t: ExecutionContext, flags: readonly string[], path = f
   return JSON.parse(stdout)
 }
 
-test('with --allow-addons the kernel moves the bytes', async (t) => {
+kernelTest('with --allow-addons the kernel moves the bytes', async (t) => {
   t.deepEqual(await sendUnder(t, ['--allow-fs-read=*', '--allow-addons']), {
     binding: 'native',
     method: 'sendfile',
@@ -34,7 +35,7 @@ test('with --allow-addons the kernel moves the bytes', async (t) => {
   })
 })
 
-test('without it, the transfer is rejected with an explanation, and the destination is untouched', async (t) => {
+kernelTest('without it, the transfer is rejected with an explanation, and the destination is untouched', async (t) => {
   t.deepEqual(await sendUnder(t, ['--allow-fs-read=*']), {
     binding: 'none',
     name: 'SendfileError',
@@ -43,7 +44,7 @@ test('without it, the transfer is rejected with an explanation, and the destinat
   })
 })
 
-test("a file that may not be read: ERR_ACCESS_DENIED stays Node's", async (t) => {
+kernelTest("a file that may not be read: ERR_ACCESS_DENIED stays Node's", async (t) => {
   const elsewhere = writeSample(Buffer.from('secret'))
   const allowed = [dirname(entry), children, file.path].map((path) => `--allow-fs-read=${path}`)
   const flags = [...allowed, '--allow-addons']

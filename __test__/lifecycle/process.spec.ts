@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 
 import { run } from '../fixtures/child-process.ts'
 import { Received } from '../fixtures/received.ts'
+import { METHOD, kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serving } from '../fixtures/serving.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -22,8 +23,8 @@ test.serial('a process exits by itself after its transfers', async (t) => {
   t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
   const digest = sha256(file.bytes)
   t.deepEqual(JSON.parse(stdout), [
-    ['sendfile', digest],
-    ['sendfile', digest],
+    [METHOD, digest],
+    [METHOD, digest],
     ['copy', digest],
   ])
 })
@@ -52,15 +53,15 @@ test.serial('a pending transfer of a worker keeps the worker alive, and no longe
   const [message] = await within(once(worker, 'message'), 'the results')
   const digest = sha256(file.bytes)
   t.deepEqual(JSON.parse(message), [
-    ['sendfile', digest],
-    ['sendfile', digest],
+    [METHOD, digest],
+    [METHOD, digest],
     ['copy', digest],
   ])
   t.deepEqual(await within(exit, 'the exit of the worker'), [0])
   t.is(countOurThreads(), 0)
 })
 
-test.serial('several workers end while their transfers run; the last one takes the threads along', async (t) => {
+kernelSerial('several workers end while their transfers run; the last one takes the threads along', async (t) => {
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => serving(t, 'worker', file.path, 100)))
   const clients = await Promise.all(
     workers.map(async ({ port, hears }) => {

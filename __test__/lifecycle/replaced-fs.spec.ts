@@ -1,11 +1,12 @@
 // Whoever replaces functions of `fs` (mock file systems, packed applications, tracers) has the say over what is opened.
 import fs from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 
 import type * as Package from '../../index.ts'
 import { sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { secondCopy } from '../fixtures/second-copy.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -31,7 +32,7 @@ function openNoting(seen: unknown[]): (...args: unknown[]) => unknown {
   }
 }
 
-test.serial('a wrapper around fs.open sees every open, and the kernel still moves the bytes', async (t) => {
+kernelSerial('a wrapper around fs.open sees every open, and the kernel still moves the bytes', async (t) => {
   const { near, received } = await connectedPair(t)
   const seen: unknown[] = []
   await sendfile(near, file.path, { count: 1 })
@@ -43,7 +44,7 @@ test.serial('a wrapper around fs.open sees every open, and the kernel still move
   t.is(sha256(received.bytes), sha256(file.bytes.subarray(0, 1), file.bytes))
 })
 
-test.serial('a wrapper that was there before the package sees every open, too', async (t) => {
+kernelSerial('a wrapper that was there before the package sees every open, too', async (t) => {
   const seen: unknown[] = []
   replace(t, { open: openNoting(seen) })
   const earlier: typeof Package = await import(pathToFileURL(secondCopy()).href)
@@ -90,7 +91,7 @@ for (const [name, fd] of [
   ['that the kernel does not know', VIRTUAL],
   ['that is another file to the kernel', real],
 ] as const) {
-  test.serial(`a virtual file with a number ${name} is copied through fs`, async (t) => {
+  kernelSerial(`a virtual file with a number ${name} is copied through fs`, async (t) => {
     const { near, received } = await connectedPair(t)
     const content = sampleBytes(300_000, 8)
     const closed: number[] = []
@@ -109,7 +110,7 @@ for (const [name, fd] of [
   })
 }
 
-test.serial('once nobody stands in between, the package opens by itself again', async (t) => {
+kernelSerial('once nobody stands in between, the package opens by itself again', async (t) => {
   const { near, received } = await connectedPair(t)
   const { method } = await within(sendfile(near, file.path, { end: true }), 'the transfer')
   await within(received.closed, 'the end of the connection')

@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import { join } from 'node:path'
-import test from 'ava'
 
 import { sendfile } from '../../index.ts'
 import { endingOf } from '../fixtures/ending.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { countOurThreads, engineIdle } from '../fixtures/threads.ts'
 
 const STALLED = 300
@@ -16,7 +16,7 @@ const INTERVAL = 1000
 const MOST_BUSY = 250
 const file = sampleFile(1 << 20)
 
-test('300 stalled transfers: at most 6 threads, and an idle processor', async (t) => {
+kernelTest('300 stalled transfers: at most 6 threads, and an idle processor', async (t) => {
   // Unix sockets: hundreds of full TCP buffers would be felt by everybody else on the machine.
   const path = join(sampleDirectory(), 'stalled.sock')
   const server = net.createServer().listen(path)

@@ -10,6 +10,7 @@ import test from 'ava'
 import { sendfile, SendfileError } from '../../index.ts'
 import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
+import { METHOD, kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -49,7 +50,7 @@ test.serial('200 transfers to 200 sockets, each with its own range', async (t) =
     const number = Number(body.toString('latin1', 0, line))
     t.is(sha256(body.subarray(line + 1)), sha256(small.bytes.subarray(offset(number))))
     t.is(results[number]!.bytesSent, small.bytes.length - offset(number))
-    t.is(results[number]!.method, 'sendfile')
+    t.is(results[number]!.method, METHOD)
     return number
   })
   t.is(new Set(seen).size, PARALLEL)
@@ -57,7 +58,7 @@ test.serial('200 transfers to 200 sockets, each with its own range', async (t) =
   t.is(await descriptorsSettleAt(descriptors), descriptors)
 })
 
-test.serial('200 responses at once, from one FileHandle', async (t) => {
+kernelSerial('200 responses at once, from one FileHandle', async (t) => {
   const descriptors = countDescriptors()
   const handle = await open(small.path)
   const { connect, close } = await serve(t, async (_, response) => {
@@ -128,7 +129,7 @@ test.serial('64 MiB from beyond 4 GiB, in bigints', async (t) => {
   t.is(result.offset, BigInt(AT + PIECE))
 })
 
-test.serial('64 MiB from a file position beyond 4 GiB', async (t) => {
+kernelSerial('64 MiB from a file position beyond 4 GiB', async (t) => {
   const { fd, piece } = sparse()
   const { near, received } = await connectedPair(t)
   t.is(positionOf(fd), AT)
@@ -177,7 +178,7 @@ const ZEROS = Buffer.alloc(4 << 20)
 
 /* ------------------------------------------------------------ positions */
 
-test.serial('offset null moves the position by the bytes sent, a number leaves it alone', async (t) => {
+kernelSerial('offset null moves the position by the bytes sent, a number leaves it alone', async (t) => {
   const { near, received } = await connectedPair(t)
   const handle = await open(small.path)
   t.teardown(() => handle.close())
@@ -194,7 +195,7 @@ test.serial('offset null moves the position by the bytes sent, a number leaves i
 })
 
 for (const method of ['sendfile', 'copy'] as const) {
-  test.serial(
+  kernelSerial(
     `offset null moves the position by the bytes sent, also of an aborted transfer (${method})`,
     async (t) => {
       const large = sampleFile(16 << 20, 6)
