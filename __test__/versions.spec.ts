@@ -51,6 +51,7 @@ test('one command moves them all', (t) => {
     'Cargo.toml',
     'Cargo.lock',
     'CHANGELOG.md',
+    'fuzz',
     'lib',
     'npm',
     'scripts',

@@ -21,7 +21,9 @@ function setVersion(version, today) {
   rewrite('package-lock.json', /^(\{\n {2}"name": "sendfile64",\n {2}"version": ")[^"]+/, `$1${version}`)
   rewrite('package-lock.json', /("": \{\n {6}"name": "sendfile64",\n {6}"version": ")[^"]+/, `$1${version}`)
   rewrite('Cargo.toml', /(\[workspace\.package\]\nversion = ")[^"]+/, `$1${version}`)
-  rewrite('Cargo.lock', /(name = "sendfile64-\w+"\nversion = ")[^"]+/g, `$1${version}`)
+  // the fuzz targets are a workspace of their own, never published
+  for (const lock of ['Cargo.lock', 'fuzz/Cargo.lock'])
+    rewrite(lock, /(name = "sendfile64-(?!fuzz)\w+"\nversion = ")[^"]+/g, `$1${version}`)
   rewrite('lib/version.ts', /(VERSION = ')[^']+/, `$1${version}`)
   rewrite('CHANGELOG.md', /^## (?:Unreleased|\S+ \(unreleased\))$/m, `## ${version} (${today})`)
   writeManifests()
