@@ -55,6 +55,12 @@ export interface Kind {
   connect(wish: Wish): Promise<Connection>
 }
 
+const unixSocket: Kind = {
+  name: 'unix socket',
+  family: 'socket',
+  connect: async (wish) => overSocket(await unixPair(sampleDirectory()), wish),
+}
+
 export const socketKinds: Kind[] = [
   { name: 'TCP socket', family: 'socket', connect: async (wish) => overSocket(await tcpPair(), wish) },
   {
@@ -62,11 +68,8 @@ export const socketKinds: Kind[] = [
     family: 'socket',
     connect: async (wish) => overSocket(await tcpPair({ connected: false }), wish),
   },
-  {
-    name: 'unix socket',
-    family: 'socket',
-    connect: async (wish) => overSocket(await unixPair(sampleDirectory()), wish),
-  },
+  // Windows has pipes of its own in their place
+  ...(process.platform === 'win32' ? [] : [unixSocket]),
   { name: 'TLS socket', family: 'socket', obstacle: 'TLS', connect: async (wish) => overSocket(await tlsPair(), wish) },
   { name: 'stdin of a child', family: 'socket', connect: async (wish) => intoChild(wish) },
 ]
