@@ -7,8 +7,8 @@ import { finished } from 'node:stream/promises'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile } from '../../index.ts'
-import { sampleFile } from '../fixtures/sample-file.ts'
 import { kernelTest } from '../fixtures/executor.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 

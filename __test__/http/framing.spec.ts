@@ -3,10 +3,9 @@ import type { ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileOptions, type SendfileResult } from '../../index.ts'
+import { METHOD, kernelTest } from '../fixtures/executor.ts'
 import type { HttpClient, RawResponse, RequestParts } from '../fixtures/http-client.ts'
-import { METHOD } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
-import { kernelTest } from '../fixtures/executor.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 

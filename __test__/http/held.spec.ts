@@ -5,12 +5,10 @@ import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { METHOD, fallbackCode } from '../fixtures/executor.ts'
 import test, { type ExecutionContext } from 'ava'
 
 import { descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import type { RawResponse } from '../fixtures/http-client.ts'
-import { kernelSerial } from '../fixtures/executor.ts'
 import { compress, observeBody } from '../fixtures/middleware.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
@@ -20,6 +18,7 @@ import { within } from '../fixtures/within.ts'
 // Without RESOLVE_CACHED every file is opened asynchronously. Read when the package is loaded.
 process.env.SENDFILE64_WITHOUT = 'openat2'
 const { sendfile, SendfileError } = await import('../../index.ts')
+const { METHOD, fallbackCode, kernelSerial } = await import('../fixtures/executor.ts')
 
 const SIZE = 800_000
 const file = sampleFile(SIZE)

@@ -1,11 +1,11 @@
 // worker.terminate() and process.exit() at every moment of a transfer's life.
 import { once } from 'node:events'
 import net from 'node:net'
-import { kernelSerial } from '../fixtures/executor.ts'
 import type { ExecutionContext } from 'ava'
 
 import { evict } from '../fixtures/cold-file.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { Received } from '../fixtures/received.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { serving } from '../fixtures/serving.ts'

@@ -1,10 +1,10 @@
 // Under the permission model, Node decides what may be loaded and read.
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { kernelTest } from '../fixtures/executor.ts'
 import type { ExecutionContext } from 'ava'
 
 import { run } from '../fixtures/child-process.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { secondCopy } from '../fixtures/second-copy.ts'
 import { sha256 } from '../fixtures/sha256.ts'

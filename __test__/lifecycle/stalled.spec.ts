@@ -5,8 +5,8 @@ import { join } from 'node:path'
 
 import { sendfile } from '../../index.ts'
 import { endingOf } from '../fixtures/ending.ts'
-import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { kernelTest } from '../fixtures/executor.ts'
+import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { countOurThreads, engineIdle } from '../fixtures/threads.ts'
 
 const STALLED = 300
