@@ -37,7 +37,7 @@ addonTest('an addon of another version is not used, and the reason says so', (t)
 
 addonTest('NAPI_RS_NATIVE_LIBRARY_PATH names the addon', (t) => {
   const entry = secondCopy()
-  const [addon = ''] = readdirSync(dirname(entry)).filter((name) => name.endsWith('.node'))
+  const addon = readdirSync(dirname(entry)).find((name) => name.endsWith('.node')) ?? ''
   const path = join(dirname(secondCopy()), addon)
   t.is(supportIn(entry, { NAPI_RS_NATIVE_LIBRARY_PATH: path }).binding, 'native')
 })

@@ -76,8 +76,8 @@ addon() {
     runtime=$(find_runtime)
     [ -n "$runtime" ] || die 'no libclang_rt.asan-*.so found'
   fi
-  # The generated loader, and the ordinary addon that it looks for before ours takes its place
-  if ! compgen -G 'sendfile64.*.node' >/dev/null || [ ! -f binding.cjs ]; then
+  # The ordinary addon, which lib/binding.ts looks for before ours takes its place
+  if ! compgen -G 'sendfile64.*.node' >/dev/null; then
     env -u RUSTC_BOOTSTRAP npm run --silent build:native
   fi
   RUSTFLAGS='-Zsanitizer=address' CARGO_TARGET_DIR=$folder cargo build --package sendfile64-binding --target "$host"
@@ -92,7 +92,7 @@ addon() {
     export LD_PRELOAD=$runtime SENDFILE64_SANITIZED=$library
     export NODE_OPTIONS="${NODE_OPTIONS:-} --import=$PWD/scripts/sanitized-addon.mjs"
     export ASAN_OPTIONS=detect_leaks=0:log_path=$folder/report:detect_stack_use_after_return=1
-    node -e "require('./binding.cjs'); process.exit(fs.readFileSync('/proc/self/maps', 'utf8').includes('$library') ? 0 : 1)" ||
+    node -e "require('$(compgen -G "$PWD/sendfile64.*.node" | head -1)'); process.exit(fs.readFileSync('/proc/self/maps', 'utf8').includes('$library') ? 0 : 1)" ||
       die 'addon: another one was loaded'
     node node_modules/ava/entrypoints/cli.mjs --timeout=3m "${specs[@]}"
   ) || { cat "$folder"/report.* 2>/dev/null || true; die 'addon: the specs failed'; }
