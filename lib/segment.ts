@@ -21,6 +21,8 @@ import type { Bytes } from './options.ts'
 export interface SegmentOwner {
   /** The bytes are being moved from `offset` on. */
   started(offset: Bytes): void
+  /** So many of them have been moved. */
+  progressed?(bytesSent: number): void
   /** It is over, once: `event` where the kernel moved it, `obstacle` where JavaScript had to. Returns the error. */
   ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined
 }
@@ -44,7 +46,7 @@ const TICK_MS = 100
 export const NOTHING_SENT: Omit<RangeEnd, 'end'> = { bytesSent: 0, errno: 0, syscalls: 0, wouldBlock: 0 }
 
 const { ECONNABORTED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENOTCONN, EPIPE, ETIMEDOUT } = constants.errno
-const CONNECTION_LOST: ReadonlySet<number> = new Set([
+export const CONNECTION_LOST: ReadonlySet<number> = new Set([
   ECONNABORTED,
   ECONNRESET,
   EHOSTUNREACH,
@@ -127,8 +129,9 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     place.guard()
   }
 
-  progress(): void {
+  progress(bytesSent: number): void {
     this.#place?.refreshIdleTimer()
+    this.#owner.progressed?.(bytesSent)
   }
 
   completed(event: EngineEvent): void {

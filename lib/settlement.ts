@@ -102,7 +102,8 @@ function obstacles(obstacle: Obstacle | undefined): Fallback[] {
   return obstacle === undefined ? [] : [{ from: 'sendfile', to: 'copy', ...obstacle }]
 }
 
-function refusals(event: EngineEvent | undefined): Fallback[] {
+/** The engine's steps down the ladder, as the user sees them. */
+export function refusals(event: EngineEvent | undefined): Fallback[] {
   return (event?.fallbacks ?? []).map(({ from, to, errno }) => {
     const code = errnoName(-errno)
     const [refused = 'copy', taken = 'copy'] = [METHODS[from], METHODS[to]]
