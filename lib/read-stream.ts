@@ -1,5 +1,5 @@
 /** createReadStream and ReadStream: fs.ReadStream whose pipe goes through the kernel where it can. */
-import fs from 'node:fs'
+import type fs from 'node:fs'
 
 import { isNode, native } from './binding.ts'
 import { isDestination } from './destination.ts'

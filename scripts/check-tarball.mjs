@@ -4,7 +4,15 @@ import { statSync } from 'node:fs'
 
 const allowed = /^(package\.json|README\.md|LICENSE|binding\.(cjs|d\.cts)|dist\/.+\.(js|cjs|d\.ts|d\.cts|js\.map))$/
 const required = ['package.json', 'README.md', 'LICENSE', 'binding.cjs', 'binding.d.cts']
-const entries = ['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts', 'dist/lib/binding.js']
+const entries = [
+  'dist/index.js',
+  'dist/index.cjs',
+  'dist/index.d.ts',
+  'dist/index.d.cts',
+  'dist/register.js',
+  'dist/register.cjs',
+  'dist/lib/binding.js',
+]
 
 const [tarball] = process.argv.slice(2)
 const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' })

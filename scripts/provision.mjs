@@ -118,8 +118,8 @@ export function build() {
     ],
     [
       'build:ts',
-      ['dist/index.js', 'dist/index.cjs', 'dist/index.d.cts'],
-      ['index.ts', 'lib', 'binding.d.cts', 'tsconfig.json', 'tsconfig.build.json'],
+      ['dist/index.js', 'dist/index.cjs', 'dist/index.d.cts', 'dist/register.cjs'],
+      ['index.ts', 'register.ts', 'lib', 'binding.d.cts', 'tsconfig.json', 'tsconfig.build.json'],
     ],
   ]
   for (const [script, outputs, sources] of steps) {
