@@ -23,6 +23,8 @@ export interface Piece {
 export interface SegmentEnd extends RangeEnd {
   /** http has thrown the marker away: the message has no body, or `write` has thrown. */
   readonly dropped: boolean
+  /** `write` has thrown. */
+  readonly threw: boolean
   /** From the first byte to the last, in ms. */
   readonly tookMs: number
   readonly event: EngineEvent | undefined
@@ -44,6 +46,7 @@ export class PipedSegment implements SegmentOwner {
   readonly #segment: FileSegment
   #startedAt = 0
   #dropped = false
+  #threw = false
   /** What is listened to until the segment's turn comes. */
   #watched: readonly NodeJS.EventEmitter[] = []
   #guarded: net.Socket | undefined
@@ -61,12 +64,12 @@ export class PipedSegment implements SegmentOwner {
   /** Puts the marker into the destination. `write` is how; what it throws is thrown. */
   write(write: (chunk: Buffer) => void): void {
     prepare(this.#route)
-    let written = false
+    this.#threw = true
     try {
       write(marker(this.#segment))
-      written = true
+      this.#threw = false
     } finally {
-      if (!written) this.#drop()
+      if (this.#threw) this.#drop()
     }
     const message = this.#message
     if (message !== undefined && this.#segment.isWaiting && !hasBody(message)) this.#drop()
@@ -91,7 +94,14 @@ export class PipedSegment implements SegmentOwner {
     this.#ignore()
     const tookMs = performance.now() - this.#startedAt
     try {
-      return this.#sender.segmentEnded(this, { ...end, dropped: this.#dropped, tookMs, event, obstacle })
+      return this.#sender.segmentEnded(this, {
+        ...end,
+        dropped: this.#dropped,
+        threw: this.#threw,
+        tookMs,
+        event,
+        obstacle,
+      })
     } finally {
       this.piece.file.close()
     }

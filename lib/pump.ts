@@ -228,7 +228,8 @@ export class Pump implements SegmentSender {
     this.#note(end)
     const error = end.end === END.done || end.dropped ? undefined : this.#fail(segment, end)
     if (this.#failure !== undefined) this.finish(error)
-    if (isCurrent && !this.#source.destroyed) this.#source.push('')
+    // A stock stream is not asked again either after `write` has thrown out of its push.
+    if (isCurrent && !end.threw && !this.#source.destroyed) this.#source.push('')
     return error
   }
 
@@ -248,8 +249,8 @@ export class Pump implements SegmentSender {
     if (!this.#source.destroyed) this.#source.push('')
   }
 
-  #note({ dropped, event, obstacle, tookMs, end }: SegmentEnd): void {
-    if (dropped) this.transfer.dropped = true
+  #note({ dropped, threw, event, obstacle, tookMs, end }: SegmentEnd): void {
+    if (dropped && !threw) this.transfer.dropped = true
     if (end === END.done) this.#segmentSize.took(tookMs)
     if (obstacle !== undefined) this.transfer.meet(obstacle)
     if (event === undefined || dropped) return
