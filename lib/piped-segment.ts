@@ -48,7 +48,7 @@ export class PipedSegment implements SegmentOwner {
   #dropped = false
   #threw = false
   /** What is listened to until the segment's turn comes. */
-  #watched: readonly NodeJS.EventEmitter[] = []
+  #watched: NodeJS.EventEmitter[] = []
   #guarded: net.Socket | undefined
   readonly #cancel = (): void => this.cancel()
 
@@ -81,6 +81,11 @@ export class PipedSegment implements SegmentOwner {
     if (this.#segment.isWaiting) this.#segment.cancel()
   }
 
+  /** The pipe that would tell when the destination closes is gone. */
+  letGo(): void {
+    if (this.#segment.isWaiting) this.#watch(this.#stream)
+  }
+
   started(): void {
     this.#startedAt = performance.now()
     this.#ignore()
@@ -107,6 +112,10 @@ export class PipedSegment implements SegmentOwner {
     }
   }
 
+  get #stream(): net.Socket | http.OutgoingMessage {
+    return this.#route.by === 'socket' ? this.#route.socket : this.#route.message
+  }
+
   get #message(): http.OutgoingMessage | undefined {
     return this.#route.by === 'message' ? this.#route.message : undefined
   }
@@ -116,16 +125,21 @@ export class PipedSegment implements SegmentOwner {
     this.cancel()
   }
 
-  /** A destination that closes takes the marker with it, and http tells nobody of what it had queued. */
+  /** The pipe tells when its destination closes. A response that waits for its connection is not told when that does. */
   #await(): void {
-    const stream = this.#route.by === 'socket' ? this.#route.socket : this.#route.message
+    const stream = this.#stream
     if (stream.destroyed) return this.cancel()
     const waits = stream instanceof http.ServerResponse && stream.socket === null
     const connection = waits ? serverSocket(stream) : undefined
-    this.#watched = connection === undefined ? [stream] : [stream, connection]
-    for (const emitter of this.#watched) emitter.on('close', this.#cancel)
+    if (connection !== undefined) this.#watch(connection)
     // http corks for the rest of this tick; what is still waiting then, waits for the peer.
     process.nextTick(() => this.#guard(connectionOf(stream)))
+  }
+
+  /** A destination that closes takes the marker with it, and http tells nobody of what it had queued. */
+  #watch(emitter: NodeJS.EventEmitter): void {
+    this.#watched.push(emitter)
+    emitter.on('close', this.#cancel)
   }
 
   #guard(socket: net.Socket | undefined): void {

@@ -123,7 +123,8 @@ export class Pump implements SegmentSender {
   unpiped(): void {
     if (isPipedTo(this.#source, this.#destination)) return
     const segment = this.#current
-    if (segment !== undefined && !isDestroyed(this.#destination)) this.#letGo(segment)
+    if (segment !== undefined && isDestroyed(this.#destination)) segment.cancel()
+    else if (segment !== undefined) this.#letGo(segment)
     this.finish(Reflect.get(this.#destination, 'errored') ?? undefined)
   }
 
@@ -246,6 +247,7 @@ export class Pump implements SegmentSender {
     this.#count(segment.piece.length)
     this.#pieces.moved(segment.piece, segment.piece.length)
     this.#current = undefined
+    segment.letGo()
     if (!this.#source.destroyed) this.#source.push('')
   }
 
