@@ -41,7 +41,7 @@ export class FilePieces {
     if (native === undefined) return FILESYSTEM
     const offset = this.#source.pos ?? Number(native.position)
     const left = Math.min(Number(native.size) - offset, this.#wanted)
-    if (left > 0 && !this.#isSized && !hasBlocks(fd)) {
+    if (!this.#isSized && !hasBlocks(fd)) {
       native.close()
       return UNSIZED
     }
@@ -86,7 +86,7 @@ function adopt(fd: number): NativeFile | undefined {
   }
 }
 
-/** A file of a known size has blocks; so has one whose blocks are still to be allocated. */
+/** A file of a known size has blocks, also while they are still to be allocated; one of /proc or /sys has none. */
 function hasBlocks(fd: number): boolean {
   return fs.fstatSync(fd).blocks > 0
 }

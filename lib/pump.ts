@@ -143,10 +143,15 @@ export class Pump implements SegmentSender {
   #isAlone(): boolean {
     if (this.#isStock || this.#isOver) return false
     const source = this.#source
-    if (source.readableFlowing !== true || onlyPipe(source) !== this.#destination) return false
+    if (source.readableFlowing !== true || !isPipedTo(source, this.#destination)) return false
     const [listener, ...others] = source.rawListeners('data')
     const alone = listener === this.#ondata && others.length === 0 && source.listenerCount('readable') === 0
-    if (!alone || source.readableEncoding !== null || !hasOwnReading(source, Readable.prototype)) {
+    if (
+      !alone ||
+      onlyPipe(source) !== this.#destination ||
+      source.readableEncoding !== null ||
+      !hasOwnReading(source, Readable.prototype)
+    ) {
       this.transfer.meet(SHARED)
       return false
     }

@@ -88,6 +88,12 @@ export class Scene {
     return emitter
   }
 
+  /** The kernel may have moved something although a read came last. */
+  note(stream) {
+    const { method, bytesSent } = stream.transfer ?? {}
+    if (method === 'sendfile' && bytesSent > 0) this.kernelWas = true
+  }
+
   source(stream) {
     return this.record(stream, 'src', ['open', 'ready', 'end', 'error', 'close'])
   }
@@ -167,7 +173,7 @@ export class Scene {
   }
 
   async finish() {
-    for (const cleanup of this.cleanups.reverse()) await cleanup()
+    for (const cleanup of this.cleanups.toReversed()) await cleanup()
     for (const stream of this.streams) stream.destroy()
   }
 }

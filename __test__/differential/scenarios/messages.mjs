@@ -1,7 +1,6 @@
 /** What http does around a body: keep-alive, pipelining, writes before and after, wrappers, timeouts, messages without a body. */
 import { once } from 'node:events'
 import http from 'node:http'
-import { pipeline } from 'node:stream'
 import zlib from 'node:zlib'
 import { fileOf, MIB, plain, sha256, within } from '../scene.mjs'
 
