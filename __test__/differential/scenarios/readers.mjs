@@ -311,6 +311,7 @@ const meanwhile = [
         source.pipe(socket)
         if (index < 2) {
           while (socket.bytesWritten < MIB) await new Promise((resolve) => setImmediate(resolve))
+          scene.note(source)
           source.unpipe(socket)
           socket.end()
         }
