@@ -42,6 +42,31 @@ export function isTraced(): boolean {
   return [start, end, asyncStart, asyncEnd, error].some((channel) => channel.hasSubscribers)
 }
 
+/** The arguments of `sendfile` as they were given, good or bad. */
+export function contextOfCall(destination: unknown, source: unknown, options: unknown): TransferContext {
+  const { offset, count }: Record<string, unknown> = { ...Object(options) }
+  const fd = typeof source === 'number' ? source : Reflect.get(Object(source), 'fd')
+  return {
+    api: 'sendfile',
+    destination,
+    source: {
+      path:
+        typeof source === 'string' || Buffer.isBuffer(source)
+          ? source
+          : source instanceof URL
+            ? source.href
+            : undefined,
+      fd: typeof fd === 'number' ? fd : undefined,
+      offset: isBytes(offset) || offset === null ? offset : 0,
+      count: isBytes(count) ? count : undefined,
+    },
+  }
+}
+
+function isBytes(value: unknown): value is number | bigint {
+  return typeof value === 'number' || typeof value === 'bigint'
+}
+
 /** Runs a call that gives a promise, and publishes what becomes of it; a store bound to 'start' is there inside. */
 export function traceTransfer<T extends TransferFigures>(context: TransferContext, call: () => Promise<T>): Promise<T> {
   return channels.tracePromise(call, context)

@@ -4,6 +4,7 @@ import type net from 'node:net'
 
 import { anyBinding } from './binding.ts'
 import { parseDestination } from './destination.ts'
+import { contextOfCall, isTraced, traceTransfer } from './diagnostics.ts'
 import { aborted } from './errors.ts'
 import type { Destination } from './hold.ts'
 import { parseOptions, type SendfileOptions } from './options.ts'
@@ -40,12 +41,14 @@ export function sendfile(
   source: SourceArgument,
   options?: SendfileOptions,
 ): Promise<SendfileResult | SendfileResult<bigint>> {
-  return new Promise((resolve, reject) => {
-    const target = parseDestination(destination)
-    const parsed = parseSource(source)
-    const request = parseOptions(options)
-    anyBinding()
-    if (request.signal?.aborted === true) throw aborted(request.signal)
-    new Sending(target, parsed, request, { resolve, reject }).begin()
-  })
+  const send = (): Promise<SendfileResult | SendfileResult<bigint>> =>
+    new Promise((resolve, reject) => {
+      const target = parseDestination(destination)
+      const parsed = parseSource(source)
+      const request = parseOptions(options)
+      anyBinding()
+      if (request.signal?.aborted === true) throw aborted(request.signal)
+      new Sending(target, parsed, request, { resolve, reject }).begin()
+    })
+  return isTraced() ? traceTransfer(contextOfCall(destination, source, options), send) : send()
 }
