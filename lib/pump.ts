@@ -97,7 +97,8 @@ export class Pump implements SegmentSender {
   static #next(pump: Pump, size: number): void {
     const source = pump.#source
     if (source.destroyed) return
-    if (source.readableLength > 0 || !pump.#isAlone() || !pump.#send()) pump.#copy(size)
+    const sent = source.readableLength === 0 && pump.#isAlone() && pump.#send()
+    if (!sent) pump.#copy(size)
   }
 
   static #paced(pump: Pump, size: number): void {
@@ -115,6 +116,7 @@ export class Pump implements SegmentSender {
 
   /** Reads a chunk, and lets the pipe take it. */
   #copy(size: number): void {
+    if (this.#source.destroyed) return
     const chunk = this.#hidesChunks && !this.#isOver ? this.#chunks.instead(size) : size
     readAsStock(this.#source, Math.min(chunk, this.#settings.pace?.step ?? chunk))
   }

@@ -8,7 +8,7 @@ import tls from 'node:tls'
 import test from 'ava'
 
 import { createReadStream, ReadStream, type StreamTransfer } from '../../index.ts'
-import { certificate } from '../fixtures/certificate.ts'
+import { cert, key } from '../fixtures/certificate.ts'
 import { collect } from '../fixtures/collect.ts'
 import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -27,14 +27,14 @@ async function pipeToSocket(stream: ReadStream, near: net.Socket): Promise<Strea
 }
 
 test('a stream tells its transfer while it goes on, and when it is over', async (t) => {
-  const { near, received } = await connectedPair(t, { reading: false })
+  const { near, far, received } = await connectedPair(t, { reading: false })
   const stream = createReadStream(file.path)
   t.is(stream.transfer, undefined)
   const over = pipeToSocket(stream, near)
   await until(() => (stream.transfer?.bytesSent ?? 0) > 0, 'some bytes')
   t.true((stream.transfer?.bytesSent ?? 0) < file.bytes.length)
   t.is(stream.transfer?.bytesSent, stream.bytesRead)
-  received.socket.resume()
+  far.resume()
   const { method, bytesSent, fallbacks } = await over
   await within(received.closed, 'the end of the connection')
   t.deepEqual({ method, bytesSent, fallbacks }, { method: 'sendfile', bytesSent: file.bytes.length, fallbacks: [] })
@@ -92,7 +92,7 @@ test("method: 'copy' is done by the engine, without fallbacks", async (t) => {
 })
 
 test("method: 'sendfile' towards TLS destroys the stream", async (t) => {
-  const server = tls.createServer(certificate, (socket) => {
+  const server = tls.createServer({ cert, key }, (socket) => {
     socket.on('error', () => {})
     stream.pipe(socket)
     stream.on('close', () => socket.destroy())
