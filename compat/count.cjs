@@ -2,6 +2,7 @@
 'use strict'
 const { appendFileSync } = require('node:fs')
 const { tracingChannel } = require('node:diagnostics_channel')
+// oxlint-disable-next-line import/no-unassigned-import -- it is what is counted
 require('../dist/register.cjs')
 
 const counts = { sendfile: 0, copy: 0 }

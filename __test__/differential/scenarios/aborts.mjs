@@ -1,5 +1,4 @@
 /** Either side gives up, at an offset of chance: who is told what, and nothing stays behind. */
-import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { pipeline } from 'node:stream'

@@ -11,10 +11,8 @@ const file = fileOf(8 * MIB)
 /** Pipes what `make` makes to a socket. */
 async function pipeOf(scene, make) {
   let source
-  let made
   const server = net.createServer(async (socket) => {
     source = scene.source(await make())
-    made?.(source)
     source.pipe(socket)
   })
   const client = await scene.connect(await scene.listen(server))
