@@ -259,7 +259,7 @@ export class Pump implements SegmentSender {
   }
 
   #note({ dropped, threw, event, obstacle, tookMs, end }: SegmentEnd): void {
-    if (dropped && !threw) this.transfer.dropped = true
+    if (dropped && !threw) this.transfer.drop()
     if (end === END.done) this.#segmentSize.took(tookMs)
     if (obstacle !== undefined) this.transfer.meet(obstacle)
     if (event === undefined || dropped) return

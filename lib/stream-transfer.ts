@@ -23,8 +23,7 @@ interface Counted {
 export class LiveTransfer implements StreamTransfer, TransferFigures {
   method: Method
   readonly fallbacks: Fallback[] = []
-  /** The message has no body: HEAD, 204, 304. */
-  dropped = false
+  #dropped = false
   #source: Counted | undefined
   #bytes: number
 
@@ -35,8 +34,13 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
   }
 
   get bytesSent(): number {
-    if (this.dropped) return 0
+    if (this.#dropped) return 0
     return this.#source === undefined ? this.#bytes : handedOn(this.#source) - this.#bytes
+  }
+
+  /** The message has no body: HEAD, 204, 304. */
+  drop(): void {
+    this.#dropped = true
   }
 
   /** Something stands between the kernel and the destination. */

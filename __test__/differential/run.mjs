@@ -45,8 +45,10 @@ await main(() => {
     ...(values.only === undefined ? [] : ['--only', values.only]),
     ...(values.verbose ? ['--verbose'] : []),
   ]
-  const codes = lines.map(
-    (line) => spawnSync(binaryOf(line), [join(here, 'suite.mjs'), ...options], { stdio: 'inherit' }).status,
-  )
+  const codes = lines.map((line) => {
+    const { status, signal } = spawnSync(binaryOf(line), [join(here, 'suite.mjs'), ...options], { stdio: 'inherit' })
+    if (status !== 0) console.log(`Node ${line}: exit code ${status}, signal ${signal}`)
+    return status
+  })
   return codes.every((code) => code === 0) ? 0 : 1
 })

@@ -108,6 +108,7 @@ if (support().binding !== 'native') throw new Error(`the addon is not loaded: ${
 // Threads and their descriptors are made with the first use: not to be counted as somebody's leak.
 for (const lib of [stock, ours]) await observe(scenarios[0], lib)
 
+process.exitCode = 1 // until the summary is written
 let differing = 0
 let kernel = 0
 let repeated = 0

@@ -22,18 +22,25 @@ const noise = (emitter, scene, label) =>
   emitter.on('error', (error) => scene.events.push(`${label} error ${plain(error).code ?? error.message}`))
 
 /** Events of both sides race: each side's own order is what is compared. */
-const bySide = (events) => Object.groupBy?.(events, (event) => event.split(' ')[0]) ?? group(events)
+const bySide = (found, events = found.filter((event, i) => found.indexOf(event) === i)) =>
+  Object.groupBy?.(events, (event) => event.split(' ')[0]) ?? group(events)
 function group(events) {
   const groups = Object.create(null)
   for (const event of events) (groups[event.split(' ')[0]] ??= []).push(event)
   return groups
 }
 
+/** That a peer has gone is met by a read, by a write or by neither, as chance has it. */
+const asGone = (event) =>
+  event
+    .replace(/^(callback|rejected|src error) (EPIPE|ECONNRESET|ERR_STREAM_PREMATURE_CLOSE)$/, '$1 gone')
+    .replace(/^target (error (EPIPE|ECONNRESET)|finish)$/, 'target gone')
+
 const settled = async (target) => {
   while (!target.closed && !target.destroyed) await new Promise((resolve) => setImmediate(resolve))
 }
 
-async function aborted(scene, { way, act, framing = 'length', to = 'response' }) {
+async function aborted(scene, { way, act, framing = 'length', to = 'response', byPeer = false }) {
   let source
   let target
   let request
@@ -68,7 +75,7 @@ async function aborted(scene, { way, act, framing = 'length', to = 'response' })
   const body = to === 'response' && framing === 'length' ? bytes.subarray(bytes.indexOf('\r\n\r\n') + 4) : bytes
   const prefix = framing === 'length' ? body.equals(file.bytes.subarray(0, body.length)) : undefined
   const state = { src: source.destroyed, target: target.destroyed, prefix, whole: body.length === file.size }
-  const events = bySide(scene.events.splice(0))
+  const events = bySide(scene.events.splice(0).map(byPeer ? asGone : String))
   return { state, events, closed: client.socket.destroyed || client.ended }
 }
 
@@ -93,7 +100,7 @@ const all = Object.keys(WAYS).flatMap((way) =>
       name: `${name}: ${to}, ${framing}, ${way}`,
       figures: false,
       kernel: undefined,
-      run: (scene) => aborted(scene, { way, act, framing, to }),
+      run: (scene) => aborted(scene, { way, act, framing, to, byPeer: name.startsWith('the client') }),
     })),
   ),
 )

@@ -47,7 +47,6 @@ const descriptors = [
     name: 'an fd, from its own position, which moves',
     async run(scene) {
       const fd = fs.openSync(file.path)
-      scene.later(() => fs.closeSync(fd))
       fs.readSync(fd, Buffer.alloc(1234))
       const result = await pipeOf(scene, () => scene.create(null, { fd, autoClose: false }))
       return { result, rest: fs.readSync(fd, Buffer.alloc(10)) }
@@ -57,7 +56,6 @@ const descriptors = [
     name: 'an fd and end without start: the position moves so far',
     async run(scene) {
       const fd = fs.openSync(file.path)
-      scene.later(() => fs.closeSync(fd))
       fs.readSync(fd, Buffer.alloc(1000))
       const result = await pipeOf(scene, () => scene.create(null, { fd, autoClose: false, end: 3 * MIB }))
       const next = Buffer.alloc(16)
@@ -69,7 +67,6 @@ const descriptors = [
     name: 'an fd and start: the position stays',
     async run(scene) {
       const fd = fs.openSync(file.path)
-      scene.later(() => fs.closeSync(fd))
       const result = await pipeOf(scene, () => scene.create(null, { fd, autoClose: false, start: 4 * MIB }))
       const next = Buffer.alloc(16)
       fs.readSync(fd, next)
