@@ -180,9 +180,8 @@ export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Ob
   return length === String(count) && !encoded ? undefined : wrapped('write')
 }
 
-/** Whether nobody but Node sees the chunks that are copied to a destination: towards TLS, while nothing is wrapped. */
-export function hidesChunks(destination: Destination, { code }: Obstacle): boolean {
-  if (code !== 'TLS') return false
+/** Whether nobody but Node sees the chunks that are written to a socket or message: nothing is wrapped. */
+export function hidesChunks(destination: Destination): boolean {
   const own = destination instanceof http.OutgoingMessage ? http.OutgoingMessage.prototype : net.Socket.prototype
   if (unheld(destination, 'write') !== own.write) return false
   const socket = connectionOf(destination)

@@ -48,10 +48,10 @@ export function onlyPipe(stream: Readable): unknown {
   return Array.isArray(pipes) && pipes.length === 1 ? pipes[0] : undefined
 }
 
-/** Whether a stream is piped to this destination. */
-export function isPipedTo(stream: Readable, destination: unknown): boolean {
+/** Whether a stream is piped to this destination; without one, to any. */
+export function isPipedTo(stream: Readable, destination?: unknown): boolean {
   const { pipes } = (stream as PrivateReadable)._readableState
-  return Array.isArray(pipes) && pipes.includes(destination)
+  return Array.isArray(pipes) && (destination === undefined ? pipes.length > 0 : pipes.includes(destination))
 }
 
 /** Whether the methods by which chunks reach who reads the stream are Node's, so that nobody can see that none come. */

@@ -12,7 +12,7 @@ import { Readable } from 'node:stream'
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
 import { END, METHODS } from './binding.ts'
 import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
-import { systemError, truncated, unsupported, writeError } from './errors.ts'
+import { badDestination, truncated, unsupported } from './errors.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld, unheld } from './hold.ts'
 import type { Obstacle } from './marker.ts'
@@ -26,7 +26,7 @@ import {
   withMethod,
 } from './node-streams.ts'
 import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
-import { CONNECTION_LOST } from './segment.ts'
+import { failSegment, isDestroyed } from './segment-failure.ts'
 import { refusals } from './settlement.ts'
 import type { Settings } from './stream-options.ts'
 import { LiveTransfer } from './stream-transfer.ts'
@@ -61,8 +61,8 @@ export class Pump implements SegmentSender {
   #isStock = false
   /** Bytes that may go past a wrapped `write`. */
   #allowance: number | undefined
-  /** Towards TLS: nobody can see how large the chunks are. */
-  #hidesChunks = false
+  /** Towards TLS, chunks may be larger where nobody sees them. */
+  #isEncrypted = false
   readonly #chunks = new ChunkSize()
   /** Bytes that the option `rate` has been told of. */
   #pacedBytes: number
@@ -117,7 +117,8 @@ export class Pump implements SegmentSender {
   /** Reads a chunk, and lets the pipe take it. */
   #copy(size: number): void {
     if (this.#source.destroyed) return
-    const chunk = this.#hidesChunks && !this.#isOver ? this.#chunks.instead(size) : size
+    const hidden = this.#isEncrypted && this.#isUnseen() && hidesChunks(this.#destination)
+    const chunk = hidden ? this.#chunks.instead(size) : size
     readAsStock(this.#source, Math.min(chunk, this.#settings.pace?.step ?? chunk))
   }
 
@@ -127,7 +128,8 @@ export class Pump implements SegmentSender {
     const segment = this.#current
     if (segment !== undefined && isDestroyed(this.#destination)) segment.cancel()
     else if (segment !== undefined) this.#letGo(segment)
-    this.finish(Reflect.get(this.#destination, 'errored') ?? undefined)
+    const isLost = isDestroyed(this.#destination) && !this.#source.readableEnded
+    this.finish(Reflect.get(this.#destination, 'errored') ?? (isLost ? this.#lost() : undefined))
   }
 
   /** Nothing more will be sent. */
@@ -146,18 +148,19 @@ export class Pump implements SegmentSender {
     if (this.#isStock || this.#isOver) return false
     const source = this.#source
     if (source.readableFlowing !== true || !isPipedTo(source, this.#destination)) return false
-    const [listener, ...others] = source.rawListeners('data')
-    const alone = listener === this.#ondata && others.length === 0 && source.listenerCount('readable') === 0
-    if (
-      !alone ||
-      onlyPipe(source) !== this.#destination ||
-      source.readableEncoding !== null ||
-      !hasOwnReading(source, Readable.prototype)
-    ) {
+    if (!this.#isUnseen() || !hasOwnReading(source, Readable.prototype)) {
       this.transfer.meet(SHARED)
       return false
     }
     return ownRead() || this.#meet(OWN_FS)
+  }
+
+  /** Whether the pipe alone reads the stream: nobody sees how large the chunks are, or that there are none. */
+  #isUnseen(): boolean {
+    const source = this.#source
+    const [listener, ...others] = source.rawListeners('data')
+    if (listener !== this.#ondata || others.length > 0 || source.listenerCount('readable') > 0) return false
+    return source.readableEncoding === null && onlyPipe(source) === this.#destination
   }
 
   /** Notes why the kernel does nothing for the rest of this pipe. A method that was asked for is not replaced. */
@@ -176,7 +179,7 @@ export class Pump implements SegmentSender {
     if (isHeld(this.#destination) || closedState(this.#destination) !== undefined) return false
     const route = routeTo(this.#destination)
     if (route.by === 'copy') {
-      this.#hidesChunks = hidesChunks(this.#destination, route.obstacle)
+      this.#isEncrypted = route.obstacle.code === 'TLS'
       return this.#meet(route.obstacle)
     }
     if (this.#pieces.isAtEnd) return this.#end(route)
@@ -267,30 +270,16 @@ export class Pump implements SegmentSender {
     if (this.#settings.method === 'auto') this.transfer.fallbacks.push(...refusals(event))
   }
 
-  /** Who fails of what. Returns what a message that has announced the segment fails with. */
-  #fail({ piece }: PipedSegment, { end, bytesSent, errno, error }: SegmentEnd): Error | undefined {
-    const message = this.#destination instanceof http.OutgoingMessage ? this.#destination : undefined
-    if (CONNECTION_LOST.has(errno)) {
-      const lost = writeError(-errno)
-      if (message === undefined) destroy(this.#destination, lost)
-      return lost
-    }
+  #fail({ piece }: PipedSegment, end: SegmentEnd): Error | undefined {
     this.#isStock = true // a read will say what is the matter with the file
-    if (errno !== 0 && end !== END.refused) return systemError(-errno, 'read')
-    if (error instanceof Error) {
-      if (!isReadError(error)) destroy(this.#destination, error)
-      return error
-    }
-    if (end === END.truncated) {
-      const truncation = this.#truncated(piece.length - bytesSent)
-      message?.destroy(truncation)
-      return truncation
-    }
-    if (end !== END.refused) return undefined
-    const { method } = this.#settings
-    const refused = unsupported(`The kernel refused method '${method}' for this pair`, undefined, errno && -errno)
-    this.#source.destroy(refused)
-    return refused
+    const truncation = (): Error => this.#truncated(piece.length - end.bytesSent)
+    return failSegment(end, this.#source, this.#destination, this.#settings.method, truncation)
+  }
+
+  #lost(): Error {
+    const { bytesSent } = this.transfer
+    const { pos, bytesRead } = this.#source
+    return badDestination('The destination was closed before the last byte', { bytesSent, offset: pos ?? bytesRead })
   }
 
   #truncated(missing: number): Error {
@@ -302,17 +291,4 @@ export class Pump implements SegmentSender {
 
 function isWrapped(route: MarkerRoute): route is MarkerRoute & { by: 'message' } {
   return route.by === 'message' && unheld(route.message, 'write') !== http.OutgoingMessage.prototype.write
-}
-
-function isReadError(error: Error): boolean {
-  return 'syscall' in error && error.syscall === 'read'
-}
-
-function isDestroyed(destination: Destination): boolean {
-  return Reflect.get(destination, 'destroyed') === true
-}
-
-function destroy(destination: Destination, error: Error): void {
-  const method: unknown = Reflect.get(destination, 'destroy')
-  if (typeof method === 'function') Reflect.apply(method, destination, [error])
 }

@@ -11,7 +11,7 @@ import {
   destroyAsStock,
   type DestroyCallback,
   type FileStream,
-  onlyPipe,
+  isPipedTo,
   readAsStock,
   Stock,
   createStock,
@@ -115,7 +115,7 @@ function membersOver({ prototype: stock }: StockReadStream): object {
 /** The pipe is Node's; a pump answers the reads that it makes. */
 function pipe(source: FileStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
   // With a second destination, or none that could be written to, the first pump goes on as it is.
-  if (onlyPipe(source) !== undefined || !isDestination(destination)) {
+  if (isPipedTo(source) || !isDestination(destination)) {
     asStock()
     return destination
   }

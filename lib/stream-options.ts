@@ -18,7 +18,7 @@ export interface TransferOptions {
    */
   method?: 'auto' | Method | undefined
   /**
-   * Bytes a second; 0 for no limit.
+   * Most bytes a second on average, while the stream is piped; 0 for no limit.
    * @default 0
    */
   rate?: number | undefined
@@ -41,7 +41,8 @@ export const preference = process.env.SENDFILE64 ?? ''
 export const DEFAULTS: Settings = {
   segment: undefined,
   method: 'auto',
-  ladder: preference === 'copy' ? LADDER.copy : LADDER.auto,
+  // The conformance suite has passed on Linux only.
+  ladder: preference === 'copy' || process.platform !== 'linux' ? LADDER.copy : LADDER.auto,
   pace: undefined,
   ownFs: false,
 }

@@ -295,7 +295,7 @@ const times = [
         res.setHeader('Content-Length', size)
         scene.create(file.path).pipe(res)
       })
-      server.setTimeout(500, (socket) => {
+      server.setTimeout(1500, (socket) => {
         timeouts.push(socket.bytesWritten > 0)
         socket.destroy()
       })
@@ -303,10 +303,10 @@ const times = [
       client.socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
       let slept = 0
       client.socket.on('data', () => {
-        if (slept >= 80) return
+        if (slept >= 100) return
         slept += 1
         client.socket.pause()
-        setTimeout(() => client.socket.resume(), 10)
+        setTimeout(() => client.socket.resume(), 20)
       })
       await client.closed
       return { timeouts: timeouts.length, whole: client.bytes().subarray(-size).equals(file.bytes) }

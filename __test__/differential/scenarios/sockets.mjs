@@ -142,16 +142,16 @@ const states = [
       const answer = await send(
         scene,
         (socket, source) => {
-          socket.setTimeout(500, () => (seen.timeouts += 1))
+          socket.setTimeout(1500, () => (seen.timeouts += 1))
           source.pipe(socket)
         },
         {
           read(client) {
             let slept = 0
             client.socket.on('data', () => {
-              if ((slept += 1) > 70) return
+              if ((slept += 1) > 100) return
               client.socket.pause()
-              setTimeout(() => client.socket.resume(), 10)
+              setTimeout(() => client.socket.resume(), 20)
             })
             return client.closed
           },
