@@ -65,9 +65,9 @@ export class Scene {
     this.responses = []
   }
 
-  /** Servers learn later than their clients that all has been sent: until nothing is on its way, or half a second. */
+  /** Servers learn later than their clients that all has been sent: until nothing is on its way, or a quarter of a second. */
   async quiet() {
-    const deadline = performance.now() + 500
+    const deadline = performance.now() + 250
     const isOver = () => this.streams.every(({ closed }) => closed) && this.responses.every(({ over }) => over)
     while (!isOver() && performance.now() < deadline) {
       await new Promise((resolve) => {

@@ -20,6 +20,7 @@ const GROUPS = [
   'options',
   'constructors',
   'aborts',
+  'places',
   'files',
 ]
 const ATTEMPTS = 6
