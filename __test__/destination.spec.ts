@@ -64,7 +64,7 @@ test.serial("wrong types: Node's class, code and words, and nothing has happened
     t,
     values.map((value) => ({ destination: evaluate(value) })),
   )
-  const expected = ['Socket', 'ServerResponse', 'ClientRequest', 'Writable']
+  const expected = ['number', 'Socket', 'ServerResponse', 'ClientRequest', 'Writable', 'FileHandle']
   const messages = nodeMessages(
     values.map((actual) => ({ code: 'ERR_INVALID_ARG_TYPE', name: 'destination', expected, actual })),
   )

@@ -13,6 +13,9 @@ const NO_BOOLEANS = ["'yes'", '1', '0', 'null', '{}', '1n', 'Object.create(null)
 const NO_SIGNALS = ['{}', 'null', "'abort'", '5', 'new AbortController()', '{ aborted: false }', 'class Signal {}']
 const NO_OPTIONS = ['5', "'offset'", 'true', '[]', '() => {}', "Symbol('options')", '10n']
 const NO_STRINGS = ['5', 'null', '{}', 'true', "Symbol('sendfile')"]
+const NO_NUMBERS = [LONG, "'5'", 'null', 'true', '{}', '[1]', '5n', "Symbol('five')", '() => 5']
+const NO_FUNCTIONS = ["'log'", 'null', '5', '{}', '[]', 'true', 'Symbol.iterator']
+const NO_PARTS = ["'header'", 'null', '5', 'true', 'new ArrayBuffer(8)', 'new DataView(new ArrayBuffer(8))', '() => {}']
 const NO_METHODS = ["''", "'SENDFILE'", "'read'", "'toString'", "'__proto__'", "'auto '", `'${'x'.repeat(200)}'`]
 
 type Wrong = Omit<NodeError, 'actual'>
@@ -25,6 +28,26 @@ const tables: Record<string, readonly [Wrong, readonly string[]][]> = {
   'an offset that is no count of bytes': bytes('offset', NO_BYTES),
   'a count that is no count of bytes': bytes('count', [...NO_BYTES, 'null']),
   'a signal that is none': [[wrongType('options.signal', 'AbortSignal'), NO_SIGNALS]],
+  'a rate, a burst, a quantum, a timeout or an interval that is no number': [
+    ...integers('rate', 0, Number.MAX_SAFE_INTEGER, ['2 ** 53']),
+    ...integers('burst', 1, Number.MAX_SAFE_INTEGER, ['0', '2 ** 53']),
+    ...integers('quantum', 1, 0x7ffff000, ['0', '0x7ffff001', '2 ** 31']),
+    ...integers('stallTimeout', 0, 2 ** 31 - 1, ['2 ** 31']),
+    ...integers('progressInterval', 1, 2 ** 31 - 1, ['0', '2 ** 31']),
+  ],
+  'headers or trailers that are no bytes': [...['headers', 'trailers'].flatMap((name) => parts(name))],
+  'an onProgress that is no function': [[wrongType('options.onProgress', 'Function'), NO_FUNCTIONS]],
+  'an until that is not known': [
+    [wrongType('options.until', 'string'), NO_STRINGS],
+    [
+      {
+        code: 'ERR_INVALID_ARG_VALUE',
+        name: 'options.until',
+        expected: "must be one of: 'queued', 'acknowledged'",
+      },
+      ["''", "'sent'", "'ACKNOWLEDGED'", "'toString'"],
+    ],
+  ],
   'a flag that is no boolean': [
     [wrongType('options.end', 'boolean'), NO_BOOLEANS],
     [wrongType('options.bigint', 'boolean'), NO_BOOLEANS],
@@ -35,11 +58,24 @@ const tables: Record<string, readonly [Wrong, readonly string[]][]> = {
       {
         code: 'ERR_INVALID_ARG_VALUE',
         name: 'options.method',
-        expected: "must be one of: 'auto', 'sendfile', 'copy'",
+        expected: "must be one of: 'auto', 'sendfile', 'splice', 'copy_file_range', 'copy'",
       },
       NO_METHODS,
     ],
   ],
+}
+
+function integers(option: string, least: number, most: number, far: readonly string[]): [Wrong, readonly string[]][] {
+  const name = `options.${option}`
+  return [
+    [wrongType(name, 'number'), NO_NUMBERS],
+    [outOfRange(name, 'an integer'), FRACTIONS],
+    [outOfRange(name, `>= ${least} && <= ${most}`), ['-1', ...far]],
+  ]
+}
+
+function parts(option: string): [Wrong, readonly string[]][] {
+  return [[wrongType(`options.${option}`, 'Uint8Array', 'Array of them'), NO_PARTS]]
 }
 
 function bytes(option: string, wrong: readonly string[]): [Wrong, readonly string[]][] {
@@ -70,6 +106,13 @@ function optionsWith(name: string, value: unknown): unknown {
   const [, option] = name.split('.')
   return option === undefined ? value : { [option]: value }
 }
+
+test.serial('what is wrong with one of several headers is said with its place', async (t) => {
+  const options = { headers: [new Uint8Array(1), 'two'], trailers: [5] }
+  const [said] = await badCalls(t, [{ options }])
+  t.like(said, { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })
+  t.regex(said?.message ?? '', /^The "options\.headers\[1\]" property must be an instance of Uint8Array/)
+})
 
 test('the first line of the stack has the code, as in errors of Node', async (t) => {
   const error = await t.throwsAsync(call(undefined, undefined), { instanceOf: TypeError })

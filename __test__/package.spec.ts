@@ -60,13 +60,24 @@ const CONSUMER = `
   import 'sendfile64/register'
   import {
     createReadStream, ReadStream, sendfile, sendfileSync, support, SendfileError,
-    type DestinationArgument, type Fallback, type Method, type MethodSupport, type SendfileErrorCode,
+    type DestinationArgument, type Fallback, type Method, type MethodSupport, type Progress, type SendfileErrorCode,
     type ReadStreamOptions, type SendfileOptions, type SendfileResult, type SourceArgument, type StreamTransfer,
     type Support, type TransferContext,
   } from 'sendfile64'
 
   export async function check(socket: net.Socket, response: http.ServerResponse, request: http.ClientRequest) {
     const options: SendfileOptions = { offset: 5n, count: 10, end: true, method: 'auto', signal: AbortSignal.timeout(1) }
+    const every: SendfileOptions = {
+      offset: null, count: 2n ** 40n, headers: new Uint8Array(1), trailers: [Buffer.from('a'), new Uint8Array(2)],
+      stallTimeout: 1000, rate: 1e6, burst: 1e5, progressInterval: 50, quantum: 65536, until: 'acknowledged',
+      method: 'copy_file_range', end: false, bigint: true,
+      onProgress({ bytesSent, total, method }: Progress) {
+        const left: number = total === null ? NaN : total - bytesSent
+        const by: Method = method
+        console.log(left, by)
+      },
+    }
+    const none: SendfileOptions = { headers: undefined, rate: undefined, onProgress: undefined, until: undefined }
     const result: SendfileResult = await sendfile(socket, '/file', options)
     const bytes: number = result.bytesSent + result.offset + result.syscalls + result.wouldBlock + result.durationMs
     const big: SendfileResult<bigint> = await sendfile(response, new URL('file:///file'), { bigint: true })
@@ -75,7 +86,7 @@ const CONSUMER = `
     const method: Method = result.method
     const sources: SourceArgument[] = ['/file', Buffer.from('/file'), new Uint8Array(1), 3, await open('/file')]
     const least = { write(chunk: Uint8Array) { return chunk.length > 0 }, end() {}, on(event: string, listener: () => void) {} }
-    const destinations: DestinationArgument[] = [socket, response, request, new PassThrough(), process.stdout, least]
+    const destinations: DestinationArgument[] = [socket, response, request, new PassThrough(), process.stdout, least, 1, await open('/out', 'w')]
     const once = sendfileSync(1, 2, null, 5n)
     const next: number | bigint | null = once.offset
     const found: Support = support()
@@ -90,12 +101,18 @@ const CONSUMER = `
     createReadStream('/file', { method: 'teleport' })
     // @ts-expect-error: not a method
     await sendfile(socket, '/file', { method: 'teleport' })
+    // @ts-expect-error: not bytes
+    await sendfile(socket, '/file', { headers: 'text' })
+    // @ts-expect-error: not a time
+    await sendfile(socket, '/file', { until: 'delivered' })
+    // @ts-expect-error: not what it is called with
+    await sendfile(socket, '/file', { onProgress: (sent: string) => sent })
     // @ts-expect-error: not a source
     await sendfile(socket, Symbol('file'))
     // @ts-expect-error: not a destination
     await sendfile('socket', '/file')
     try {
-      return { bytes, sum, fallbacks, method, transfer, sources, destinations, next, state, once }
+      return { bytes, sum, every, none, fallbacks, method, transfer, sources, destinations, next, state, once }
     } catch (error) {
       const code: SendfileErrorCode = 'ERR_SENDFILE_TRUNCATED'
       if (error instanceof SendfileError && error.code === code) return [error.bytesSent, error.offset, error.errno]

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, closeSync, fstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -227,13 +227,30 @@ for (const method of ['auto', 'sendfile', 'copy'] as const) {
   })
 }
 
-test.serial('what is no file and cannot be read from anywhere is refused, a FIFO without a peer at once', async (t) => {
+test.serial('a device without count has no end, so it is refused', async (t) => {
   const reading = openSync('/dev/zero', 'r')
-  const said = await badCalls(t, [{ source: fifo }, { source: '/dev/zero' }, { source: reading }])
+  const said = await badCalls(t, [{ source: '/dev/zero' }, { source: reading }])
   closeSync(reading)
   t.deepEqual(
     said.map(({ name, code }) => `${name} ${String(code)}`),
-    Array.from({ length: 3 }, () => 'SendfileError ERR_SENDFILE_UNSUPPORTED'),
+    Array.from({ length: 2 }, () => 'TypeError ERR_INVALID_ARG_VALUE'),
   )
-  t.true(said[0]?.message.includes(fifo))
+})
+
+test.serial('a FIFO that nobody writes to is waited for, and parks no thread', async (t) => {
+  const { near, far, close } = await tcpPair()
+  t.teardown(close)
+  const before = countDescriptors()
+  const aborts = Array.from({ length: 8 }, () => new AbortController())
+  const sendings = aborts.map(({ signal }) => call(near, fifo, { signal }))
+  const stats = await within(stat(file.path), 'a thread of the pool')
+  t.is(stats.size, file.bytes.length)
+  for (const abort of aborts) abort.abort()
+  for (const sending of sendings) {
+    const error = await t.throwsAsync(within(sending, 'the end'), { instanceOf: SendfileError })
+    t.like(error, { code: 'ABORT_ERR', bytesSent: 0 })
+  }
+  t.is(await descriptorsSettleAt(before), before)
+  near.end('usable')
+  t.is((await within(collect(await far), 'the end')).bytes.toString(), 'usable')
 })

@@ -24,13 +24,30 @@ test('says which binding is loaded, and where', (t) => {
     version: manifest.version,
     platform: `${process.platform}-${process.arch}`,
     kernel: `${os.type()} ${os.release()}`,
+    runtime: `Node.js ${process.versions.node}`,
+    executor: 'kernel',
     methods: found.methods,
+    features: found.features,
   })
 })
 
 test('says of every method whether it can be used', (t) => {
   const { methods } = support()
-  t.deepEqual(methods, { sendfile: { state: 'available' }, copy: { state: 'available' } })
+  const available = { state: 'available' as const }
+  t.deepEqual(methods, { sendfile: available, splice: available, copy_file_range: available, copy: available })
+})
+
+test('says of what makes transfers faster whether it is known to be there', (t) => {
+  const { features } = support()
+  t.deepEqual(Object.keys(features).toSorted(), ['cachestat', 'openat2', 'readnowait', 'reopen'])
+  const without = supportWith({ SENDFILE64_WITHOUT: 'openat2,reopen' }).features
+  t.deepEqual(without.openat2, { state: 'unavailable', code: 'ENOSYS' })
+  t.deepEqual(without.reopen, { state: 'unavailable', code: 'ENOSYS' })
+  t.deepEqual(without.cachestat, { state: 'not-probed' })
+})
+
+test('SENDFILE64=off leaves everything to JavaScript', (t) => {
+  t.is(supportWith({ SENDFILE64: 'off' }).executor, 'portable')
 })
 
 test('every call gives an object of its own', (t) => {
@@ -42,9 +59,16 @@ test('every call gives an object of its own', (t) => {
 })
 
 test('a method that is not there is unavailable, with the code of the answer', (t) => {
-  const { binding, methods } = supportWith({ SENDFILE64_WITHOUT: 'sendfile' })
+  const without = { SENDFILE64_WITHOUT: 'sendfile,splice,copy_file_range' }
+  const { binding, methods } = supportWith(without)
+  const unavailable = { state: 'unavailable' as const, code: 'ENOSYS' }
   t.is(binding, 'native')
-  t.deepEqual(methods, { sendfile: { state: 'unavailable', code: 'ENOSYS' }, copy: { state: 'available' } })
+  t.deepEqual(methods, {
+    sendfile: unavailable,
+    splice: unavailable,
+    copy_file_range: unavailable,
+    copy: { state: 'available' },
+  })
 })
 
 test('a switch that is not known is a warning, not an error', (t) => {

@@ -3,11 +3,12 @@ import { EventEmitter } from 'node:events'
 import http from 'node:http'
 
 import { type Destination, callUnheld } from './hold.ts'
-import { hasBody } from './node-internals.ts'
+import { hasBody, outstanding } from './node-internals.ts'
+import { Stop } from './stop.ts'
 
 export class ChunkWriter {
   readonly #destination: Destination
-  #stopped = false
+  readonly stop = new Stop()
   #dropped = false
   #listens = false
   #cutShort = false
@@ -19,11 +20,6 @@ export class ChunkWriter {
     this.#destination = destination
   }
 
-  /** Nothing more is to be written. */
-  get stopped(): boolean {
-    return this.#stopped
-  }
-
   /** http drops what is written: HEAD, 204, 304. */
   get dropped(): boolean {
     return this.#dropped
@@ -33,15 +29,22 @@ export class ChunkWriter {
   take(chunk: Buffer): Promise<void> | undefined {
     const destination: unknown = this.#destination
     const accepted = callUnheld(this.#destination, 'write', chunk)
-    if (destination instanceof http.OutgoingMessage && !hasBody(destination)) this.#stopped = this.#dropped = true
-    return accepted === false && !this.#stopped ? this.#drained() : undefined
+    if (destination instanceof http.OutgoingMessage && !hasBody(destination)) {
+      this.#dropped = true
+      this.stop.stop()
+    }
+    return accepted === false && !this.stop.stopped ? this.#drained() : undefined
+  }
+
+  /** What the destination has taken and not passed on. */
+  outstanding(): number {
+    return outstanding(this.#destination)
   }
 
   /** Ends a wait, and lets nothing more be written. */
-  stop(): void {
-    this.#stopped = true
+  giveUp(): void {
     this.#cutShort = this.#goOn !== undefined
-    this.#resume()
+    this.stop.stop()
   }
 
   /** The destination was stopped while it owed a 'drain': what it took last need not arrive. */

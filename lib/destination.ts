@@ -8,16 +8,9 @@ import { isNode, native } from './binding.ts'
 import { badDestination, invalidType } from './errors.ts'
 import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
 import { markersWork, type Obstacle } from './marker.ts'
-import {
-  handleFd,
-  handleName,
-  hasOwnSend,
-  hasOwnWrites,
-  hookSocket,
-  isEncrypted,
-  sentHeader,
-} from './node-internals.ts'
-import type { Bytes } from './options.ts'
+import { handleName, hasOwnSend, hasOwnWrites, hookSocket, isEncrypted, sentHeader } from './node-internals.ts'
+import type { Bytes } from './option-values.ts'
+import { switchedOff } from './preference.ts'
 
 /** How the bytes get to a destination. */
 export type Route =
@@ -42,7 +35,7 @@ export function parseDestination(destination: unknown): Destination {
     throw badDestination('A datagram socket cannot be sent to: one file would become packets of any size')
   }
   if (!isDestination(destination)) {
-    const expected = 'an instance of Socket, ServerResponse, ClientRequest, or Writable'
+    const expected = 'of type number or an instance of Socket, ServerResponse, ClientRequest, Writable, or FileHandle'
     throw invalidType('destination', expected, destination)
   }
   const state = closedState(destination)
@@ -81,6 +74,7 @@ export function connectionOf(destination: Destination): net.Socket | undefined {
 
 /** Which way to take, before any byte of this transfer is written. */
 export function routeTo(destination: Destination): Route {
+  if (switchedOff !== undefined) return { by: 'copy', obstacle: switchedOff }
   if (destination instanceof http.OutgoingMessage) return routeToMessage(destination)
   if (destination instanceof net.Socket) {
     const obstacle = markerObstacle(destination)
@@ -122,11 +116,9 @@ function kernelObstacle(socket: net.Socket): Obstacle | undefined {
   if (native === undefined) return { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
   if (!hasOwnWrites(socket)) return wrapped('_write')
   const name = handleName(socket)
-  if (name === undefined) return undefined // not connected yet, or closed: Node says which when its turn comes
-  if (name !== 'TCP' && name !== 'Pipe') return { code: 'FOREIGN', reason: `the socket's handle is a ${name}` }
-  // Standard streams may be pipes in blocking mode that other processes share.
-  const fd = handleFd(socket)
-  return fd >= 0 && fd <= 2 ? { code: 'FOREIGN', reason: 'the socket is a standard stream' } : undefined
+  // Without one it is not connected yet, or closed: Node says which when its turn comes.
+  if (name === undefined || name === 'TCP' || name === 'Pipe') return undefined
+  return { code: 'FOREIGN', reason: `the socket's handle is a ${name}` }
 }
 
 const PLATFORM: Obstacle = { code: 'PLATFORM', reason: 'this runtime is not Node.js, or one that is not known yet' }

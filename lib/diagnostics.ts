@@ -1,6 +1,5 @@
-/** The channels of node:diagnostics_channel, and what NODE_DEBUG=sendfile64 prints. */
+/** The channels of node:diagnostics_channel. */
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
-import { debuglog } from 'node:util'
 
 import type { Method } from './options.ts'
 import type { Fallback } from './settlement.ts'
@@ -99,6 +98,3 @@ export class TransferTrace {
     channels.asyncStart.runStores(context, () => channels.asyncEnd.publish(context))
   }
 }
-
-/** Prints a decision where NODE_DEBUG=sendfile64 asks for it. */
-export const debug = debuglog('sendfile64')

@@ -7,10 +7,13 @@ export const ERROR_CODES = {
   ERR_SENDFILE_BINDING: 'No binding could be loaded',
   ERR_SENDFILE_BUSY: 'The destination already carries another transfer that cannot be queued',
   ERR_SENDFILE_DESTINATION: 'The destination cannot be sent to',
+  ERR_SENDFILE_OVERLAP: 'The ranges to read and to write overlap in one file',
+  ERR_SENDFILE_STALLED: 'The destination accepted no byte for as long as stallTimeout says',
   ERR_SENDFILE_TRUNCATED: 'The file ended before count',
   ERR_SENDFILE_UNSUPPORTED: 'No method can do this pair of source and destination',
 } as const
 
+/** The codes that are ours. */
 export type SendfileErrorCode = keyof typeof ERROR_CODES
 
 /** How far a transfer had come when it failed. */
@@ -35,6 +38,7 @@ interface Details {
  * A transfer that failed after its arguments were found good. Match on `code`.
  */
 export class SendfileError extends Error {
+  /** `'AbortError'` with the code ABORT_ERR, as everywhere in Node. */
   override readonly name: string = 'SendfileError'
   /** One of `ERR_SENDFILE_*`, `ABORT_ERR`, or the kernel's answer: `EPIPE`, `ECONNRESET`, `EIO`, … */
   readonly code: string
@@ -77,6 +81,19 @@ export function truncated(count: number | bigint, account: Account, path?: strin
     `The file ended ${BigInt(count) - BigInt(account.bytesSent)} bytes before the ${count} that were asked for` +
     `${path === undefined ? '' : ` ('${path}')`}. Send a file that is not being shortened, or a smaller count`
   return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account, path })
+}
+
+/** The destination accepted no byte for `milliseconds`. */
+export function stalled(milliseconds: number, account: Account, path?: string): SendfileError {
+  const message = `The destination accepted no byte for ${milliseconds} ms. Give it up, or choose a longer stallTimeout`
+  return new SendfileError('ERR_SENDFILE_STALLED', message, { account, path })
+}
+
+/** Source and destination are one file, and bytes would be overwritten before they are read, or read after that. */
+export function overlap(path?: string): SendfileError {
+  const file = path === undefined ? 'the file' : `'${path}'`
+  const message = `The bytes to read and the place to write overlap in ${file}. Write to another file, then rename it`
+  return new SendfileError('ERR_SENDFILE_OVERLAP', message, { path })
 }
 
 /** The destination cannot be sent to, or has gone away without a word from the kernel. */

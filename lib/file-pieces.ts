@@ -5,10 +5,8 @@ import type { Obstacle } from './marker.ts'
 import type { NativeFile } from './native-file.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
-import { FILESYSTEM, openFile } from './source.ts'
+import { FILESYSTEM, openFile, UNSIZED } from './source.ts'
 
-/** sysfs, and whatever else says nothing true about its size: only a read tells where such a file ends. */
-const UNSIZED: Obstacle = { code: 'FILESYSTEM', reason: 'no byte of the file is on a disk: its size says nothing' }
 /** Found between two steps; the next read of the stream says it in Node's words. */
 const UNREADABLE: Obstacle = { code: 'FILESYSTEM', reason: 'the descriptor is of no regular file' }
 
@@ -27,7 +25,6 @@ export class FilePieces {
   #reached: { readonly offset: number; readonly bytesRead: number } | undefined
   /** The end of the file or of the stream, as it was at the first segment. */
   #expected: number | undefined
-  #isSized = false
 
   constructor(source: FileStream) {
     this.#source = source
@@ -36,16 +33,16 @@ export class FilePieces {
   /** A descriptor of our own for each segment: what the user does to the stream's number cannot redirect a byte. */
   open(): Rest | Obstacle {
     const { fd } = this.#source
-    if (fd === null) return UNREADABLE
+    if (fd === null || !isFile(fd)) return UNREADABLE
     const native = adopt(fd)
     if (native === undefined) return FILESYSTEM
     const offset = this.#source.pos ?? Number(native.position)
-    const left = Math.min(Number(native.size) - offset, this.#wanted)
-    if (!this.#isSized && !hasBlocks(fd)) {
+    const { size } = native
+    if (size === undefined) {
       native.close()
       return UNSIZED
     }
-    this.#isSized = true
+    const left = Math.min(Number(size) - offset, this.#wanted)
     this.#expected ??= offset + Math.max(0, left)
     return { file: native, offset, left }
   }
@@ -77,7 +74,7 @@ export class FilePieces {
 
 function adopt(fd: number): NativeFile | undefined {
   try {
-    const file = openFile({ kind: 'fd', fd })
+    const file = openFile({ kind: 'fd', fd }, undefined)
     if (file instanceof Promise) return undefined
     if (file.native === undefined) file.close()
     return file.native
@@ -86,9 +83,13 @@ function adopt(fd: number): NativeFile | undefined {
   }
 }
 
-/** A file of a known size has blocks, also while they are still to be allocated; one of /proc or /sys has none. */
-function hasBlocks(fd: number): boolean {
-  return fs.fstatSync(fd).blocks > 0
+/** A FIFO or terminal must not be opened once more for nothing. */
+function isFile(fd: number): boolean {
+  try {
+    return fs.fstatSync(fd).isFile()
+  } catch {
+    return false
+  }
 }
 
 function sizeOf(fd: number): number {

@@ -1,7 +1,7 @@
 /** What an http message says of its body before it comes, and what becomes of that if it does not. */
 import http from 'node:http'
 
-import type { Bytes } from './options.ts'
+import type { Bytes } from './option-values.ts'
 
 export class Framing {
   readonly #message: http.OutgoingMessage | undefined

@@ -10,8 +10,11 @@ import { PROTOCOL } from './marker.ts'
 
 /** The least that can be sent to. */
 export interface Destination {
+  /** Takes a chunk; `false` means that 'drain' will be emitted before more is welcome. */
   write(chunk: Uint8Array, ...rest: never[]): unknown
+  /** Called after the last byte with the option `end`. */
   end(...args: never[]): unknown
+  /** For 'drain', 'error' and 'close'. */
   on(event: string, listener: (...args: never[]) => void): unknown
 }
 

@@ -1,30 +1,34 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
-import { EVENT, type EngineEvent, type Environment, native } from './binding.ts'
-import type { Bytes } from './options.ts'
+import { EVENT, type EngineEvent, type Environment, type Extras, native } from './binding.ts'
+import type { Bytes } from './option-values.ts'
+import type { Request } from './options.ts'
 
 /** What the engine is asked to do. */
 export interface Command {
-  /** The destination's number, valid in this tick: it is duplicated at once. */
+  /** What `fd` is: a value of `TARGET`. */
+  readonly target: number
+  /** The destination's number, valid in this tick: it is duplicated at once. Or what has been adopted. */
   readonly fd: number
   /** The number of a file that the addon holds open. */
   readonly source: number
   readonly offset: Bytes
-  readonly count: Bytes
-  /** A ladder of lib/binding.ts. */
-  readonly ladder: number
+  /** `undefined`: until the source ends. */
+  readonly count: Bytes | undefined
+  /** A choice of lib/binding.ts. */
+  readonly methods: number
   readonly ownPosition: boolean
   /** The longest time between two progress events while bytes move, in ms; 0 for none. */
   readonly progressMs: number
+  /** What else was asked for. */
+  readonly request: Request
 }
 
 /** Who hears of a transfer. */
 export interface Listener {
-  progress(bytesSent: number): void
+  /** `method`: an index of `METHODS`. */
+  progress(bytesSent: number, method: number): void
   completed(event: EngineEvent): void
 }
-
-/** Most bytes per attempt: 1 MiB, as crates/core's DEFAULT_QUANTUM. */
-const QUANTUM = 1 << 20
 
 const listeners = new Map<number, Listener>()
 const opens = new Map<number, (errno: number) => void>()
@@ -42,11 +46,32 @@ export function environment(): Environment {
  * the negative errno of a transfer that could not be started.
  */
 export function start(command: Command, listener: Listener): EngineEvent | number {
-  const { fd, source, offset, count, ladder, ownPosition, progressMs } = command
-  const started = environment().start(fd, source, offset, count, QUANTUM, ladder, ownPosition, progressMs, report)
+  const { target, fd, source, offset, count = null, methods, ownPosition, progressMs, request } = command
+  const { quantum } = request
+  const started = environment().start(
+    target,
+    fd,
+    source,
+    offset,
+    count,
+    quantum,
+    methods,
+    ownPosition,
+    progressMs,
+    extrasOf(request),
+    report,
+  )
   if (started === 0) return reported()
   if (typeof started === 'number' && started > 0) listeners.set(started, listener)
   return started
+}
+
+/** What few transfers ask for; nothing for all others, who need not pay for it. */
+function extrasOf(request: Request): Extras | null {
+  const { headers, trailers, rate, burst, stallTimeout, until } = request
+  const acknowledged = until === 'acknowledged'
+  if (headers.length + trailers.length + rate + stallTimeout === 0 && !acknowledged) return null
+  return { headers, trailers, rate, burst, stallTimeout, acknowledged }
 }
 
 /** Where the engine puts the figures of a transfer that needed no waiting. */
@@ -94,7 +119,7 @@ function dispatch(events: readonly EngineEvent[]): void {
 
 function tell(event: EngineEvent): void {
   if (event.kind === EVENT.progress) {
-    listeners.get(event.id)?.progress(event.bytesSent)
+    listeners.get(event.id)?.progress(event.bytesSent, event.method)
   } else if (event.kind === EVENT.completed) {
     const listener = listeners.get(event.id)
     listeners.delete(event.id)

@@ -41,6 +41,8 @@ export interface Hook {
   readonly protocol: number
   /** Bytes of ours that `bytesWritten` counts. */
   dispatched: number
+  /** How often bytes of ours have been seen to move. */
+  moves: number
   running: Running | undefined
   /** While transfers need the socket to stay in these hands. */
   guard: Guard | undefined
@@ -50,9 +52,13 @@ export interface Hook {
 export interface Place {
   /** The socket's number, valid in this tick; -1 where there is none. */
   readonly fd: number
+  /** Whether that is a TCP socket; else it may be anything that libuv calls a pipe. */
+  readonly isTcp: boolean
   readonly hook: Hook
   /** Ends the connection without another byte. */
   destroy(): void
+  /** What the socket has been given and not passed on, in bytes. */
+  readonly outstanding: number
   /** The socket's idle timer starts again: bytes have moved. */
   refreshIdleTimer(): void
   /** The socket's idle timeout in ms, 0 for none. */

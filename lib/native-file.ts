@@ -1,6 +1,8 @@
 /** A file that the addon holds open for us. */
 import { environment, open } from './kernel.ts'
-import type { Bytes } from './options.ts'
+import type { Obstacle } from './marker.ts'
+import type { Bytes } from './option-values.ts'
+import type { Identity } from './source.ts'
 
 /** What the addon has opened, and what fstat(2) says of it. Figures are inexact above 2^53, as in `fs.Stats`. */
 export interface Opened {
@@ -11,13 +13,28 @@ export interface Opened {
   readonly size: number
   readonly device: number
   readonly inode: number
+  /** One of {@link FILESYSTEM_KIND}. */
+  readonly filesystem: number
 }
 
 /** The kinds of crates/binding/src/files.rs. */
-export const KIND = { regular: 0, directory: 1 } as const
+export const KIND = {
+  regular: 0,
+  directory: 1,
+  characterDevice: 2,
+  blockDevice: 3,
+  fifo: 4,
+  streamSocket: 5,
+  datagramSocket: 6,
+  other: 7,
+  terminal: 8,
+} as const
+
+/** The filesystems of crates/binding/src/files.rs. */
+export const FILESYSTEM_KIND = { ordinary: 0, remote: 1, pseudo: 2 } as const
 
 /** Where the addon puts a status: one array, so that opening a small file makes no object of the addon's. */
-const scratch = new Float64Array(4)
+const scratch = new Float64Array(5)
 
 /** Opens a file without waiting for a disk; a negative errno otherwise, -EAGAIN if a disk would have to be asked. */
 export function openCached(path: Buffer): Opened | number {
@@ -42,21 +59,50 @@ export function closeNatively(fd: number): void {
 
 function opened(fd: number): Opened | number {
   if (fd < 0) return fd
-  const [kind = 0, size = 0, device = 0, inode = 0] = scratch
-  return { fd, kind, size, device, inode }
+  const [kind = 0, size = 0, device = 0, inode = 0, filesystem = 0] = scratch
+  return { fd, kind, size, device, inode, filesystem }
 }
 
-/** A regular file that the kernel can read. */
+/** What the addon has duplicated to send to: ours until `start` takes it or {@link closeNatively}. */
+export interface Adopted {
+  readonly fd: number
+  readonly kind: number
+  readonly size: number
+  readonly device: number
+  readonly inode: number
+  readonly writable: boolean
+  readonly appends: boolean
+}
+
+/** Duplicates a descriptor of the caller's to send to; a negative errno if there is none. */
+export function duplicateToSendTo(number: number): Adopted | number {
+  const fd = environment().adoptDestination(number, scratch)
+  if (fd < 0) return fd
+  const [kind = 0, size = 0, device = 0, inode = 0, flags = 0] = scratch
+  return { fd, kind, size, device, inode, writable: (flags & 1) !== 0, appends: (flags & 2) !== 0 }
+}
+
+/** The file position of what the addon holds, in bytes; below 0 where there is none. */
+export function positionOf(fd: number): Bytes {
+  return environment().position(fd)
+}
+
+/** A file or device that the kernel can read. */
 export class NativeFile {
   readonly fd: number
-  readonly size: Bytes
+  readonly size: Bytes | undefined
   readonly path: string | undefined
+  readonly identity: Identity | undefined
+  readonly remote: Obstacle | undefined
   #open = true
 
-  constructor(fd: number, size: Bytes, path: string | undefined) {
+  constructor(opened: Opened, size: Bytes | undefined, path: string | undefined, remote: Obstacle | undefined) {
+    const { fd, kind, device, inode } = opened
     this.fd = fd
     this.size = size
     this.path = path
+    this.identity = kind === KIND.regular ? { device, inode } : undefined
+    this.remote = remote
   }
 
   get native(): this {
@@ -65,7 +111,7 @@ export class NativeFile {
 
   /** The file position, in bytes. */
   get position(): Bytes {
-    return environment().position(this.fd)
+    return positionOf(this.fd)
   }
 
   set position(offset: Bytes) {

@@ -18,6 +18,8 @@ import {
 
 interface Handle {
   readonly fd?: number
+  /** Bytes that libuv has not written yet. */
+  readonly writeQueueSize?: number
 }
 
 interface PrivateSocket extends net.Socket {
@@ -68,6 +70,25 @@ export function handleFd(socket: net.Socket): number {
   return (socket as PrivateSocket)._handle?.fd ?? -1
 }
 
+/**
+ * What a stream has been given and not passed on, in bytes: its own queue, and under a socket that of libuv, which falls
+ * while a large write is under way.
+ */
+export function outstanding(stream: object): number {
+  const { writableLength, socket } = stream as { writableLength?: unknown; socket?: unknown }
+  const queued = typeof writableLength === 'number' ? writableLength : 0
+  const under = stream instanceof http.OutgoingMessage ? socket : stream
+  if (!(under instanceof net.Socket)) return queued
+  return queued + ((under as PrivateSocket)._handle?.writeQueueSize ?? 0)
+}
+
+/** What a socket is busy with: a write of libuv's or a transfer. It changes as bytes go; `undefined` while it is idle. */
+export function underway(socket: net.Socket): string | undefined {
+  const { _handle: handle, [KEY]: hook } = socket as PrivateSocket
+  const queued = handle?.writeQueueSize ?? 0
+  return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${hook?.moves ?? 0}`
+}
+
 /** Set on TLS sockets of every kind. */
 export function isEncrypted(socket: net.Socket): boolean {
   return (socket as PrivateSocket).encrypted === true
@@ -88,6 +109,7 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   const hook: OwnHook = {
     protocol: PROTOCOL,
     dispatched: 0,
+    moves: 0,
     running: undefined,
     guard: undefined,
     inner:
@@ -204,6 +226,14 @@ class SocketPlace implements Place {
 
   get fd(): number {
     return handleFd(this.#socket)
+  }
+
+  get isTcp(): boolean {
+    return handleName(this.#socket) === 'TCP'
+  }
+
+  get outstanding(): number {
+    return outstanding(this.#socket)
   }
 
   get hook(): Hook {

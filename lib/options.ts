@@ -1,39 +1,110 @@
 /** Parses the options once: loose in, a frozen Request out. Throws before anything is opened. */
-import { invalidType, invalidValue, outOfRange } from './errors.ts'
+import { invalidType } from './errors.ts'
+import {
+  type Bytes,
+  isRecord,
+  MAX_TIME,
+  parseBoolean,
+  parseBytes,
+  parseFunction,
+  parseInteger,
+  parseParts,
+  parseSignal,
+  parseWord,
+} from './option-values.ts'
 
-/** A count of bytes or an offset: a number while it is exact, a bigint above `Number.MAX_SAFE_INTEGER`. */
-export type Bytes = number | bigint
+/** The system call that moves the bytes; `'copy'` reads and writes them. */
+export type Method = 'sendfile' | 'splice' | 'copy_file_range' | 'copy'
 
-/** The system call that moves the bytes. */
-export type Method = 'sendfile' | 'copy'
+/** How far a transfer has come: what {@link SendfileOptions.onProgress} gets. */
+export interface Progress {
+  /** Bytes that the destination has accepted; headers and trailers do not count. */
+  bytesSent: number
+  /** Bytes that there will be; `null` while the size of the source is not known. */
+  total: number | null
+  /** The method in use. */
+  method: Method
+}
 
 /** The options of {@link sendfile}. */
 export interface SendfileOptions {
   /**
    * Where to read, in bytes from the start of the source. `null` uses the source's own file position and moves it by
-   * the bytes sent, also on error (sendfile(2): "If offset is NULL").
+   * the bytes sent, also on error (sendfile(2): "If offset is NULL"). Pipes and terminals take 0 and `null`, which both
+   * mean "from here".
    * @default 0
    */
   offset?: number | bigint | null | undefined
   /**
-   * How many bytes to send; may exceed 2 GiB.
+   * How many bytes to send; may exceed 2 GiB. Must be given for a device.
    * @default to the end of the file as it was at the start
    */
   count?: number | bigint | undefined
+  /**
+   * Bytes to send before the file, in the same TCP segment where the kernel can (send(2), MSG_MORE). To an http message
+   * they are part of the body. They do not count in `bytesSent`, and `rate` does not slow them down. They have gone when the
+   * kernel refuses a forced method.
+   * @default none
+   */
+  headers?: Uint8Array | readonly Uint8Array[] | undefined
+  /**
+   * Bytes to send after the file, in the same TCP segment where the kernel can (tcp(7), TCP_CORK, which is always taken
+   * back). Otherwise as `headers`.
+   * @default none
+   */
+  trailers?: Uint8Array | readonly Uint8Array[] | undefined
   /** Rejects with an AbortError (code `ABORT_ERR`); its `bytesSent` says how far the transfer had come. */
   signal?: AbortSignal | undefined
   /**
-   * End the destination after the last byte, on success only. With unsent http headers, Content-Length is set unless
-   * it or Transfer-Encoding is there already.
+   * Rejects with `ERR_SENDFILE_STALLED` when the destination has accepted no byte for so many milliseconds although
+   * there were some for it. One that passes on what it holds, however slowly, has not stalled; that is looked at once in
+   * each such time. 0: never.
+   * @default 0
+   */
+  stallTimeout?: number | undefined
+  /**
+   * The most bytes per second, by a token bucket. 0: as fast as it goes.
+   * @default 0
+   */
+  rate?: number | undefined
+  /**
+   * Bytes that `rate` lets go unthrottled first.
+   * @default a tenth of a second's worth
+   */
+  burst?: number | undefined
+  /**
+   * Called while bytes move, at most every `progressInterval` milliseconds, and once at the end if that is a good one.
+   * An exception in it ends the transfer, which rejects with it.
+   */
+  onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * The least time between two calls of `onProgress`, in milliseconds.
+   * @default 100
+   */
+  progressInterval?: number | undefined
+  /**
+   * The system call to use. Anything but `'auto'` is forced: no fallback, and `ERR_SENDFILE_UNSUPPORTED` with the
+   * kernel's answer as `cause` where it is refused. The environment variable SENDFILE64 names a method to try first.
+   * @default 'auto'
+   */
+  method?: 'auto' | Method | undefined
+  /**
+   * The most bytes that one attempt moves before another transfer gets its turn, 1 to 2147479552.
+   * @default 1048576
+   */
+  quantum?: number | undefined
+  /**
+   * End the destination after the last byte, on success only: a stream is ended, a FileHandle or descriptor closed. With
+   * unsent http headers, Content-Length is set unless it or Transfer-Encoding is there already.
    * @default false
    */
   end?: boolean | undefined
   /**
-   * The system call to use. Anything but `'auto'` is forced: no fallback, and `ERR_SENDFILE_UNSUPPORTED` with the
-   * kernel's answer as `cause` where it is refused.
-   * @default 'auto'
+   * When the transfer is over. `'queued'`: the kernel has the last byte. `'acknowledged'`: over TCP, the peer's kernel
+   * has acknowledged it (tcp(7), TCP_INFO); what is written later waits until then.
+   * @default 'queued'
    */
-  method?: 'auto' | Method | undefined
+  until?: 'queued' | 'acknowledged' | undefined
   /**
    * Give the byte figures of the result as bigint.
    * @default false
@@ -47,93 +118,56 @@ export interface Request {
   readonly offset: Bytes | null
   /** `undefined`: to the end of the file. */
   readonly count: Bytes | undefined
+  readonly headers: Buffer
+  readonly trailers: Buffer
   readonly signal: AbortSignal | undefined
-  readonly end: boolean
+  readonly stallTimeout: number
+  readonly rate: number
+  readonly burst: number
+  readonly onProgress: Function | undefined
+  readonly progressInterval: number
   readonly method: 'auto' | Method
+  readonly quantum: number
+  readonly end: boolean
+  readonly until: 'queued' | 'acknowledged'
   readonly bigint: boolean
 }
 
-/** `off_t` is a signed 64-bit integer. */
-const MAX_OFFSET = 2n ** 63n - 1n
-
-const METHODS = ['auto', 'sendfile', 'copy'] as const
+/** What one system call moves at most on Linux (sendfile(2), NOTES). */
+const MAX_QUANTUM = 0x7ffff000
+/** crates/core has the same; a test compares them. */
+export const DEFAULT_QUANTUM = 2 ** 20
+const DEFAULT_INTERVAL = 100
 
 export function parseOptions(options: unknown): Request {
-  if (options === undefined || options === null) return DEFAULTS
+  if (options === undefined || options === null) return DEFAULT_REQUEST
   if (!isRecord(options)) throw invalidType('options', 'of type object', options)
-  const { offset, count, signal, end, method, bigint } = options
-  return Object.freeze({
+  return Object.freeze(parse(options))
+}
+
+function parse(options: Readonly<Record<string, unknown>>): Request {
+  const { offset, count, rate, burst, quantum, stallTimeout } = options
+  const { headers, trailers, signal, onProgress, progressInterval, method, end, until, bigint } = options
+  const perSecond = parseInteger('options.rate', rate, 0, Number.MAX_SAFE_INTEGER, 0)
+  const tenth = Math.max(1, Math.floor(perSecond / 10))
+  return {
     offset: offset === null ? null : offset === undefined ? 0 : parseBytes('options.offset', offset),
     count: count === undefined ? undefined : parseBytes('options.count', count),
-    signal: parseSignal(signal),
+    headers: parseParts('options.headers', headers),
+    trailers: parseParts('options.trailers', trailers),
+    signal: parseSignal('options.signal', signal),
+    stallTimeout: parseInteger('options.stallTimeout', stallTimeout, 0, MAX_TIME, 0),
+    rate: perSecond,
+    burst: parseInteger('options.burst', burst, 1, Number.MAX_SAFE_INTEGER, tenth),
+    onProgress: parseFunction('options.onProgress', onProgress),
+    progressInterval: parseInteger('options.progressInterval', progressInterval, 1, MAX_TIME, DEFAULT_INTERVAL),
+    method: parseWord('options.method', method, ['auto', 'sendfile', 'splice', 'copy_file_range', 'copy']),
+    quantum: parseInteger('options.quantum', quantum, 1, MAX_QUANTUM, DEFAULT_QUANTUM),
     end: parseBoolean('options.end', end),
-    method: parseMethod(method),
+    until: parseWord('options.until', until, ['queued', 'acknowledged']),
     bigint: parseBoolean('options.bigint', bigint),
-  })
-}
-
-const DEFAULTS: Request = Object.freeze({
-  offset: 0,
-  count: undefined,
-  signal: undefined,
-  end: false,
-  method: 'auto',
-  bigint: false,
-})
-
-/** A whole number of bytes from 0 to 2^63 - 1; bigints that fit become numbers. */
-export function parseBytes(name: string, value: unknown): Bytes {
-  if (typeof value === 'number') {
-    if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw outOfRange(name, `>= 0 && <= ${Number.MAX_SAFE_INTEGER} (use a bigint above)`, value)
-    }
-    return value + 0 // never -0
   }
-  if (typeof value !== 'bigint') throw invalidType(name, 'one of type number or bigint', value)
-  if (value < 0n || value > MAX_OFFSET) throw outOfRange(name, '>= 0 && <= 9223372036854775807', value)
-  return narrow(value)
 }
 
-/** The exact sum. */
-export function add(a: Bytes, b: Bytes): Bytes {
-  if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a + b)) return a + b
-  return narrow(BigInt(a) + BigInt(b))
-}
-
-/** What is left of `size` from `offset` on; 0 beyond the end. */
-export function remaining(size: Bytes, offset: Bytes): Bytes {
-  if (typeof size === 'number' && typeof offset === 'number') return Math.max(0, size - offset)
-  const left = BigInt(size) - BigInt(offset)
-  return left > 0n ? narrow(left) : 0
-}
-
-function narrow(value: bigint): Bytes {
-  return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function parseBoolean(name: string, value: unknown): boolean {
-  if (value === undefined) return false
-  if (typeof value !== 'boolean') throw invalidType(name, 'of type boolean', value)
-  return value
-}
-
-function parseMethod(value: unknown): 'auto' | Method {
-  if (value === undefined) return 'auto'
-  if (typeof value !== 'string') throw invalidType('options.method', 'of type string', value)
-  const method = METHODS.find((known) => known === value)
-  if (method === undefined) {
-    throw invalidValue('options.method', value, `must be one of: ${METHODS.map((known) => `'${known}'`).join(', ')}`)
-  }
-  return method
-}
-
-function parseSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined) return undefined
-  if (!(value instanceof AbortSignal)) throw invalidType('options.signal', 'an instance of AbortSignal', value)
-  return value
-}
+/** What is asked for without options. */
+export const DEFAULT_REQUEST: Request = Object.freeze(parse({}))

@@ -8,6 +8,7 @@ import { connectionOf, prepare, type Route, serverSocket } from './destination.t
 import { marker, type Obstacle } from './marker.ts'
 import type { NativeFile } from './native-file.ts'
 import { guardSocket, hasBody, unguardSocket } from './node-internals.ts'
+import type { Request } from './options.ts'
 import { FileSegment, type SegmentOwner } from './segment.ts'
 
 /** Which bytes of an open file. */
@@ -17,6 +18,13 @@ export interface Piece {
   /** In bytes from the start of the file. */
   readonly offset: number
   readonly length: number
+}
+
+/** What the engine is asked for. */
+export interface How {
+  /** A choice of lib/binding.ts. */
+  readonly methods: number
+  readonly request: Request
 }
 
 /** How a segment ended. */
@@ -52,13 +60,13 @@ export class PipedSegment implements SegmentOwner {
   #guarded: net.Socket | undefined
   readonly #cancel = (): void => this.cancel()
 
-  constructor(piece: Piece, ladder: number, route: Exclude<Route, { by: 'copy' }>, sender: SegmentSender) {
+  constructor(piece: Piece, how: How, route: Exclude<Route, { by: 'copy' }>, sender: SegmentSender) {
     const { file, offset, length } = piece
     this.piece = piece
     this.#route = route
     this.#sender = sender
     const range = { file, source: file, offset, count: length, ownPosition: false }
-    this.#segment = new FileSegment(range, ladder, route.by === 'message', this)
+    this.#segment = new FileSegment(range, how.methods, route.by === 'message', this, how.request)
   }
 
   /** Puts the marker into the destination. `write` is how; what it throws is thrown. */

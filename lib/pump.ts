@@ -25,6 +25,7 @@ import {
   readAsStock,
   withMethod,
 } from './node-streams.ts'
+import { choose } from './preference.ts'
 import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
 import { failSegment, isDestroyed } from './segment-failure.ts'
 import { refusals } from './settlement.ts'
@@ -185,10 +186,11 @@ export class Pump implements SegmentSender {
     if (this.#pieces.isAtEnd) return this.#end(route)
     const rest = this.#pieces.open()
     if ('code' in rest) return this.#meet(rest)
-    const length = this.#lengthFor(route, rest)
-    if (length > 0) this.#sendPiece(route, rest, length)
+    const { methods, obstacle } = choose(this.#settings.method, rest.file.remote)
+    const length = obstacle === undefined ? this.#lengthFor(route, rest) : 0
+    if (length > 0) this.#sendPiece(route, rest, length, methods)
     else rest.file.close()
-    return length > 0
+    return obstacle === undefined ? length > 0 : this.#meet(obstacle)
   }
 
   #lengthFor(route: MarkerRoute, { left }: Rest): number {
@@ -203,8 +205,9 @@ export class Pump implements SegmentSender {
     return Math.min(most, this.#allowance)
   }
 
-  #sendPiece(route: MarkerRoute, { file, offset }: Rest, length: number): void {
-    const segment = new PipedSegment({ file, offset, length }, this.#settings.ladder, route, this)
+  #sendPiece(route: MarkerRoute, { file, offset }: Rest, length: number, methods: number): void {
+    const { request } = this.#settings
+    const segment = new PipedSegment({ file, offset, length }, { methods, request }, route, this)
     this.#current = segment
     this.#counted = 0
     const hand = (chunk: Buffer): void => {

@@ -3,7 +3,7 @@ import type fs from 'node:fs'
 
 import { isNode, native } from './binding.ts'
 import { isDestination } from './destination.ts'
-import { debug, isTraced, type TransferContext, TransferTrace } from './diagnostics.ts'
+import { isTraced, type TransferContext, TransferTrace } from './diagnostics.ts'
 import type { Destination } from './hold.ts'
 import { KEY, markersWork, PROTOCOL } from './marker.ts'
 import {
@@ -18,8 +18,9 @@ import {
   stockConstructor,
   type StockReadStream,
 } from './node-streams.ts'
+import { debug, switchedOff } from './preference.ts'
 import { Pump } from './pump.ts'
-import { DEFAULTS, parseSettings, preference, type Settings, type TransferOptions } from './stream-options.ts'
+import { DEFAULTS, parseSettings, type Settings, type TransferOptions } from './stream-options.ts'
 import type { LiveTransfer, StreamTransfer } from './stream-transfer.ts'
 
 /** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */
@@ -48,7 +49,7 @@ const pumps = new WeakMap<object, Pump>()
 export const stockReason: string | undefined = findReason()
 
 function findReason(): string | undefined {
-  if (preference === 'off') return 'SENDFILE64=off'
+  if (switchedOff !== undefined) return switchedOff.reason
   if (!isNode) return 'this runtime is not Node.js'
   if (native === undefined) return 'the addon is not loaded: see support()'
   if (!markersWork()) return 'this Node reads the length of a chunk in a way that is not known yet'

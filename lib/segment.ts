@@ -2,8 +2,8 @@
 import { AsyncResource } from 'node:async_hooks'
 import { constants } from 'node:os'
 
-import { END, EVENT, type EngineEvent, LADDER } from './binding.ts'
-import { copyRange, type Range, type RangeEnd } from './copy.ts'
+import { END, EVENT, type EngineEvent, METHODS, ONLY, TARGET } from './binding.ts'
+import { copyRange, type Range, type RangeEnd, type Taker } from './copy.ts'
 import * as kernel from './kernel.ts'
 import {
   type Obstacle,
@@ -15,13 +15,17 @@ import {
   type WriteChunk,
 } from './marker.ts'
 import type { NativeFile } from './native-file.ts'
-import type { Bytes } from './options.ts'
+import type { Bytes } from './option-values.ts'
+import { DEFAULT_REQUEST, type Method, type Request } from './options.ts'
+import { Stop } from './stop.ts'
 
 /** What is heard of a segment. */
 export interface SegmentOwner {
   /** The bytes are being moved from `offset` on. */
   started(offset: Bytes): void
-  /** So many of them have been moved. */
+  /** Bytes have moved: how many of the range so far, and by which method. */
+  progress?(bytesSent: number, method: Method): void
+  /** The same, whether or not the request wants to hear of it. */
   progressed?(bytesSent: number): void
   /** It is over, once: `event` where the kernel moved it, `obstacle` where JavaScript had to. Returns the error. */
   ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined
@@ -62,7 +66,8 @@ export class FileSegment implements Segment, Running, kernel.Listener {
   readonly protocol = PROTOCOL
   readonly length: number
   readonly #range: KernelRange
-  readonly #ladder: number
+  readonly #methods: number
+  readonly #request: Request
   /** An http message has announced the length: if it cannot be met, the connection ends. */
   readonly #framed: boolean
   readonly #owner: SegmentOwner
@@ -73,11 +78,16 @@ export class FileSegment implements Segment, Running, kernel.Listener {
   #place: Place | undefined
   #callback: WriteCallback | undefined
   #resource: AsyncResource | undefined
+  /** Of the portable executor. */
+  #stop: Stop | undefined
 
-  constructor(range: KernelRange, ladder: number, framed: boolean, owner: SegmentOwner) {
-    this.length = Number(range.count) < MAX_LENGTH ? Number(range.count) : MAX_LENGTH
+  /** `methods`: a choice of lib/binding.ts. `framed`: an http message has announced the bytes. */
+  constructor(range: KernelRange, methods: number, framed: boolean, owner: SegmentOwner, request = DEFAULT_REQUEST) {
+    const length = Number(range.count) + request.headers.length + request.trailers.length
+    this.length = Math.min(length, MAX_LENGTH)
     this.#range = range
-    this.#ladder = ladder
+    this.#methods = methods
+    this.#request = request
     this.#framed = framed
     this.#owner = owner
   }
@@ -87,13 +97,14 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     return this.#phase === 'waiting'
   }
 
-  /** Moves no further byte. What has not begun ends at once, what runs ends when the engine has stopped. */
-  cancel(): void {
+  /** Moves no further byte. What has not begun ends at once, as `end` says; what runs, when the engine has stopped. */
+  cancel(end: number = END.aborted): void {
     if (this.#cancelled || this.#phase === 'over') return
     this.#cancelled = true
+    this.#stop?.stop()
     if (this.#phase === 'waiting') {
       this.#phase = 'over'
-      this.#owner.ended({ ...NOTHING_SENT, end: END.aborted })
+      this.#owner.ended({ ...NOTHING_SENT, end })
     } else if (this.#transferId !== undefined) {
       kernel.abort(this.#transferId, false)
     }
@@ -122,16 +133,21 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     const started = kernel.start(this.#command(place, offset), this)
     // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
     if (typeof started === 'object') return process.nextTick(FileSegment.#over, this, started)
-    if (started < 0) return process.nextTick(FileSegment.#over, this, notStarted(-started, this.#ladder))
+    if (started < 0) return process.nextTick(FileSegment.#over, this, notStarted(-started))
     this.#transferId = started
     this.#resource = new AsyncResource('SENDFILE64')
     place.hook.running = this
     place.guard()
   }
 
-  progress(bytesSent: number): void {
-    this.#place?.refreshIdleTimer()
+  progress(bytesSent: number, method: number): void {
+    if (this.#place !== undefined) {
+      this.#place.hook.moves += 1
+      this.#place.refreshIdleTimer()
+    }
     this.#owner.progressed?.(bytesSent)
+    if (this.#request.onProgress === undefined) return
+    this.#resource?.runInAsyncScope(() => this.#owner.progress?.(bytesSent, METHODS[method] ?? 'copy'))
   }
 
   completed(event: EngineEvent): void {
@@ -151,13 +167,23 @@ export class FileSegment implements Segment, Running, kernel.Listener {
       callback()
     }
     const offset = this.#begin()
-    if (this.#ladder === LADDER.sendfile) return process.nextTick(end, { ...NOTHING_SENT, end: END.refused })
-    const take = (chunk: Buffer): Promise<void> =>
-      new Promise((resolve, reject) => write(chunk, (error) => (error ? reject(error) : resolve())))
+    if (this.#methods !== ONLY.auto && this.#methods !== ONLY.copy && this.#request.method !== 'auto') {
+      return process.nextTick(end, { ...NOTHING_SENT, end: END.refused })
+    }
+    const stop = new Stop()
+    this.#stop = stop
     const resource = new AsyncResource('SENDFILE64')
-    void copyRange({ ...this.#range, offset }, COPY_CHUNK, take, () => this.#cancelled).then((found) =>
-      resource.runInAsyncScope(end, undefined, found),
+    void copyRange({ ...this.#range, offset }, this.#request, COPY_CHUNK, this.#taker(place, write), stop).then(
+      (found) => resource.runInAsyncScope(end, undefined, found),
     )
+  }
+
+  #taker(place: Place, write: WriteChunk): Taker {
+    return {
+      take: (chunk) => new Promise((resolve, reject) => write(chunk, (error) => (error ? reject(error) : resolve()))),
+      outstanding: () => place.outstanding,
+      progress: (bytesSent) => this.#owner.progress?.(bytesSent, 'copy'),
+    }
   }
 
   #begin(): Bytes {
@@ -170,9 +196,13 @@ export class FileSegment implements Segment, Running, kernel.Listener {
 
   #command(place: Place, offset: Bytes): kernel.Command {
     const { source, count, ownPosition } = this.#range
-    const { fd, idleTimeout } = place
-    const progressMs = idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(idleTimeout / 10)) : TICK_MS
-    return { fd, source: source.fd, offset, count, ladder: this.#ladder, ownPosition, progressMs }
+    const { fd, isTcp, idleTimeout } = place
+    const { onProgress, progressInterval } = this.#request
+    const idleTick = idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(idleTimeout / 10)) : TICK_MS
+    const progressMs = onProgress === undefined ? idleTick : Math.min(idleTick, progressInterval)
+    const target = isTcp ? TARGET.socket : TARGET.descriptor
+    const methods = this.#methods
+    return { target, fd, source: source.fd, offset, count, methods, ownPosition, progressMs, request: this.#request }
   }
 
   /** It was cancelled while it waited; an announced length can no longer be met. */
@@ -186,10 +216,17 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     segment.#phase = 'over'
     const place = segment.#place
     if (place === undefined) return
-    place.hook.dispatched += event.bytesSent - segment.length
+    place.hook.dispatched += segment.#accepted(event) - segment.length
     if (event.bytesSent > 0) place.refreshIdleTimer()
     if (event.end === END.done) segment.#succeed(place, event)
     else segment.#fail(place, event)
+  }
+
+  /** The bytes that the socket took, as far as that is known. */
+  #accepted({ bytesSent, end }: EngineEvent): number {
+    const { headers, trailers } = this.#request
+    if (end === END.done) return bytesSent + headers.length + trailers.length
+    return bytesSent === 0 ? 0 : bytesSent + headers.length
   }
 
   /** The stream goes on first: http then ends a message with nothing queued, without an empty write. */
@@ -214,7 +251,6 @@ export class FileSegment implements Segment, Running, kernel.Listener {
 }
 
 /** A descriptor could not be duplicated, or a thread not be made: nothing has moved. */
-function notStarted(errno: number, ladder: number): EngineEvent {
-  const method = ladder === LADDER.copy ? 1 : 0
-  return { ...NOTHING_SENT, id: 0, kind: EVENT.completed, end: END.failed, errno, method, call: 0, fallbacks: [] }
+export function notStarted(errno: number): EngineEvent {
+  return { ...NOTHING_SENT, id: 0, kind: EVENT.completed, end: END.failed, errno, method: 0, call: 0, fallbacks: [] }
 }

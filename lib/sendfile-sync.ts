@@ -1,7 +1,7 @@
 /** sendfile(2) itself: one call, nothing added. */
 import { anyBinding, native } from './binding.ts'
 import { noBinding, systemError } from './errors.ts'
-import { parseBytes } from './options.ts'
+import { parseBytes } from './option-values.ts'
 import { parseFd } from './source.ts'
 
 /**

@@ -1,8 +1,11 @@
 /** The Promise API. */
 import type http from 'node:http'
+import type { FileHandle } from 'node:fs/promises'
 import type net from 'node:net'
 
 import { anyBinding } from './binding.ts'
+import { parseDescriptor } from './descriptor-destination.ts'
+import { DescriptorSending } from './descriptor-sending.ts'
 import { parseDestination } from './destination.ts'
 import { contextOfCall, isTraced, traceTransfer } from './diagnostics.ts'
 import { aborted } from './errors.ts'
@@ -13,13 +16,21 @@ import type { SendfileResult } from './settlement.ts'
 import { parseSource, type SourceArgument } from './source.ts'
 
 /** What can be sent to. */
-export type DestinationArgument = net.Socket | http.ServerResponse | http.ClientRequest | Destination
+export type DestinationArgument =
+  | net.Socket
+  | http.ServerResponse
+  | http.ClientRequest
+  | Destination
+  | FileHandle
+  | number
 
 /**
- * Sends a range of a file to a socket, an http message or any Writable; the kernel moves the bytes where it can.
+ * Sends a range of a file to a socket, an http message, any Writable, a FileHandle or a descriptor; the kernel moves the
+ * bytes where it can.
  *
- * What was written to the destination before goes first; from this call on, what is written later waits. The
- * destination stays open unless `end` is set. The file must not be changed until the peer has it: the kernel sends
+ * What was written to a stream before goes first; from this call on, what is written later waits. A descriptor is used
+ * as it is: several transfers to one number queue, the order of everything else is the caller's. A file is written at
+ * its own position, which moves. The destination stays open unless `end` is set. The file must not be changed until the peer has it: the kernel sends
  * pages, not copies (sendfile(2), NOTES).
  *
  * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and {RangeError} ERR_OUT_OF_RANGE, before anything
@@ -43,12 +54,15 @@ export function sendfile(
 ): Promise<SendfileResult | SendfileResult<bigint>> {
   const send = (): Promise<SendfileResult | SendfileResult<bigint>> =>
     new Promise((resolve, reject) => {
-      const target = parseDestination(destination)
+      const descriptor = parseDescriptor(destination)
+      const target = descriptor === undefined ? parseDestination(destination) : undefined
       const parsed = parseSource(source)
       const request = parseOptions(options)
       anyBinding()
       if (request.signal?.aborted === true) throw aborted(request.signal)
-      new Sending(target, parsed, request, { resolve, reject }).begin()
+      const settle = { resolve, reject }
+      if (descriptor !== undefined) new DescriptorSending(descriptor, parsed, request, settle).begin()
+      else if (target !== undefined) new Sending(target, parsed, request, settle).begin()
     })
   return isTraced() ? traceTransfer(contextOfCall(destination, source, options), send) : send()
 }

@@ -1,8 +1,8 @@
-/** One call of `sendfile`: puts the bytes in their place, hears how they fared, settles once. */
+/** One call of `sendfile` to a stream: puts the bytes in their place, hears how they fared, settles once. */
 import http from 'node:http'
 import net from 'node:net'
 
-import { END, type EngineEvent, LADDER } from './binding.ts'
+import { END, type EngineEvent } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import {
@@ -15,16 +15,19 @@ import {
   serverSocket,
   wrapperObstacle,
 } from './destination.ts'
-import { aborted, badDestination, foreignError, isConsequence, SendfileError, unsupported } from './errors.ts'
+import { aborted, badDestination, isConsequence, unsupported } from './errors.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
-import { guardSocket, unguardSocket } from './node-internals.ts'
-import { type Bytes, remaining, type Request } from './options.ts'
+import { guardSocket, underway, unguardSocket } from './node-internals.ts'
+import { add, type Bytes } from './option-values.ts'
+import type { Method, Request } from './options.ts'
+import { choose, debug } from './preference.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
-import { account, type Circumstances, errorOf, resultOf, type SendfileResult } from './settlement.ts'
-import { fileObstacle, FILESYSTEM, type OpenFile, openFile, type ParsedSource } from './source.ts'
+import { type Settle, Settlement } from './settlement.ts'
+import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf, UNSIZED } from './source.ts'
+import { StallWatch } from './stall-watch.ts'
 import { unwatch, watch, type Watcher } from './watch.ts'
 
 /** Chunks of the portable executor, in bytes: what stock streams use. */
@@ -32,36 +35,23 @@ const COPY_CHUNK = 64 * 1024
 /** Towards TLS nobody sees the chunks, and fewer are cheaper. */
 const COPY_CHUNK_TLS = 256 * 1024
 
-/** The conformance suite has passed on Linux only. */
-const COPIES_BY_DEFAULT = process.platform !== 'linux'
-const UNPROVEN: Obstacle = { code: 'PLATFORM', reason: `sendfile(2) has to be asked for on ${process.platform}` }
-
-/** Settles the promise of the call, once. */
-export interface Settle {
-  resolve(result: SendfileResult | SendfileResult<bigint>): void
-  reject(error: unknown): void
-}
-
 /** One call of `sendfile`. */
 export class Sending implements SegmentOwner, Watcher, Abortable {
   readonly #destination: Destination
   readonly #source: ParsedSource
   readonly #request: Request
-  readonly #settle: Settle
-  readonly #startedAt = performance.now()
+  readonly #settlement: Settlement
   /** Lets the destination go while the file is still being opened. */
   #letGo: (() => void) | undefined
   /** The socket is guarded for a transfer that waits for its turn. */
   #guarded: net.Socket | undefined
+  #stallWatch: StallWatch | undefined
   /** The connection under a response that waits for its turn on it. */
   readonly #connection: net.Socket | undefined
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
-  #start: Bytes
-  /** `undefined`: until the file ends, for want of a way to learn the position it is read from. */
-  #count: Bytes | undefined
-  #settled = false
-  #closedBy: { readonly error: unknown } | undefined
+  /** Why the engine copies although the kernel could do better. */
+  #reluctance: Obstacle | undefined
   /** http drops what is written: HEAD, 204, 304. */
   #dropped = false
   /** Of the portable executor. */
@@ -72,8 +62,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#destination = destination
     this.#source = source
     this.#request = request
-    this.#settle = settle
-    this.#start = request.offset ?? 0
+    this.#settlement = new Settlement(request, settle)
     this.#framing = new Framing(destination)
     const waits = destination instanceof http.ServerResponse && destination.socket === null
     this.#connection = waits ? serverSocket(destination) : undefined
@@ -89,12 +78,12 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   /* -------------------------------------------------- the way there */
 
   #open(): void | Promise<void> {
-    if (this.#settled) return
+    if (this.#settlement.isSettled) return
     const state = closedState(this.#destination)
     if (state !== undefined) return this.#fail(badDestination(`The destination is ${state} before its turn has come`))
     let opened: OpenFile | Promise<OpenFile>
     try {
-      opened = openFile(this.#source)
+      opened = openFile(this.#source, this.#request.count)
     } catch (error) {
       return this.#fail(error)
     }
@@ -103,7 +92,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     return new Promise((release) => {
       this.#letGo = release // an aborted transfer does not go on holding the destination for the disk
       const sent = pending.then(
-        (file) => (this.#settled ? file.close() : this.#send(file)),
+        (file) => (this.#settlement.isSettled ? file.close() : this.#send(file)),
         (error: unknown) => this.#fail(error),
       )
       void sent.then(release)
@@ -120,53 +109,62 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   #sendRange(file: OpenFile): void | Promise<void> {
-    const ownPosition = this.#request.offset === null
-    const unknown = ownPosition && file.native === undefined
-    if (ownPosition) this.#start = file.native?.position ?? 0
-    this.#count = this.#request.count ?? (unknown ? undefined : remaining(file.size, this.#start))
-    const range = { file, offset: this.#start, ownPosition, count: this.#count }
+    const range = rangeOf(file, this.#request)
+    this.#settlement.start = range.offset
+    this.#settlement.count = range.count
+    this.#settlement.path = file.path
     const route = routeTo(this.#destination)
-    const obstacle = route.by === 'copy' ? route.obstacle : fileObstacle(file)
-    if (obstacle !== undefined) this.#refuseForced(obstacle)
-    if (this.#request.end && range.count !== undefined) this.#framing.announce(range.count)
-    if (range.count === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
+    const { count } = range
+    const unsized = count === undefined ? UNSIZED : undefined
+    const obstacle = (route.by === 'copy' ? route.obstacle : undefined) ?? fileObstacle(file) ?? unsized
+    if (obstacle !== undefined) this.#mustNotBeForced(obstacle)
+    const length = count === undefined ? undefined : this.#lengthWith(count)
+    if (this.#request.end && length !== undefined) this.#framing.announce(length)
+    if (length === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
     fixHeaders(this.#destination)
     const { native: source } = file
-    if (route.by === 'copy' || source === undefined || range.count === undefined) {
-      return this.#copy(range, obstacle ?? FILESYSTEM)
+    if (route.by === 'copy' || source === undefined || count === undefined || length === undefined) {
+      return this.#copy(range, obstacle ?? UNSIZED)
     }
-    const { count } = range
-    const wrapper = route.by === 'message' ? wrapperObstacle(route.message, count) : undefined
+    const wrapper = route.by === 'message' ? wrapperObstacle(route.message, length) : undefined
     if (wrapper !== undefined) {
-      this.#refuseForced(wrapper)
+      this.#mustNotBeForced(wrapper)
       return this.#copy(range, wrapper)
     }
-    const kernelRange = { file, offset: this.#start, ownPosition, count, source }
-    return this.#sendMarker(route, new FileSegment(kernelRange, this.#ladder(), route.by === 'message', this))
+    const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
+    this.#reluctance = reluctance
+    debug('%s by marker, methods %d, %s', file.path ?? `fd ${file.fd}`, methods, reluctance?.reason ?? 'no obstacle')
+    const kernelRange = { ...range, count, source }
+    const framed = route.by === 'message'
+    return this.#sendMarker(route, new FileSegment(kernelRange, methods, framed, this, this.#request))
   }
 
-  #refuseForced({ reason }: Obstacle): void {
-    if (this.#request.method !== 'sendfile') return
-    throw unsupported(`sendfile(2) is not possible: ${reason}`, account(0, this.#circumstances()))
+  /** What the destination gets in all. */
+  #lengthWith(count: Bytes): Bytes {
+    const { headers, trailers } = this.#request
+    return add(count, headers.length + trailers.length)
+  }
+
+  /** Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows. */
+  #mustNotBeForced({ reason }: Obstacle): void {
+    const { method, until } = this.#request
+    if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
+    if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
   }
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {
+    debug('%s is copied: %s', range.file.path ?? `fd ${range.file.fd}`, obstacle.reason)
     const writer = new ChunkWriter(this.#destination)
     this.#writer = writer
-    const size = obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK
-    const end = await copyRange(
-      range,
-      size,
-      (chunk) => writer.take(chunk),
-      () => writer.stopped,
-    )
+    const size = Math.min(obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK, this.#request.quantum)
+    const taker = {
+      take: (chunk: Buffer) => writer.take(chunk),
+      outstanding: () => writer.outstanding(),
+      progress: (bytesSent: number) => this.progress(bytesSent, 'copy'),
+    }
+    const end = await copyRange(range, this.#request, size, taker, writer.stop)
     this.#dropped = writer.dropped
     if (this.ended(end, undefined, obstacle) !== undefined) this.#framing.breakOff()
-  }
-
-  #ladder(): number {
-    const { method } = this.#request
-    return method === 'auto' && COPIES_BY_DEFAULT ? LADDER.copy : LADDER[method]
   }
 
   #sendMarker(route: Exclude<Route, { by: 'copy' }>, segment: FileSegment): void {
@@ -185,15 +183,21 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   #guard(segment: FileSegment): void {
-    if (!segment.isWaiting || this.#settled) return
+    if (!segment.isWaiting || this.#settlement.isSettled) return
+    const { stallTimeout } = this.#request
+    if (stallTimeout > 0) {
+      const connection = this.#connection ?? connectionOf(this.#destination)
+      const before = (): string | undefined => (connection === undefined ? undefined : underway(connection))
+      this.#stallWatch = new StallWatch(before, stallTimeout, () => segment.cancel(END.stalled))
+    }
     this.#guarded = connectionOf(this.#destination)
     if (this.#guarded !== undefined) guardSocket(this.#guarded)
   }
 
   /** Only news if the segment's turn never came. */
   #written(segment: FileSegment, error: Error | null | undefined): void {
-    if (this.#settled || !segment.isWaiting) return
-    if (error) this.#closedBy ??= { error: this.#destroyedBy(error) }
+    if (this.#settlement.isSettled || !segment.isWaiting) return
+    if (error) this.#settlement.closedBy ??= { error: this.#destroyedBy(error) }
     else this.#dropped = true // HEAD, 204, 304
     segment.cancel()
   }
@@ -208,97 +212,77 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   /* -------------------------------------------------- what happens on the way */
 
   started(offset: Bytes): void {
-    this.#start = offset
+    this.#stallWatch?.stop()
+    this.#settlement.start = offset
+  }
+
+  progress(bytesSent: number, method: Method): void {
+    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp()
   }
 
   closed(error: unknown): void {
-    if (this.#settled) return
-    this.#closedBy ??= { error }
-    if (error !== undefined && this.#closedBy.error === undefined) this.#closedBy = { error }
+    const settlement = this.#settlement
+    if (settlement.isSettled) return
+    settlement.closedBy ??= { error }
+    if (error !== undefined && settlement.closedBy.error === undefined) settlement.closedBy = { error }
     if (this.#segment?.isWaiting === true) this.#segment.cancel()
     else if (this.#file === undefined) this.#failClosed()
-    else this.#writer?.stop()
+    else this.#writer?.giveUp()
   }
 
   abort(): void {
     const { signal } = this.#request
+    if (this.#segment === undefined && this.#file === undefined && signal !== undefined) this.#fail(aborted(signal))
+    else this.#giveUp()
+  }
+
+  #giveUp(): void {
     if (this.#segment !== undefined) this.#segment.cancel()
-    else if (this.#file === undefined && signal !== undefined)
-      this.#fail(aborted(signal, account(0, this.#circumstances())))
-    else this.#writer?.stop()
+    else this.#writer?.giveUp()
   }
 
   #failClosed(): void {
-    this.#fail(
-      errorOf(
-        { bytesSent: 0, end: END.aborted, errno: 0, syscalls: 0, wouldBlock: 0 },
-        this.#circumstances(),
-        undefined,
-      ),
-    )
+    this.#fail(this.#settlement.errorOf({ ...NOTHING_SENT, end: END.aborted }, undefined))
   }
 
   /* -------------------------------------------------- the end */
 
   ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined {
-    if (this.#settled) return undefined
-    const circumstances = this.#circumstances()
+    const settlement = this.#settlement
+    if (settlement.isSettled) return undefined
     const bytes = this.#dropped ? { ...end, bytesSent: 0 } : end
-    const lost = this.#writer?.cutShort === true && this.#closedBy !== undefined
+    const lost = this.#writer?.cutShort === true && settlement.closedBy !== undefined
     if ((end.end !== END.done || lost) && !this.#dropped) {
-      const error = errorOf(end, circumstances, event)
+      const error = settlement.errorOf(end, event)
       this.#fail(error, end.bytesSent)
-      return error
+      return error instanceof Error ? error : badDestination('onProgress has thrown')
     }
     try {
-      if (this.#request.end) this.#endDestination()
+      if (this.#request.end) callUnheld(this.#destination, 'end')
     } catch (error) {
       this.#fail(error, bytes.bytesSent)
       return error instanceof Error ? error : undefined
     }
     this.#release()
-    this.#settle.resolve(resultOf(bytes, circumstances, event, obstacle ?? this.#platformObstacle()))
+    settlement.resolve(bytes, event, obstacle ?? this.#reluctance)
     return undefined
   }
 
-  #platformObstacle(): Obstacle | undefined {
-    return this.#request.method === 'auto' && COPIES_BY_DEFAULT ? UNPROVEN : undefined
-  }
-
-  #endDestination(): void {
-    callUnheld(this.#destination, 'end')
-  }
-
   #fail(error: unknown, bytesSent = 0): void {
-    if (this.#settled) return
+    if (this.#settlement.isSettled) return
     this.#release()
     this.#framing.takeBack()
-    const so = account(bytesSent, this.#circumstances())
-    if (!(error instanceof Error)) return this.#settle.reject(error)
-    const foreign = !(error instanceof SendfileError) && 'syscall' in error
-    // Node's own errors stay what they are.
-    this.#settle.reject(foreign ? foreignError(error, so, this.#file?.path) : Object.assign(error, so))
+    this.#settlement.reject(error, bytesSent)
   }
 
   #release(): void {
-    this.#settled = true
+    this.#settlement.close()
     this.#file?.close()
     unwatch(this.#destination, this.#connection, this)
     this.#writer?.release()
+    this.#stallWatch?.stop()
     if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
     this.#letGo?.()
     if (this.#guarded !== undefined) unguardSocket(this.#guarded)
-  }
-
-  #circumstances(): Circumstances {
-    const { path } = this.#file ?? { path: undefined }
-    return {
-      request: this.#request,
-      start: this.#start,
-      count: this.#count ?? 0,
-      path,
-      startedAt: this.#startedAt,
-      closedBy: this.#closedBy,
-    }
   }
 }

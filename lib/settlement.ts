@@ -7,12 +7,16 @@ import {
   badDestination,
   errnoName,
   foreignError,
+  SendfileError,
+  stalled,
   systemError,
   truncated,
   unsupported,
 } from './errors.ts'
 import type { Obstacle } from './marker.ts'
-import { add, type Bytes, type Method, type Request } from './options.ts'
+import { add, type Bytes } from './option-values.ts'
+import type { Method, Request } from './options.ts'
+import { ProgressReport } from './progress.ts'
 
 /** One step down the ladder of methods. */
 export interface Fallback {
@@ -44,75 +48,146 @@ export interface SendfileResult<T extends number | bigint = number> {
   durationMs: number
 }
 
-/** What is known of a transfer beside how it ended. */
-export interface Circumstances {
-  readonly request: Request
-  readonly start: Bytes
-  readonly count: Bytes
-  readonly path: string | undefined
-  readonly startedAt: number
+/** Settles the promise of the call, once. */
+export interface Settle {
+  resolve(result: SendfileResult | SendfileResult<bigint>): void
+  reject(error: unknown): void
+}
+
+/** How a call of `sendfile` is answered, with what has to be known for it. */
+export class Settlement {
+  readonly #request: Request
+  readonly #settle: Settle
+  readonly #startedAt = performance.now()
+  readonly #report: ProgressReport
+  /** The first byte of the range. */
+  start: Bytes
+  /** `undefined` while it is not known how many there are. */
+  count: Bytes | undefined
+  path: string | undefined
+  /** The method that is best for this destination. */
+  best: Method = 'sendfile'
   /** The destination was closed meanwhile, by whatever error. */
-  readonly closedBy: { readonly error: unknown } | undefined
-}
+  closedBy: { readonly error: unknown } | undefined
+  /** What `onProgress` has thrown. */
+  #thrown: { readonly error: unknown } | undefined
+  #settled = false
 
-export function account(bytesSent: number, { request, start }: Circumstances): Account {
-  const offset = add(start, bytesSent)
-  return request.bigint ? { bytesSent: BigInt(bytesSent), offset: BigInt(offset) } : { bytesSent, offset }
-}
-
-export function resultOf(
-  end: RangeEnd,
-  circumstances: Circumstances,
-  event: EngineEvent | undefined,
-  obstacle: Obstacle | undefined,
-): SendfileResult | SendfileResult<bigint> {
-  const { request, startedAt } = circumstances
-  const { syscalls, wouldBlock } = end
-  const fallbacks = request.method === 'auto' ? [...obstacles(obstacle), ...refusals(event)] : []
-  const method = methodOf(event, obstacle, request)
-  const rest = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - startedAt }
-  const { bytesSent, offset } = account(end.bytesSent, circumstances)
-  if (request.bigint) return { bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...rest }
-  return { bytesSent: Number(bytesSent), offset: Number(offset), ...rest }
-}
-
-/** The error behind an end that is not `done`. */
-export function errorOf(end: RangeEnd, circumstances: Circumstances, event: EngineEvent | undefined): Error {
-  const { request, path, count, closedBy } = circumstances
-  const so = account(end.bytesSent, circumstances)
-  if (end.errno !== 0) {
-    const syscall = CALLS[event?.call ?? 0] ?? 'sendfile'
-    if (end.end !== END.refused) return systemError(-end.errno, syscall, so, path)
-    return unsupported(`The kernel refused method '${request.method}' for this pair`, so, -end.errno, syscall)
+  constructor(request: Request, settle: Settle) {
+    this.#request = request
+    this.#settle = settle
+    this.#report = new ProgressReport(request, this.#startedAt)
+    this.start = request.offset ?? 0
+    this.count = request.count
   }
-  if (end.error !== undefined && end.error !== null) return foreignError(end.error, so, path)
-  if (end.end === END.truncated) return truncated(count, so, path)
-  if (end.end === END.refused) return unsupported(`Method '${request.method}' cannot send to this destination`, so)
-  if (end.destroyedBy !== undefined) return destroyed(end.destroyedBy.error, so, path)
-  if (closedBy === undefined && request.signal?.aborted === true) return aborted(request.signal, so)
-  return destroyed(closedBy?.error, so, path)
-}
 
-function destroyed(error: unknown, so: Account, path: string | undefined): Error {
-  if (error !== undefined && error !== null) return foreignError(error, so, path)
-  return badDestination('The destination was closed before the last byte', so)
-}
+  get isSettled(): boolean {
+    return this.#settled
+  }
 
-function obstacles(obstacle: Obstacle | undefined): Fallback[] {
-  return obstacle === undefined ? [] : [{ from: 'sendfile', to: 'copy', ...obstacle }]
+  /** Nothing that comes later is heard. */
+  close(): void {
+    this.#settled = true
+  }
+
+  /** Tells `onProgress`. Returns whether it is content: after an exception, the transfer is to be given up. */
+  progress(bytesSent: number, method: Method): boolean {
+    try {
+      if (!this.#settled && this.#thrown === undefined) this.#report.moved(bytesSent, this.#total, method)
+    } catch (error) {
+      this.#thrown = { error }
+    }
+    return this.#thrown === undefined
+  }
+
+  /** The range has arrived. */
+  resolve(end: RangeEnd, event: EngineEvent | undefined, obstacle: Obstacle | undefined): void {
+    const { method: wanted, bigint } = this.#request
+    const { syscalls, wouldBlock } = end
+    const method = this.#methodOf(event, obstacle)
+    const fallbacks = wanted === 'auto' ? this.#fallbacks(event, obstacle, method) : []
+    const rest = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - this.#startedAt }
+    const { bytesSent, offset } = this.account(end.bytesSent)
+    try {
+      this.#report.finished(end.bytesSent, this.#total ?? end.bytesSent, method)
+    } catch (error) {
+      return this.reject(error, end.bytesSent)
+    }
+    if (bigint) this.#settle.resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...rest })
+    else this.#settle.resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...rest })
+  }
+
+  /** Node's own errors stay what they are; what is thrown without being an error is passed on. */
+  reject(error: unknown, bytesSent = 0): void {
+    if (!(error instanceof Error)) return this.#settle.reject(error)
+    const so = this.account(bytesSent)
+    const foreign = !(error instanceof SendfileError) && 'syscall' in error
+    this.#settle.reject(foreign ? foreignError(error, so, this.path) : Object.assign(error, so))
+  }
+
+  account(bytesSent: number): Account {
+    const offset = add(this.start, bytesSent)
+    return this.#request.bigint ? { bytesSent: BigInt(bytesSent), offset: BigInt(offset) } : { bytesSent, offset }
+  }
+
+  /** The error behind an end that is not `done`. */
+  errorOf(end: RangeEnd, event: EngineEvent | undefined): unknown {
+    if (this.#thrown !== undefined) return this.#thrown.error
+    const so = this.account(end.bytesSent)
+    if (end.errno !== 0) return this.#kernelError(end, event, so)
+    if (end.error !== undefined && end.error !== null) return foreignError(end.error, so, this.path)
+    const { method, signal, stallTimeout } = this.#request
+    switch (end.end) {
+      case END.truncated:
+        return truncated(this.count ?? 0, so, this.path)
+      case END.refused:
+        return unsupported(`Method '${method}' cannot send to this destination`, so)
+      case END.stalled:
+        return stalled(stallTimeout, so, this.path)
+      default:
+        if (end.destroyedBy !== undefined) return this.#destroyed(end.destroyedBy.error, so)
+        if (this.closedBy === undefined && signal?.aborted === true) return aborted(signal, so)
+        return this.#destroyed(this.closedBy?.error, so)
+    }
+  }
+
+  #kernelError(end: RangeEnd, event: EngineEvent | undefined, so: Account): Error {
+    const syscall = CALLS[event?.call ?? 0] ?? 'sendfile'
+    if (end.end !== END.refused) return systemError(-end.errno, syscall, so, this.path)
+    const { method } = this.#request
+    const what = method === 'auto' ? 'every method' : `method '${method}'`
+    const call = METHODS[event?.method ?? 0] ?? 'copy'
+    return unsupported(`The kernel refused ${what} for this pair`, so, -end.errno, call === 'copy' ? 'write' : call)
+  }
+
+  #destroyed(error: unknown, so: Account): Error {
+    if (error !== undefined && error !== null) return foreignError(error, so, this.path)
+    return badDestination('The destination was closed before the last byte', so)
+  }
+
+  get #total(): number | null {
+    return this.count === undefined ? null : Number(this.count)
+  }
+
+  #fallbacks(event: EngineEvent | undefined, obstacle: Obstacle | undefined, to: Method): Fallback[] {
+    const first = obstacle === undefined ? [] : [{ from: this.best, to, ...obstacle }]
+    return [...first, ...refusals(event)]
+  }
+
+  #methodOf(event: EngineEvent | undefined, obstacle: Obstacle | undefined): Method {
+    if (event !== undefined) return METHODS[event.method] ?? 'copy'
+    if (obstacle !== undefined) return 'copy'
+    const { method } = this.#request
+    return method === 'auto' ? this.best : method
+  }
 }
 
 /** The engine's steps down the ladder, as the user sees them. */
 export function refusals(event: EngineEvent | undefined): Fallback[] {
-  return (event?.fallbacks ?? []).map(({ from, to, errno }) => {
-    const code = errnoName(-errno)
-    const [refused = 'copy', taken = 'copy'] = [METHODS[from], METHODS[to]]
-    return { from: refused, to: taken, code, reason: `the kernel refused ${refused} for this pair with ${code}` }
-  })
+  return (event?.fallbacks ?? []).map(({ from, to, errno }) => refusal(METHODS[from], METHODS[to], errno))
 }
 
-function methodOf(event: EngineEvent | undefined, obstacle: Obstacle | undefined, request: Request): Method {
-  if (event !== undefined) return METHODS[event.method] ?? 'copy'
-  if (obstacle !== undefined) return 'copy'
-  return request.method === 'auto' ? 'sendfile' : request.method
+function refusal(from: Method = 'copy', to: Method = 'copy', errno = 0): Fallback {
+  const code = errnoName(-errno)
+  return { from, to, code, reason: `the kernel refused ${from} for this pair with ${code}` }
 }

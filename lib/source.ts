@@ -1,14 +1,28 @@
-/** Makes of a path, URL, FileHandle or fd number an open file and its size. */
+/** Makes of a path, URL, FileHandle or fd number an open source and its size. */
 import fs from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
+import tty from 'node:tty'
 import { fileURLToPath } from 'node:url'
 
 import { isNode, native } from './binding.ts'
+import type { Range } from './copy.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
 import type { Obstacle } from './marker.ts'
-import { closeNatively, duplicate, KIND, NativeFile, openCached, type Opened, openOnThread } from './native-file.ts'
-import type { Bytes } from './options.ts'
+import {
+  closeNatively,
+  duplicate,
+  FILESYSTEM_KIND,
+  KIND,
+  NativeFile,
+  openCached,
+  type Opened,
+  openOnThread,
+} from './native-file.ts'
+import { type Bytes, remaining } from './option-values.ts'
+import type { Request } from './options.ts'
+import type { Stop } from './stop.ts'
+import { reopen, StreamSource } from './stream-source.ts'
 
 /** What can be sent. */
 export type SourceArgument = string | Uint8Array | URL | FileHandle | number
@@ -18,21 +32,34 @@ export type ParsedSource =
   | { readonly kind: 'path'; readonly path: string | Buffer }
   | { readonly kind: 'fd'; readonly fd: number }
 
-/** An open file. `close()` must be called once it is no longer needed; running transfers keep it open. */
+/** An open source. `close()` must be called once it is no longer needed; running transfers keep it open. */
 export interface OpenFile {
   /** For `fs.read` in the portable executor. */
   readonly fd: number
   /** Where the kernel can read it. */
   readonly native: NativeFile | undefined
-  readonly size: Bytes
+  /** In bytes; `undefined` where it is only known at the end. */
+  readonly size: Bytes | undefined
   readonly path: string | undefined
+  /** What names a regular file on this machine. */
+  readonly identity: Identity | undefined
+  /** Why `auto` copies although the kernel can read it. */
+  readonly remote?: Obstacle | undefined
+  /** Reads what has no offsets, instead of `fs.read`; an empty buffer at the end. */
+  readonly read?: ((size: number, stop: Stop) => Promise<Buffer>) | undefined
   close(): void
+}
+
+/** Two descriptors with the same figures are the same file. */
+export interface Identity {
+  readonly device: number
+  readonly inode: number
 }
 
 const { EAGAIN, EBADF, EISDIR } = constants.errno
 
-/** Elsewhere `fs` cannot read what the addon has opened. */
-const opens = isNode && native !== undefined
+/** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */
+export const opensSources = isNode && native !== undefined
 
 /** Node's own functions, as they are before anybody replaces them. */
 const { open, openSync } = fs
@@ -64,23 +91,25 @@ function parsePath(path: string | Uint8Array): string | Buffer {
 }
 
 /** FileHandle is not exported by Node; a closed one has fd -1. */
-function isFileHandle(value: unknown): value is FileHandle {
+export function isFileHandle(value: unknown): value is FileHandle {
   if (typeof value !== 'object' || value === null) return false
   return 'fd' in value && typeof value.fd === 'number' && 'read' in value && 'stat' in value && 'close' in value
 }
 
 /**
- * Opens the source. Synchronous where no disk has to be asked, so that the length is known in the same tick.
+ * Opens the source. Synchronous where no disk has to be asked, so that the length is known in the same tick. `limit`: how
+ * many bytes will be asked for, at most.
  * @throws {SendfileError} and Node's own errors of `fs.open`
  */
-export function openFile(source: ParsedSource): OpenFile | Promise<OpenFile> {
-  if (source.kind === 'fd') return adopt(source.fd)
-  if (!opensNatively()) return openByNode(source.path)
-  const path = typeof source.path === 'string' ? Buffer.from(source.path) : source.path
+export function openFile(source: ParsedSource, limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
+  if (source.kind === 'fd') return adopt(source.fd, limit)
+  const shown = source.path
+  if (!opensNatively()) return openByNode(shown, limit)
+  const path = typeof shown === 'string' ? Buffer.from(shown) : shown
   const opened = openCached(path)
-  if (typeof opened !== 'number') return confirm(opened, source.path) ?? openByNode(source.path)
-  if (opened !== -EAGAIN) return openByNode(source.path) // for Node's own error, and for files only Node knows
-  return openUncached(path, source.path)
+  if (typeof opened !== 'number') return confirm(opened, shown, limit) ?? openByNode(shown, limit)
+  if (opened !== -EAGAIN) return openByNode(shown, limit) // for Node's own error, and for files only Node knows
+  return openUncached(path, shown, limit)
 }
 
 /**
@@ -89,18 +118,18 @@ export function openFile(source: ParsedSource): OpenFile | Promise<OpenFile> {
  */
 function opensNatively(): boolean {
   const replaced = fs.open !== open || fs.openSync !== openSync
-  return opens && ownFs && !replaced && !('permission' in process)
+  return opensSources && ownFs && !replaced && !('permission' in process)
 }
 
-async function openUncached(path: Buffer, shown: string | Buffer): Promise<OpenFile> {
+async function openUncached(path: Buffer, shown: string | Buffer, limit: Bytes | undefined): Promise<OpenFile> {
   const opened = await openOnThread(path)
-  if (typeof opened === 'number') return openByNode(shown)
-  return confirm(opened, shown) ?? openByNode(shown)
+  if (typeof opened === 'number') return openByNode(shown, limit)
+  return confirm(opened, shown, limit) ?? openByNode(shown, limit)
 }
 
 /** The file if `fs` sees the same one behind this number; a virtual file system does not. */
-function confirm(opened: Opened, path: string | Buffer): OpenFile | undefined {
-  if (isSame(opened, statOrUndefined(opened.fd))) return fromNative(opened, path)
+function confirm(opened: Opened, path: string | Buffer, limit: Bytes | undefined): OpenFile | undefined {
+  if (isSame(opened, statOrUndefined(opened.fd))) return fromNative(opened, path, limit)
   closeNatively(opened.fd)
   return undefined
 }
@@ -117,35 +146,64 @@ function statOrUndefined(fd: number): fs.Stats | undefined {
   }
 }
 
-function fromNative(opened: Opened, path: string | Buffer | undefined): NativeFile {
+/** What the addon has opened, if its kind can be sent. `limit`: how many bytes will be asked for, at most. */
+function fromNative(opened: Opened, path: string | Buffer | undefined, limit: Bytes | undefined): OpenFile {
   const shown = path?.toString()
-  if (opened.kind !== KIND.regular) {
-    closeNatively(opened.fd)
-    throw notAFile(opened.kind === KIND.directory, shown)
+  const { kind, fd } = opened
+  switch (kind) {
+    case KIND.regular:
+      return new NativeFile(
+        opened,
+        sizeOf(opened),
+        shown,
+        opened.filesystem === FILESYSTEM_KIND.remote ? REMOTE : undefined,
+      )
+    case KIND.characterDevice:
+    case KIND.blockDevice:
+      return new NativeFile(opened, undefined, shown, undefined)
+    case KIND.fifo:
+    case KIND.terminal:
+      try {
+        return streamed(reopen(fd), kind === KIND.terminal, shown, limit)
+      } finally {
+        closeNatively(fd)
+      }
+    default:
+      closeNatively(fd)
+      throw notSendable(kind === KIND.directory, shown)
   }
-  return new NativeFile(opened.fd, exactSize(opened), shown)
 }
 
-/** Sparse files may be larger than a number can say. */
-function exactSize({ fd, size }: Opened): Bytes {
+function streamed(fd: number, isTerminal: boolean, path: string | undefined, limit: Bytes | undefined): OpenFile {
+  const most = limit === undefined ? Infinity : Number(limit)
+  // Who has it open already, has had a writer; open(2) of a FIFO by its path waits for one.
+  const source = new StreamSource(fd, { isTerminal, waitsForWriter: path !== undefined }, most)
+  const read = (size: number, stop: Stop): Promise<Buffer> => source.read(size, stop)
+  return { fd, native: undefined, size: undefined, path, identity: undefined, read, close: () => source.close() }
+}
+
+/** Files that the kernel makes up as they are read say 0 or a page. Sparse files may be larger than a number can say. */
+function sizeOf({ fd, size, filesystem }: Opened): Bytes | undefined {
+  if (filesystem === FILESYSTEM_KIND.pseudo) return undefined
   return size <= Number.MAX_SAFE_INTEGER ? size : fs.fstatSync(fd, { bigint: true }).size
 }
 
-function notAFile(directory: boolean, path: string | undefined): Error {
+function notSendable(directory: boolean, path: string | undefined): Error {
   if (directory) return systemError(-EISDIR, 'read', undefined, path)
-  return unsupported(`Only regular files can be sent${path === undefined ? '' : `, '${path}' is none`}`)
+  const what = path === undefined ? 'This descriptor' : `'${path}'`
+  return unsupported(`${what} is no source: expected a file, a device, a pipe or a terminal`)
 }
 
 /** Through `fs`, so that whoever stands behind it has its say. O_NONBLOCK: a FIFO must not park a thread of the pool. */
-async function openByNode(path: string | Buffer): Promise<OpenFile> {
+async function openByNode(path: string | Buffer, limit: Bytes | undefined): Promise<OpenFile> {
   const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants
   const fd = await new Promise<number>((resolve, reject) => {
     fs.open(path, O_RDONLY | O_NONBLOCK, (error, opened) => (error === null ? resolve(opened) : reject(error)))
   })
   const closeFd = (): void => fs.close(fd, () => {})
   try {
-    const file = adopt(fd, path, closeFd)
-    if (file.native !== undefined) closeFd()
+    const file = adopt(fd, limit, path, closeFd)
+    if (file.fd !== fd) closeFd()
     return file
   } catch (error) {
     closeFd()
@@ -154,26 +212,74 @@ async function openByNode(path: string | Buffer): Promise<OpenFile> {
 }
 
 /** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
-function adopt(fd: number, path?: string | Buffer, close = (): void => {}): OpenFile {
+function adopt(fd: number, limit: Bytes | undefined, path?: string | Buffer, close = (): void => {}): OpenFile {
   const stats = fs.fstatSync(fd)
-  const opened = opens ? duplicate(fd) : undefined
+  const opened = opensSources ? duplicate(fd) : undefined
   if (typeof opened === 'object') {
-    if (isSame(opened, stats)) return fromNative(opened, path)
+    if (isSame(opened, stats)) return fromNative(opened, path, limit)
     closeNatively(opened.fd)
   }
-  if (!stats.isFile()) throw notAFile(stats.isDirectory(), path?.toString())
-  return { fd, native: undefined, size: stats.size, path: path?.toString(), close }
+  const shown = path?.toString()
+  const isTerminal = tty.isatty(fd)
+  if (stats.isFIFO() || isTerminal) return streamed(reopen(fd), isTerminal, shown, limit)
+  if (stats.isFile()) {
+    const identity = { device: stats.dev, inode: stats.ino }
+    return { fd, native: undefined, size: sizeByNode(fd, stats), path: shown, identity, close }
+  }
+  if (!stats.isCharacterDevice() && !stats.isBlockDevice()) throw notSendable(stats.isDirectory(), shown)
+  return { fd, native: undefined, size: undefined, path: shown, identity: undefined, close }
+}
+
+/** What of `sizeOf` can be known without the addon: a file of /proc is not empty, and one of /sys not a page long. */
+function sizeByNode(fd: number, { size }: fs.Stats): Bytes | undefined {
+  if (process.platform !== 'linux') return size
+  if (size === 0) return fs.readSync(fd, Buffer.alloc(1), 0, 1, 0) === 0 ? 0 : undefined
+  return size === SYSFS_SIZE && fs.statfsSync(`/proc/self/fd/${fd}`).type === SYSFS ? undefined : size
+}
+
+/** statfs(2), SYSFS_MAGIC; every attribute says that it is one page long. */
+const SYSFS = 0x62656572
+const SYSFS_SIZE = 4096
+
+const REMOTE: Obstacle = {
+  code: 'FILESYSTEM',
+  reason:
+    'the file is on a network or FUSE filesystem, whose pages the kernel may serve although they have been replaced',
 }
 
 /** The file is not one that the kernel knows: a mock, or part of a packed app. */
 export const FILESYSTEM: Obstacle = { code: 'FILESYSTEM', reason: 'the file exists only inside this process' }
+/** Files of /proc, pipes: what is sent is what comes. */
+export const UNSIZED: Obstacle = { code: 'FILESYSTEM', reason: 'the size of the source is only known at its end' }
 const NO_ADDON: Obstacle = {
   code: 'PLATFORM',
   reason: 'the addon is not loaded, or not used in this runtime: see support()',
 }
 
+/**
+ * Which bytes of the source are asked for.
+ * @throws {TypeError} ERR_INVALID_ARG_VALUE: an offset in what has none, no count for what has no end
+ */
+export function rangeOf(file: OpenFile, { offset, count }: Request): Range {
+  if (file.read !== undefined) {
+    const reason = 'must be 0 or null for a pipe or terminal, which is read from where it stands'
+    if (offset !== null && offset !== 0) throw invalidValue('options.offset', offset, reason)
+    return { file, offset: 0, ownPosition: false, count }
+  }
+  if (count === undefined && file.size === undefined && file.identity === undefined) {
+    throw invalidValue('options.count', count, 'must be given for a device, which has no end')
+  }
+  const ownPosition = offset === null
+  const start = ownPosition ? (file.native?.position ?? 0) : offset
+  // Without the addon nobody can tell the position that the rest is counted from.
+  const rest =
+    file.size === undefined || (ownPosition && file.native === undefined) ? undefined : remaining(file.size, start)
+  return { file, offset: start, ownPosition, count: count ?? rest }
+}
+
 /** Why the kernel cannot read the file, `undefined` if it can. */
 export function fileObstacle(file: OpenFile): Obstacle | undefined {
   if (file.native !== undefined) return undefined
-  return opens ? FILESYSTEM : NO_ADDON
+  if (file.read !== undefined) return UNSIZED
+  return opensSources ? FILESYSTEM : NO_ADDON
 }

@@ -1,7 +1,6 @@
-/** What createReadStream takes beside the options of fs.createReadStream, and what SENDFILE64 asks for. */
-import { LADDER } from './binding.ts'
+/** What createReadStream takes beside the options of fs.createReadStream. */
 import { invalidType, outOfRange } from './errors.ts'
-import { type Method, parseOptions } from './options.ts'
+import { type Method, parseOptions, type Request } from './options.ts'
 import { Pace } from './pace.ts'
 
 /** The options of a stream that are ours. */
@@ -28,21 +27,17 @@ export interface TransferOptions {
 export interface Settings {
   readonly segment: number | undefined
   readonly method: 'auto' | Method
-  /** A ladder of lib/binding.ts. */
-  readonly ladder: number
+  /** What the engine is asked for. */
+  readonly request: Request
   readonly pace: Pace | undefined
   /** Reads go through somebody's own `fs`. */
   readonly ownFs: boolean
 }
 
-/** SENDFILE64: 'off', or the method to prefer. */
-export const preference = process.env.SENDFILE64 ?? ''
-
 export const DEFAULTS: Settings = {
   segment: undefined,
   method: 'auto',
-  // The conformance suite has passed on Linux only.
-  ladder: preference === 'copy' || process.platform !== 'linux' ? LADDER.copy : LADDER.auto,
+  request: parseOptions(undefined),
   pace: undefined,
   ownFs: false,
 }
@@ -59,7 +54,7 @@ export function parseSettings(options: unknown): Settings | undefined {
   return {
     segment: segment === undefined ? undefined : positive('options.segment', segment, Number.isInteger),
     method: request.method,
-    ladder: request.method === 'auto' ? DEFAULTS.ladder : LADDER[request.method],
+    request,
     pace: rate === undefined || rate === 0 ? undefined : new Pace(positive('options.rate', rate, Number.isFinite)),
     ownFs: fs !== undefined && fs !== null,
   }

@@ -1,7 +1,8 @@
 /** What is known of a piped stream's transfer, while it goes on and afterwards. */
-import { debug, type TransferFigures } from './diagnostics.ts'
+import type { TransferFigures } from './diagnostics.ts'
 import type { Obstacle } from './marker.ts'
 import type { Method } from './options.ts'
+import { debug } from './preference.ts'
 import type { Fallback } from './settlement.ts'
 
 /** The transfer of a stream to the destination it was piped to last. */

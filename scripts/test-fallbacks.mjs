@@ -1,4 +1,4 @@
-// `npm run test:fallbacks`: the contract once per switch of SENDFILE64_WITHOUT. A run counts only if the line that
+// `npm run test:fallbacks`: the contract once per switch of SENDFILE64_WITHOUT and per word of SENDFILE64. A run counts only if the line that
 // __test__/contract/binding.spec.ts prints says that the bytes really went another way.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -6,17 +6,36 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 // What cannot be seen from JavaScript (cachestat, readnowait) is seen by strace in __test__/switches.spec.ts
+const without = (features, expected, open = 'at-once') => ({
+  name: `SENDFILE64_WITHOUT=${features}`,
+  expected: `executor=kernel ${expected} open=${open}`,
+})
+const ALL = 'sendfile,splice,copy_file_range,openat2,cachestat,readnowait,reopen'
+const USUAL = 'socket=sendfile file=copy_file_range pipe=sendfile splice=splice'
 const RUNS = [
-  ['sendfile', 'executor=kernel method=copy fallback=ENOSYS open=at-once'],
-  ['openat2', 'executor=kernel method=sendfile fallback=none open=later'],
-  ['cachestat', 'executor=kernel method=sendfile fallback=none open=at-once'],
-  ['readnowait', 'executor=kernel method=sendfile fallback=none open=at-once'],
-  ['sendfile,openat2,cachestat,readnowait', 'executor=kernel method=copy fallback=ENOSYS open=later'],
+  without('sendfile', 'socket=ENOSYS>copy file=copy_file_range pipe=ENOSYS>copy splice=splice'),
+  without('splice', 'socket=sendfile file=copy_file_range pipe=sendfile splice=ENOSYS'),
+  without('copy_file_range', 'socket=sendfile file=ENOSYS>sendfile pipe=sendfile splice=splice'),
+  without('sendfile,copy_file_range', 'socket=ENOSYS>copy file=ENOSYS>ENOSYS>copy pipe=ENOSYS>copy splice=splice'),
+  without('reopen', 'socket=sendfile file=copy_file_range pipe=EAGAIN>splice splice=splice'),
+  without('openat2', USUAL, 'later'),
+  without('cachestat', USUAL),
+  without('readnowait', USUAL),
+  without(ALL, 'socket=ENOSYS>copy file=ENOSYS>ENOSYS>copy pipe=ENOSYS splice=ENOSYS', 'later'),
+  {
+    name: 'SENDFILE64=copy',
+    expected: 'executor=kernel socket=copy file=copy pipe=copy splice=splice open=at-once',
+  },
+  {
+    name: 'SENDFILE64=off',
+    expected: 'executor=portable socket=PLATFORM>copy file=PLATFORM>copy pipe=PLATFORM>copy splice=refused open=later',
+  },
 ]
 
 /** Answers what is wrong with the run, undefined if nothing. */
-function runWithout(features, expected) {
-  console.log(`\n== without ${features}`)
+function run({ name, expected }) {
+  console.log(`\n== ${name}`)
+  const [variable, value] = name.split('=')
   const { status, stdout, error } = spawnSync(
     process.execPath,
     ['node_modules/ava/entrypoints/cli.mjs', '__test__/contract/**/*.spec.ts'],
@@ -25,7 +44,7 @@ function runWithout(features, expected) {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, SENDFILE64_WITHOUT: features, SENDFILE64_EXPECT_BINDING: 'native' },
+      env: { ...process.env, [variable]: value, SENDFILE64_EXPECT_BINDING: 'native' },
     },
   )
   if (error) return `ava could not be started: ${error.message}`
@@ -39,8 +58,10 @@ function runWithout(features, expected) {
   return path === `contract: binding=native ${expected}` ? undefined : `expected the path ${expected}`
 }
 
-const problems = RUNS.map(([features, expected]) => [features, runWithout(features, expected)]).filter(
-  ([, problem]) => problem !== undefined,
-)
-for (const [features, problem] of problems) console.error(`test-fallbacks: without ${features}: ${problem}`)
+// `npm run test:fallbacks -- reopen`: those alone whose name has the word
+const [, , word = ''] = process.argv
+const chosen = RUNS.filter(({ name }) => name.includes(word))
+if (chosen.length === 0) throw new Error(`no run is called ${word}`)
+const problems = chosen.map((one) => [one.name, run(one)]).filter(([, problem]) => problem !== undefined)
+for (const [name, problem] of problems) console.error(`test-fallbacks: ${name}: ${problem}`)
 process.exitCode = problems.length === 0 ? 0 : 1

@@ -1,27 +1,43 @@
 // The contract: what sendfile() promises of every destination, by every method and on every binding.
 import type { TestFn } from 'ava'
 
+import { support } from '../../index.ts'
 import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import type { Connection, Kind, Wish } from './destinations.ts'
 import { refusals, truncations } from './errors.ts'
 import { METHOD_OPTIONS, type MethodOption, pathTo } from './paths.ts'
-import { ranges } from './ranges.ts'
+import { parts } from './parts.ts'
+import { endings, ranges, streamRanges } from './ranges.ts'
 
 /** Declares the tests for some kinds of destinations, by every method. */
 export function contract(test: TestFn, kinds: readonly Kind[]): void {
   test.before(async () => {
-    await warmEngine()
+    if (support().executor === 'kernel') await warmEngine()
     await restingDescriptors()
   })
   for (const kind of kinds) {
+    if (kind.missing !== undefined) {
+      test.serial(`${kind.name}: skipped`, (t) => {
+        t.log(kind.missing)
+        t.pass()
+      })
+      continue
+    }
     for (const method of METHOD_OPTIONS) declare(test, kind, method)
   }
 }
 
 function declare(test: TestFn, kind: Kind, method: MethodOption): void {
   const path = pathTo(kind, method)
-  const checks = path.possible ? { ...ranges, ...truncations } : refusals
+  const possible = {
+    ...ranges,
+    ...parts,
+    ...truncations,
+    ...(kind.isBorrowed === true ? {} : endings),
+    ...(kind.isDescriptor === true ? {} : streamRanges),
+  }
+  const checks = path.possible ? possible : refusals
   for (const [title, check] of Object.entries(checks)) {
     test.serial(`${kind.name}, ${method}: ${title}`, async (t) => {
       t.timeout(30_000)

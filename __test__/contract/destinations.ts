@@ -1,4 +1,5 @@
 // What the contract is held against: every kind of destination, with somebody at its other end.
+import { spawn } from 'node:child_process'
 import http from 'node:http'
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
@@ -11,14 +12,15 @@ import { type SocketPair, tcpPair, tlsPair, unixPair } from '../fixtures/socket-
 export interface Target {
   write(chunk: Uint8Array): unknown
   end(): unknown
-  on(event: string, listener: () => void): unknown
 }
 
 /** A destination that is ready to be sent to. */
 export interface Connection {
+  /** What `sendfile` is given. */
+  readonly destination: unknown
   readonly target: Target
   /** What arrives at the other end, as the body where there is one; resolves when that has ended. */
-  readonly received: Promise<Collected>
+  received(): Promise<Collected>
   /** Whether `end` has been called. */
   isEnded(): boolean
   close(): Promise<void>
@@ -33,36 +35,69 @@ export interface Wish {
 
 export interface Kind {
   readonly name: string
+  readonly family: 'socket' | 'pipe' | 'file' | 'device'
   /** Why the kernel cannot send to it; `undefined` if it can. */
   readonly obstacle?: 'TLS' | 'FOREIGN'
   /** An http message announces its body before it sends it. */
   readonly isMessage?: boolean
+  /** A number or FileHandle: the order of what others write to it is theirs to keep. */
+  readonly isDescriptor?: boolean
+  /** The number belongs to somebody who would not like it closed. */
+  readonly isBorrowed?: boolean
+  /** A file that is written at its end, wherever the position is. */
+  readonly appends?: boolean
+  /** The descriptor is in blocking mode. */
+  readonly blocking?: boolean
+  /** JavaScript cannot write to it. */
+  readonly needsAddon?: boolean
+  /** Why there is none of it here. */
+  readonly missing?: string | undefined
   connect(wish: Wish): Promise<Connection>
 }
 
 export const socketKinds: Kind[] = [
-  { name: 'TCP socket', connect: async (wish) => overSocket(await tcpPair(), wish) },
+  { name: 'TCP socket', family: 'socket', connect: async (wish) => overSocket(await tcpPair(), wish) },
   {
     name: 'TCP socket that is connecting',
+    family: 'socket',
     connect: async (wish) => overSocket(await tcpPair({ connected: false }), wish),
   },
-  { name: 'unix socket', connect: async (wish) => overSocket(await unixPair(sampleDirectory()), wish) },
-  { name: 'TLS socket', obstacle: 'TLS', connect: async (wish) => overSocket(await tlsPair(), wish) },
+  {
+    name: 'unix socket',
+    family: 'socket',
+    connect: async (wish) => overSocket(await unixPair(sampleDirectory()), wish),
+  },
+  { name: 'TLS socket', family: 'socket', obstacle: 'TLS', connect: async (wish) => overSocket(await tlsPair(), wish) },
+  { name: 'stdin of a child', family: 'socket', connect: async (wish) => intoChild(wish) },
 ]
+
+function intoChild({ slow }: Wish): Connection {
+  const child = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] })
+  const arriving = collect(child.stdout, slow)
+  const exited = once(child, 'close')
+  const close = async (): Promise<void> => {
+    child.stdin.destroy()
+    child.kill('SIGKILL')
+    await exited
+  }
+  const { stdin } = child
+  return { destination: stdin, target: stdin, received: () => arriving, isEnded: () => stdin.writableEnded, close }
+}
 
 function overSocket({ near, far, close }: SocketPair, { slow }: Wish): Connection {
   const received = far.then((peer) => collect(peer, slow))
-  return { target: near, received, isEnded: () => near.writableEnded, close }
+  return { destination: near, target: near, received: () => received, isEnded: () => near.writableEnded, close }
 }
 
 export const messageKinds: Kind[] = [
   {
     name: 'response with Content-Length',
+    family: 'socket',
     isMessage: true,
     connect: (wish) => overResponse(wish, { 'content-length': wish.length }),
   },
-  { name: 'chunked response', isMessage: true, connect: (wish) => overResponse(wish, {}) },
-  { name: 'request', isMessage: true, connect: overRequest },
+  { name: 'chunked response', family: 'socket', isMessage: true, connect: (wish) => overResponse(wish, {}) },
+  { name: 'request', family: 'socket', isMessage: true, connect: overRequest },
 ]
 
 async function overResponse({ slow }: Wish, headers: http.OutgoingHttpHeaders): Promise<Connection> {
@@ -74,7 +109,13 @@ async function overResponse({ slow }: Wish, headers: http.OutgoingHttpHeaders): 
   })
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value ?? '')
   const close = (): Promise<void> => closeServer(server, request)
-  return { target: response, received, isEnded: () => response.writableEnded, close }
+  return {
+    destination: response,
+    target: response,
+    received: () => received,
+    isEnded: () => response.writableEnded,
+    close,
+  }
 }
 
 /** Never rejects: a connection that ends before the head of the answer has brought nothing. */
@@ -93,7 +134,13 @@ async function overRequest({ slow }: Wish): Promise<Connection> {
   request.on('error', () => {})
   const received = requestTo(server, slow)
   const close = (): Promise<void> => closeServer(server, request)
-  return { target: request, received, isEnded: () => request.writableEnded, close }
+  return {
+    destination: request,
+    target: request,
+    received: () => received,
+    isEnded: () => request.writableEnded,
+    close,
+  }
 }
 
 /** Never rejects: a connection that ends before the head of the request has brought nothing. */
@@ -125,9 +172,10 @@ async function closeServer(server: http.Server, request: http.ClientRequest): Pr
 }
 
 export const writableKinds: Kind[] = [
-  { name: 'Writable', obstacle: 'FOREIGN', connect: async (wish) => intoWritable(wish) },
+  { name: 'Writable', family: 'socket', obstacle: 'FOREIGN', connect: async (wish) => intoWritable(wish) },
   {
     name: 'object with write, end and on',
+    family: 'socket',
     obstacle: 'FOREIGN',
     connect: async (wish) => intoObject(wish),
   },
@@ -145,7 +193,7 @@ function intoWritable({ slow }: Wish): Connection {
   })
   const received = once(target, 'finish').then(() => ({ bytes: Buffer.concat(chunks), ended: true }))
   const close = async (): Promise<void> => void target.destroy()
-  return { target, received, isEnded: () => target.writableEnded, close }
+  return { destination: target, target, received: () => received, isEnded: () => target.writableEnded, close }
 }
 
 function intoObject({ slow }: Wish): Connection {
@@ -170,5 +218,5 @@ function intoObject({ slow }: Wish): Connection {
       if (event === 'drain') waiting.push(listener)
     },
   }
-  return { target, received, isEnded: () => ended, close: async () => {} }
+  return { destination: target, target, received: () => received, isEnded: () => ended, close: async () => {} }
 }

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import { open } from 'node:fs/promises'
 import net from 'node:net'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import test from 'ava'
 
 import { sendfile } from '../../index.ts'
@@ -10,7 +12,7 @@ import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
 import { endingOf } from '../fixtures/ending.ts'
 import { Received } from '../fixtures/received.ts'
-import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
+import { sampleBytes, sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import { within } from '../fixtures/within.ts'
@@ -115,3 +117,36 @@ test.serial('a file that is removed right after the call arrives whole', async (
   close()
   t.is(await descriptorsSettleAt(descriptors), descriptors)
 })
+
+test.serial('what a transfer to a file has let go is not closed again, whoever has the number by then', async (t) => {
+  const place = join(sampleDirectory(), 'let-go.copy')
+  const destination = await open(place, 'w')
+  const small = sampleFile(1000)
+  const chunks: Buffer[] = []
+  const later = new Writable({
+    write(chunk: Buffer, _encoding, callback) {
+      chunks.push(chunk)
+      setImmediate(callback)
+    },
+  })
+  const first = sendfile(destination, small.path)
+  const numbers = (): string[] => fs.readdirSync('/proc/self/fd').filter((number) => leadsTo(number, place))
+  const deadline = performance.now() + 5000
+  // The engine has closed its duplicate, and JavaScript cannot have heard of it.
+  while (numbers().length > 1 && performance.now() < deadline) fs.statSync(place)
+  t.is(numbers().length, 1)
+  const second = sendfile(later, file.path)
+  await within(first, 'the first transfer')
+  const { bytesSent } = await within(second, 'the second transfer')
+  t.is(bytesSent, file.bytes.length)
+  t.is(sha256(...chunks), sha256(file.bytes))
+  await destination.close()
+})
+
+function leadsTo(number: string, path: string): boolean {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${number}`) === path
+  } catch {
+    return false // it was the one that has read the directory
+  }
+}

@@ -74,7 +74,6 @@ export const scenarios = [
   },
   {
     name: 'a file of holes alone',
-    kernel: false,
     async run(scene) {
       const path = fresh('')
       fs.truncateSync(path, 2 * MIB)

@@ -10,15 +10,18 @@ use crate::records::EventRecord;
 /// ENOSYS as Linux numbers it; JavaScript on this binding never turns it into a name.
 const ENOSYS: i32 = 38;
 
-/// Kind, size, device, inode: see `Environment::open_cached`.
-pub type Status = [f64; 4];
+/// Kind, size, device, inode, filesystem: see `Environment::open_cached`.
+pub type Status = [f64; 5];
+
+/// See `Environment::adopt_destination`.
+pub type DestinationStatus = [f64; 5];
 
 pub fn kernel() -> String {
     "wasi".to_owned()
 }
 
-pub fn probe_sendfile() -> u8 {
-    2
+pub fn probe(_feature: &str) -> i32 {
+    -ENOSYS
 }
 
 pub fn forbid(_feature: &str) -> bool {
@@ -36,11 +39,22 @@ pub fn sendfile_once(
 
 /// What `Environment::start` takes.
 pub struct Start {
-    pub out_fd: i32,
+    pub target: Target,
     pub file: i32,
-    pub transfer: sendfile64_core::Transfer,
+    pub request: sendfile64_core::Request,
+    pub methods: u32,
+    pub headers: Vec<u8>,
+    pub trailers: Vec<u8>,
     pub own_position: bool,
     pub progress_ms: u32,
+}
+
+/// Where the bytes would go.
+#[derive(Clone, Copy)]
+pub enum Target {
+    Socket(i32),
+    Descriptor(i32),
+    Adopted(i32),
 }
 
 /// An environment that never has anything to do.
@@ -60,6 +74,10 @@ impl Link {
     }
 
     pub fn adopt(&self, _fd: i32) -> Result<(i32, Status), i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn adopt_destination(&self, _fd: i32) -> Result<(i32, DestinationStatus), i32> {
         Err(ENOSYS)
     }
 

@@ -9,16 +9,16 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use napi::bindgen_prelude::{Either, Env, Float64ArraySlice, Function, Result, Status};
+use napi::bindgen_prelude::{Either, Env, Float64ArraySlice, Function, Result, Status, Uint8Array};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
 use napi_derive::napi;
-use sendfile64_core::{Request, Transfer};
+use sendfile64_core::Request;
 
-use crate::executor::{Link, Start, Started};
-use crate::number::{JsBytes, from_js};
-use crate::planner::ladder;
+use crate::executor::{Link, Start, Started, Target};
+use crate::number::JsBytes;
+use crate::planner::{range, rate, stall_timeout};
 use crate::records::EventRecord;
 
 /// Wakes JavaScript with everything that has happened. Weak: by itself it does not keep the process alive.
@@ -52,6 +52,41 @@ impl Pending {
         {
             // SAFETY: as in `add`.
             let _ = unsafe { napi::sys::napi_unref_threadsafe_function(env.raw(), wake.raw()) };
+        }
+    }
+}
+
+/// What few transfers ask for. Sizes in bytes, times in milliseconds.
+#[napi(object, object_to_js = false)]
+pub struct Extras {
+    pub headers: Option<Uint8Array>,
+    pub trailers: Option<Uint8Array>,
+    /// Bytes per second; 0 for no limit.
+    pub rate: f64,
+    pub burst: f64,
+    /// 0 for no limit.
+    pub stall_timeout: f64,
+    /// Whether the transfer is over only when the peer has acknowledged everything.
+    pub acknowledged: bool,
+}
+
+impl Extras {
+    fn apply(self, start: Start) -> Start {
+        let bytes = |part: Option<Uint8Array>| part.map(|part| part.to_vec()).unwrap_or_default();
+        let (headers, trailers) = (bytes(self.headers), bytes(self.trailers));
+        let request = Request {
+            headers: headers.len() as u64,
+            trailers: trailers.len() as u64,
+            rate: rate(self.rate, self.burst),
+            stall_timeout: stall_timeout(self.stall_timeout),
+            acknowledged: self.acknowledged,
+            ..start.request
+        };
+        Start {
+            request,
+            headers,
+            trailers,
+            ..start
         }
     }
 }
@@ -91,36 +126,46 @@ impl Environment {
         Ok(Self { link, pending })
     }
 
-    /// Starts to move `count` bytes of `source` from `offset` to the socket `outFd`, which is duplicated at once.
+    /// Starts to move `count` bytes (null: until it ends) of `source` from `offset` to `destination`, which is what
+    /// `target` says: 0 the number of a non-blocking TCP or unix socket, 1 the number of anything, each duplicated at
+    /// once, 2 what `adoptDestination` has returned, which is taken, also where there is an error.
     /// Returns its id; or the negative errno; or, where it needed no waiting, 0 with the figures of the event in
     /// `report`: bytesSent, end, errno, method, call, syscalls, wouldBlock. The event itself if there are fallbacks.
-    /// `methods`: 0 sendfile then copy, 1 sendfile only, 2 copy only. `quantum` in bytes. `progressMs` 0: no ticks.
+    /// `methods`: 0 auto, 1 to 4 only sendfile, splice, copy_file_range, copy, 5 to 8 these first. `quantum` in bytes.
+    /// `progressMs` 0: no ticks.
     #[napi]
     pub fn start(
         &self,
         env: Env,
-        out_fd: i32,
+        target: u32,
+        destination: i32,
         source: i32,
         offset: JsBytes,
-        count: JsBytes,
+        count: Option<JsBytes>,
         quantum: u32,
         methods: u32,
         own_position: bool,
         progress_ms: u32,
+        extras: Option<Extras>,
         mut report: Float64ArraySlice<'_>,
     ) -> Either<f64, EventRecord> {
-        let request = Request {
-            start: from_js(offset),
-            count: Some(from_js(count)),
-            quantum: u64::from(quantum),
-            ladder: ladder(methods),
-        };
         let start = Start {
-            out_fd,
+            target: match target {
+                0 => Target::Socket(destination),
+                1 => Target::Descriptor(destination),
+                _ => Target::Adopted(destination),
+            },
             file: source,
-            transfer: Transfer::new(request),
+            request: range(offset, count, quantum),
+            methods,
+            headers: Vec::new(),
+            trailers: Vec::new(),
             own_position,
             progress_ms,
+        };
+        let start = match extras {
+            Some(extras) => extras.apply(start),
+            None => start,
         };
         match self.link.start(start) {
             Ok(Started::Finished(event)) if event.fallbacks.is_empty() => {

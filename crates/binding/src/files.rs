@@ -5,15 +5,15 @@ use napi::bindgen_prelude::{Either, Float64ArraySlice};
 use napi_derive::napi;
 
 use crate::environment::Environment;
-use crate::executor::Status;
 use crate::number::{JsBytes, from_js, to_js};
 
 #[napi]
 impl Environment {
     /// Opens a file without waiting for a disk (openat2(2), RESOLVE_CACHED). Returns its number, or the negative errno;
-    /// -EAGAIN means that a disk would have to be asked. `status` gets what fstat(2) says: kind, size, device, inode.
+    /// -EAGAIN means that a disk would have to be asked. `status` gets what fstat(2) says: kind, size, device, inode, and
+    /// the filesystem: 0 an ordinary one, 1 on the network or in a process (FUSE), 2 made up by the kernel (/proc, /sys).
     /// Kinds: 0 regular file, 1 directory, 2 character device, 3 block device, 4 FIFO, 5 stream socket, 6 datagram
-    /// socket, 7 anything else.
+    /// socket, 7 anything else, 8 terminal.
     #[napi]
     pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> i32 {
         answer(self.link().open_cached(path), status)
@@ -24,6 +24,13 @@ impl Environment {
     #[napi]
     pub fn adopt(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
         answer(self.link().adopt(fd), status)
+    }
+
+    /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets kind, size, device, inode,
+    /// and 1 if it can be written to, plus 2 if it appends (fcntl(2), F_GETFL).
+    #[napi]
+    pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
+        answer(self.link().adopt_destination(fd), status)
     }
 
     /// Takes the file of an `opened` event without errno. Returns and fills in what `openCached` does.
@@ -56,7 +63,10 @@ impl Environment {
     }
 }
 
-fn answer(opened: Result<(i32, Status), i32>, mut out: Float64ArraySlice<'_>) -> i32 {
+fn answer<const N: usize>(
+    opened: Result<(i32, [f64; N]), i32>,
+    mut out: Float64ArraySlice<'_>,
+) -> i32 {
     match opened {
         Ok((file, status)) => {
             // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.

@@ -25,3 +25,8 @@ pub fn to_js(value: u64) -> JsBytes {
         Either::B(BigInt::from(value))
     }
 }
+
+/// Milliseconds of a clock of JavaScript's.
+pub fn nanoseconds(milliseconds: f64) -> u64 {
+    (milliseconds * 1e6) as u64
+}

@@ -1,12 +1,27 @@
 //! The planner for the portable executor: `lib/copy.ts` reads and writes, this counts and decides.
 
 use napi_derive::napi;
-use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Request, Transfer};
+use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Part, Rate, Request, Transfer};
 
-use crate::number::{JsBytes, from_js, to_js};
+use crate::number::{JsBytes, from_js, nanoseconds, to_js};
 use crate::records::end_code;
 
-/// One transfer by method `copy`, with JavaScript as its executor: one call a chunk.
+/// What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds.
+#[napi(object, object_to_js = false)]
+pub struct Terms {
+    /// The size of a chunk.
+    pub quantum: u32,
+    pub headers: f64,
+    pub trailers: f64,
+    /// Bytes per second; 0 for no limit.
+    pub rate: f64,
+    pub burst: f64,
+    /// 0 for no limit.
+    pub stall_timeout: f64,
+}
+
+/// One transfer by method `copy`, with JavaScript as its executor: one call a chunk. Every `now` is in milliseconds of
+/// a clock that never goes back.
 #[napi]
 pub struct Planner {
     transfer: Transfer,
@@ -14,51 +29,106 @@ pub struct Planner {
 
 #[napi]
 impl Planner {
-    /// `count` null: until the source ends. `quantum`: the size of a chunk in bytes.
+    /// `count` null: until the source ends.
     #[napi(constructor)]
-    pub fn new(start: JsBytes, count: Option<JsBytes>, quantum: u32) -> Self {
+    pub fn new(start: JsBytes, count: Option<JsBytes>, terms: Terms, now: f64) -> Self {
         let request = Request {
-            start: from_js(start),
-            count: count.map(from_js),
-            quantum: u64::from(quantum),
-            ladder: Ladder::only(Method::Copy),
+            quantum: u64::from(terms.quantum),
+            headers: terms.headers as u64,
+            trailers: terms.trailers as u64,
+            rate: rate(terms.rate, terms.burst),
+            stall_timeout: stall_timeout(terms.stall_timeout),
+            ..Request::new(
+                from_js(start),
+                count.map(from_js),
+                Ladder::only(Method::Copy),
+            )
         };
         Self {
-            transfer: Transfer::new(request),
+            transfer: Transfer::new(request, nanoseconds(now)),
         }
     }
 
-    /// How many bytes to read at `offset` and to write next; 0 when the transfer is finished.
+    /// What comes next: 0 nothing any more, 1 read and write a chunk, 2 write the headers, 3 write the trailers, 4 wait.
     #[napi]
-    pub fn attempt(&self) -> u32 {
-        match self.transfer.poll_op() {
+    pub fn step(&self, now: f64) -> u8 {
+        match self.transfer.poll_op(nanoseconds(now)) {
+            Op::Finish(_) | Op::Confirm => 0,
+            Op::Attempt { .. } | Op::Drain { .. } => 1,
+            Op::Write {
+                part: Part::Headers,
+                ..
+            } => 2,
+            Op::Write {
+                part: Part::Trailers,
+                ..
+            } => 3,
+            Op::Wait(_) => 4,
+        }
+    }
+
+    /// How many bytes to read at `offset` and to write next.
+    #[napi]
+    pub fn size(&self, now: f64) -> u32 {
+        match self.transfer.poll_op(nanoseconds(now)) {
             Op::Attempt { count, .. } => u32::try_from(count).unwrap_or(u32::MAX),
-            Op::Wait(_) | Op::Finish(_) => 0,
+            _ => 0,
         }
     }
 
-    /// The destination took `bytes`; `full` if it asked to wait. Waiting is the executor's: it asks again after.
+    /// How long to wait, in milliseconds, unless the destination goes on before; Infinity where only that ends it.
     #[napi]
-    pub fn moved(&mut self, bytes: u32, full: bool) {
+    pub fn patience(&self, now: f64) -> f64 {
+        let now = nanoseconds(now);
+        match self.transfer.poll_op(now) {
+            Op::Wait(wait) => wait.until.map_or(f64::INFINITY, |until| {
+                until.saturating_sub(now) as f64 / 1e6
+            }),
+            _ => 0.0,
+        }
+    }
+
+    /// The destination took `bytes`; `full` if it asked to wait.
+    #[napi]
+    pub fn moved(&mut self, bytes: f64, full: bool, now: f64) {
         let ended = if full {
             Ended::WouldBlock
         } else {
             Ended::Progress
         };
-        self.transfer.handle_outcome(Outcome {
-            bytes: u64::from(bytes),
-            ended,
-        });
+        let bytes = bytes as u64;
+        self.transfer
+            .handle_outcome(Outcome { bytes, ended }, nanoseconds(now));
+    }
+
+    /// The destination goes on.
+    #[napi]
+    pub fn ready(&mut self) {
         self.transfer.handle_ready();
     }
 
-    /// The source gave no byte at `offset`.
+    /// It does not, but it has moved on with what it took before.
     #[napi]
-    pub fn end_of_file(&mut self) {
-        self.transfer.handle_outcome(Outcome {
-            bytes: 0,
-            ended: Ended::EndOfFile,
-        });
+    pub fn movement(&mut self, now: f64) {
+        self.transfer.handle_movement(nanoseconds(now));
+    }
+
+    /// The wait has been long enough.
+    #[napi]
+    pub fn time(&mut self, now: f64) {
+        self.transfer.handle_time(nanoseconds(now));
+    }
+
+    /// The source has no byte at `offset`.
+    #[napi]
+    pub fn end_of_file(&mut self, now: f64) {
+        self.transfer.handle_outcome(
+            Outcome {
+                bytes: 0,
+                ended: Ended::EndOfFile,
+            },
+            nanoseconds(now),
+        );
     }
 
     /// The caller gave up.
@@ -83,21 +153,31 @@ impl Planner {
         self.transfer.would_block() as f64
     }
 
-    /// 0 done, 1 truncated, 4 aborted; null while there is something to do.
+    /// 0 done, 1 truncated, 4 aborted, 5 stalled; null while there is something to do.
     #[napi(getter)]
     pub fn end(&self) -> Option<u8> {
-        match self.transfer.poll_op() {
-            Op::Finish(end) => Some(end_code(end).0),
-            Op::Attempt { .. } | Op::Wait(_) => None,
-        }
+        self.transfer.end().map(|end| end_code(end).0)
     }
 }
 
-/// The ladder behind a number from JavaScript: 0 sendfile then copy, 1 sendfile only, 2 copy only.
-pub fn ladder(code: u32) -> Ladder {
-    match code {
-        0 => Ladder::of(Method::Sendfile, Method::Copy),
-        1 => Ladder::only(Method::Sendfile),
-        _ => Ladder::only(Method::Copy),
+/// Bytes per second and at first; 0 per second for no limit.
+pub fn rate(per_second: f64, burst: f64) -> Option<Rate> {
+    (per_second > 0.0).then_some(Rate {
+        per_second: per_second as u64,
+        burst: burst as u64,
+    })
+}
+
+/// Milliseconds from JavaScript; 0 for no limit.
+pub fn stall_timeout(milliseconds: f64) -> Option<u64> {
+    (milliseconds > 0.0).then(|| nanoseconds(milliseconds))
+}
+
+/// A range as the planner takes it, with everything else by default.
+pub fn range(offset: JsBytes, count: Option<JsBytes>, quantum: u32) -> Request {
+    let request = Request::new(from_js(offset), count.map(from_js), Ladder::of(&[]));
+    Request {
+        quantum: u64::from(quantum),
+        ..request
     }
 }

@@ -12,14 +12,17 @@ pub fn kernel() -> String {
     executor::kernel()
 }
 
-/// Whether sendfile(2) can be called: 0 not probed, 1 available, 2 unavailable.
+/// Whether a feature can be used: 0 not known yet, 1 available, or the negative errno of the answer that it is not.
+/// 'sendfile', 'splice' and 'copy_file_range' are asked for by a call that cannot move anything; the others are known
+/// once they have been needed. -EINVAL for a name that is not known.
 #[napi]
-pub fn probe_sendfile() -> u8 {
-    executor::probe_sendfile()
+pub fn probe(feature: String) -> i32 {
+    executor::probe(&feature)
 }
 
-/// Treats a feature as unavailable for the rest of the process: 'sendfile', 'openat2', 'cachestat' or 'readnowait'.
-/// The switch behind the environment variable SENDFILE64_WITHOUT. Returns whether the name is known.
+/// Treats a feature as unavailable for the rest of the process: 'sendfile', 'splice', 'copy_file_range', 'openat2',
+/// 'cachestat', 'readnowait' or 'reopen'. The switch behind the environment variable SENDFILE64_WITHOUT. Returns
+/// whether the name is known.
 #[napi]
 pub fn forbid(feature: String) -> bool {
     executor::forbid(&feature)

@@ -18,12 +18,13 @@ pub struct EventRecord {
     /// 0 progress, 1 completed, 2 opened.
     pub kind: u8,
     pub bytes_sent: f64,
-    /// 0 done, 1 truncated, 2 refused, 3 failed, 4 aborted.
+    /// 0 done, 1 truncated, 2 refused, 3 failed, 4 aborted, 5 stalled.
     pub end: u8,
     /// The kernel's answer behind `end` (or of open(2)), 0 if there is none.
     pub errno: i32,
+    /// 0 sendfile, 1 splice, 2 copy_file_range, 3 copy.
     pub method: u8,
-    /// The system call that gave `errno`: 0 sendfile, 1 read, 2 write.
+    /// The system call that gave `errno`: 0 sendfile, 1 splice, 2 copy_file_range, 3 read, 4 write, 5 getsockopt.
     pub call: u8,
     pub syscalls: f64,
     pub would_block: f64,
@@ -106,12 +107,16 @@ pub fn end_code(end: End) -> (u8, i32) {
         End::Refused(Errno(errno)) => (2, errno),
         End::Failed(Errno(errno)) => (3, errno),
         End::Aborted => (4, 0),
+        End::Stalled => (5, 0),
     }
 }
 
-fn method_code(method: Method) -> u8 {
+/// A method as a number.
+pub fn method_code(method: Method) -> u8 {
     match method {
         Method::Sendfile => 0,
-        Method::Copy => 1,
+        Method::Splice => 1,
+        Method::CopyFileRange => 2,
+        Method::Copy => 3,
     }
 }

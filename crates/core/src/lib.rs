@@ -10,8 +10,13 @@
 
 mod ladder;
 mod op;
+mod patience;
+mod rate;
+mod request;
 mod transfer;
 
-pub use ladder::{Fallback, Ladder};
-pub use op::{End, Ended, Errno, Method, Op, Outcome, Readiness};
-pub use transfer::{DEFAULT_QUANTUM, MAX_ATTEMPT, MAX_OFFSET, Request, Transfer};
+pub use ladder::{Fallback, Kind, Ladder};
+pub use op::{End, Ended, Errno, Method, Op, Outcome, Part, Readiness, Wait};
+pub use rate::Rate;
+pub use request::{DEFAULT_QUANTUM, MAX_ATTEMPT, Request};
+pub use transfer::{MAX_OFFSET, Transfer};

@@ -1,122 +1,215 @@
 //! One request to move a range of bytes, and the account of what has been moved.
 
 use crate::ladder::Ladder;
-use crate::op::{End, Ended, Method, Op, Outcome, Readiness};
+use crate::op::{End, Ended, Errno, Method, Op, Outcome, Readiness, Wait};
+use crate::patience::{Inquiry, Patience};
+use crate::rate::Bucket;
+use crate::request::{MAX_ATTEMPT, Request};
+
+mod outcome;
+mod step;
 
 /// The largest file offset: `off_t` is a signed 64-bit integer.
 pub const MAX_OFFSET: u64 = i64::MAX as u64;
-
-/// The most bytes one call of sendfile(2), read(2) or write(2) moves on Linux ("NOTES" of each page).
-pub const MAX_ATTEMPT: u64 = 0x7fff_f000;
-
-/// The default of [`Request::quantum`]: 1 MiB. Less costs system calls, more keeps other transfers waiting.
-pub const DEFAULT_QUANTUM: u64 = 1 << 20;
-
-/// What to move, and how.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// The first byte of the range, counted from the start of the source.
-    pub start: u64,
-    /// The number of bytes in the range; `None` means until the source ends.
-    pub count: Option<u64>,
-    /// The most bytes one attempt may move before another transfer gets its turn; 1 to [`MAX_ATTEMPT`], values
-    /// outside are clamped.
-    pub quantum: u64,
-    /// The methods to use, best first.
-    pub ladder: Ladder,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Moving,
     Waiting(Readiness),
+    /// Everything is queued; the peer has not acknowledged it yet.
+    Confirming(Inquiry),
     Finished(End),
 }
 
-/// The state of one transfer: `next_offset() == start + bytes_sent()`, always.
+/// The state of one transfer: `next_offset() == start + bytes_sent()`, always. Times are nanoseconds of a clock that
+/// never goes back; the executor has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
     start: u64,
     count: Option<u64>,
     quantum: u64,
     ladder: Ladder,
+    through_pipe: bool,
+    acknowledged: bool,
+    headers: Surround,
+    trailers: Surround,
+    bucket: Option<Bucket>,
+    patience: Patience,
     sent: u64,
+    /// Taken from the source, not accepted by the destination yet.
+    piped: u64,
+    /// The source has no more bytes, and nobody had said how many there would be.
+    exhausted: bool,
     would_block: u64,
     phase: Phase,
 }
 
+/// Bytes that go before or after the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Surround {
+    length: u64,
+    sent: u64,
+}
+
+impl Surround {
+    const fn new(length: u64) -> Self {
+        Self { length, sent: 0 }
+    }
+
+    const fn left(&self) -> u64 {
+        self.length - self.sent
+    }
+}
+
 impl Transfer {
-    /// A transfer that has not moved a byte yet. A range of 0 bytes is finished from the start.
-    pub fn new(request: Request) -> Self {
-        let Request {
-            start,
-            count,
-            quantum,
-            ladder,
-        } = request;
-        let quantum = quantum.clamp(1, MAX_ATTEMPT);
+    /// A transfer that has not moved a byte yet. With nothing to send it is finished from the start.
+    pub fn new(request: Request, now: u64) -> Self {
         let mut transfer = Self {
-            start,
-            count,
-            quantum,
-            ladder,
+            start: request.start,
+            count: request.count,
+            quantum: request.quantum.clamp(1, MAX_ATTEMPT),
+            ladder: request.ladder,
+            through_pipe: request.through_pipe,
+            acknowledged: request.acknowledged,
+            headers: Surround::new(request.headers),
+            trailers: Surround::new(request.trailers),
+            bucket: request.rate.map(|rate| Bucket::new(rate, now)),
+            patience: Patience::new(request.stall_timeout),
             sent: 0,
+            piped: 0,
+            exhausted: false,
             would_block: 0,
             phase: Phase::Moving,
         };
-        transfer.phase = transfer.phase_after(Ended::Progress);
+        transfer.phase = transfer.phase_after(Ended::Progress, now);
         transfer
     }
 
-    /// The next step. Asking again without reporting gives the same answer.
-    pub fn poll_op(&self) -> Op {
+    /// The next step. Asking again without reporting gives the same answer, except that as time passes a time to wait
+    /// for comes, and a limit allows more.
+    pub fn poll_op(&self, now: u64) -> Op {
         match self.phase {
             Phase::Finished(end) => Op::Finish(end),
-            Phase::Waiting(readiness) => Op::Wait(readiness),
-            Phase::Moving => Op::Attempt {
-                method: self.ladder.method(),
-                offset: self.next_offset(),
-                count: self.attempt_count(),
-            },
+            Phase::Waiting(readiness) => Op::Wait(Wait {
+                readiness: Some(readiness),
+                until: self.patience.deadline(),
+            }),
+            Phase::Confirming(inquiry) if now >= inquiry.at() => Op::Confirm,
+            Phase::Confirming(inquiry) => Op::Wait(Wait {
+                readiness: None,
+                until: Some(
+                    self.patience
+                        .deadline()
+                        .map_or(inquiry.at(), |deadline| inquiry.at().min(deadline)),
+                ),
+            }),
+            Phase::Moving => self.next_step(now),
         }
     }
 
-    /// Takes the outcome of the attempt that [`poll_op`](Self::poll_op) asked for. Outcomes that nobody asked for
-    /// are ignored: a finished transfer stays finished, a waiting one goes on waiting.
-    pub fn handle_outcome(&mut self, outcome: Outcome) {
-        if self.phase != Phase::Moving {
-            return;
+    /// How it ended, once it has.
+    pub fn end(&self) -> Option<End> {
+        match self.phase {
+            Phase::Finished(end) => Some(end),
+            _ => None,
         }
-        let asked = self.attempt_count();
+    }
+
+    /// Takes the outcome of the attempt, drain or write that [`poll_op`](Self::poll_op) asked for. Outcomes that
+    /// nobody asked for are ignored: a finished transfer stays finished, a waiting one goes on waiting.
+    ///
+    /// `now` is not before the time of the poll: a limit allowed less then, so the outcome would be one that nobody
+    /// asked for.
+    pub fn handle_outcome(&mut self, outcome: Outcome, now: u64) {
+        let op = self.poll_op(now);
+        let (Op::Attempt { count: asked, .. }
+        | Op::Drain { count: asked, .. }
+        | Op::Write { count: asked, .. }) = op
+        else {
+            return;
+        };
         debug_assert!(
             outcome.bytes <= asked,
             "an executor reported more bytes than it was asked to move"
         );
-        self.sent += outcome.bytes.min(asked);
-        self.would_block += u64::from(outcome.ended == Ended::WouldBlock);
-        self.phase = self.phase_after(outcome.ended);
+        let bytes = outcome.bytes.min(asked);
+        let ended = self.enter(op, bytes, outcome.ended, now);
+        self.would_block += u64::from(ended == Ended::WouldBlock);
+        self.phase = self.phase_after(ended, now);
+    }
+
+    /// The peer has not acknowledged `pending` of what was queued, in whatever unit the kernel counts it; 0 is the end.
+    /// Ignored unless [`Op::Confirm`] asks for it.
+    pub fn handle_unacknowledged(&mut self, pending: u64, now: u64) {
+        let Phase::Confirming(inquiry) = &mut self.phase else {
+            return;
+        };
+        if now < inquiry.at() {
+            return;
+        }
+        if pending == 0 {
+            self.phase = Phase::Finished(End::Done);
+        } else if inquiry.answered(pending, now) {
+            self.patience.starts(now);
+        } else if self.patience.is_over(now) {
+            self.phase = Phase::Finished(End::Stalled);
+        }
     }
 
     /// The readiness that [`Op::Wait`] asked for has come. Spurious calls do no harm.
     pub fn handle_ready(&mut self) {
         if let Phase::Waiting(_) = self.phase {
+            self.patience.ends();
             self.phase = Phase::Moving;
         }
     }
 
-    /// Ends the transfer where it is; a finished one keeps its end.
+    /// A time that [`Op::Wait`] named has come. Calls that come early or late do no harm.
+    pub fn handle_time(&mut self, now: u64) {
+        let waits = match self.phase {
+            Phase::Waiting(_) => true,
+            // A question that is due as well comes first: its answer may be that nothing is owed.
+            Phase::Confirming(inquiry) => now < inquiry.at(),
+            Phase::Moving | Phase::Finished(_) => false,
+        };
+        if waits && self.patience.is_over(now) {
+            self.phase = Phase::Finished(End::Stalled);
+        }
+    }
+
+    /// The destination still takes no byte, but it has moved on with those that it had accepted: it has not stalled.
+    pub fn handle_movement(&mut self, now: u64) {
+        if let Phase::Waiting(_) = self.phase {
+            self.patience.starts(now);
+        }
+    }
+
+    /// Ends the transfer where it is, with [`End::Aborted`]; a finished one keeps its end.
     ///
     /// The outcome of an attempt that has been made is reported first: afterwards it is ignored, and its bytes would be
     /// missing from the account.
     pub fn abort(&mut self) {
-        if !matches!(self.phase, Phase::Finished(_)) {
-            self.phase = Phase::Finished(End::Aborted);
-        }
+        self.finish(End::Aborted);
     }
 
-    /// Bytes that the destination has accepted.
+    /// The pair is refused before anything is tried: ends the transfer where it is, with [`End::Refused`].
+    pub fn refuse(&mut self, errno: Errno) {
+        self.finish(End::Refused(errno));
+    }
+
+    /// The executor itself cannot go on: ends the transfer where it is, with [`End::Failed`].
+    pub fn fail(&mut self, errno: Errno) {
+        self.finish(End::Failed(errno));
+    }
+
+    /// Bytes of the range that the destination has accepted.
     pub fn bytes_sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Bytes of the headers that the destination has accepted.
+    pub fn headers_sent(&self) -> u64 {
+        self.headers.sent
     }
 
     /// The offset of the byte after the last one sent.
@@ -139,34 +232,18 @@ impl Transfer {
         self.would_block
     }
 
-    fn phase_after(&mut self, ended: Ended) -> Phase {
-        if self.count == Some(self.sent) {
-            return Phase::Finished(End::Done); // whatever came with the last byte, the range is in the kernel
-        }
-        match ended {
-            // No file has a byte at or beyond the largest offset.
-            _ if self.next_offset() >= MAX_OFFSET => Phase::Finished(self.end_of_file()),
-            Ended::Progress | Ended::Interrupted => Phase::Moving,
-            Ended::WouldBlock => Phase::Waiting(Readiness::Writable),
-            Ended::EndOfFile => Phase::Finished(self.end_of_file()),
-            Ended::Refused(errno) if self.ladder.refuse(errno) => Phase::Moving,
-            Ended::Refused(errno) => Phase::Finished(End::Refused(errno)),
-            Ended::Failed(errno) => Phase::Finished(End::Failed(errno)),
+    fn finish(&mut self, end: End) {
+        if self.end().is_none() {
+            self.phase = Phase::Finished(end);
         }
     }
 
-    /// The size of the next attempt: within the quantum, the range, and what an offset can express.
-    fn attempt_count(&self) -> u64 {
-        let room = MAX_OFFSET.saturating_sub(self.next_offset());
-        let left = self.count.map_or(u64::MAX, |count| count - self.sent);
-        self.quantum.min(left).min(room)
+    /// Nothing of the range is left to be taken from the source or to be accepted.
+    fn range_is_done(&self) -> bool {
+        self.count == Some(self.sent) || self.exhausted
     }
 
-    fn end_of_file(&self) -> End {
-        if self.count.is_none() {
-            End::Done
-        } else {
-            End::Truncated
-        }
+    fn is_complete(&self) -> bool {
+        self.range_is_done() && self.headers.left() == 0 && self.trailers.left() == 0
     }
 }

@@ -1,19 +1,19 @@
 //! Long random histories over every size of range, up to the largest numbers there are.
 
 mod account;
+mod executor;
 mod histories;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sendfile64_core::{
-    End, Ended, Ladder, MAX_ATTEMPT, MAX_OFFSET, Method, Op, Outcome, Request, Transfer,
+    End, Ended, Ladder, MAX_ATTEMPT, MAX_OFFSET, Method, Op, Outcome, Part, Request, Transfer,
 };
 
 use account::{Account, Event};
-use histories::{Step, histories, hundreds, plans, share_of, steps};
-
-const BOTH: Ladder = Ladder::of(Method::Sendfile, Method::Copy);
+use executor::Ends;
+use histories::{Step, asked, histories, hundreds, ladders, plans, rates, steps};
 
 /// Failing input is printed, not kept in a file: it becomes a named test.
 fn config() -> ProptestConfig {
@@ -30,7 +30,7 @@ proptest! {
     fn a_long_history_keeps_the_account((plan, steps) in histories()) {
         let (mut account, mut transfer) = Account::open(plan);
         for step in steps {
-            let event = step.event(&transfer);
+            let event = step.event(&transfer, account.now());
             account.report(&mut transfer, event);
         }
     }
@@ -44,14 +44,14 @@ proptest! {
     ) {
         let count = full_attempts * quantum + rest % quantum;
         let start = (MAX_OFFSET - count).saturating_sub(room_after);
-        let mut transfer = Transfer::new(Request { start, count: Some(count), quantum, ladder: BOTH });
+        let mut transfer = Transfer::new(Request { quantum, ..Request::new(start, Some(count), both()) }, 0);
         let mut attempts = 0;
-        while let Op::Attempt { count: asked, .. } = transfer.poll_op() {
+        while let Op::Attempt { count: asked, .. } = transfer.poll_op(0) {
             attempts += 1;
             prop_assert!(attempts <= 301);
-            transfer.handle_outcome(Outcome { bytes: asked, ended: Ended::Progress });
+            transfer.handle_outcome(Outcome { bytes: asked, ended: Ended::Progress }, 0);
         }
-        prop_assert_eq!(transfer.poll_op(), Op::Finish(End::Done));
+        prop_assert_eq!(transfer.poll_op(0), Op::Finish(End::Done));
         prop_assert_eq!(attempts, count.div_ceil(quantum));
         prop_assert_eq!(transfer.bytes_sent(), count);
         prop_assert_eq!(transfer.next_offset(), start + count);
@@ -65,99 +65,68 @@ proptest! {
         retries in prop::collection::vec(prop::bool::ANY, hundreds()),
     ) {
         let (mut account, mut transfer) = Account::open(plan);
-        let moved = Step::Outcome { share: first_share, ended: Ended::Progress }.event(&transfer);
+        let moved = Step::Outcome { share: first_share, ended: Ended::Progress }.event(&transfer, account.now());
         account.report(&mut transfer, moved);
-        let (op, sent) = (transfer.poll_op(), transfer.bytes_sent());
+        let (op, sent) = (transfer.poll_op(account.now()), transfer.bytes_sent());
         let offset = transfer.next_offset();
         for &interrupted in &retries {
             let ended = if interrupted { Ended::Interrupted } else { Ended::WouldBlock };
             account.report(&mut transfer, Event::Outcome(Outcome { bytes: 0, ended }));
             account.report(&mut transfer, Event::Ready);
-            prop_assert_eq!(transfer.poll_op(), op);
+            prop_assert_eq!(transfer.poll_op(account.now()), op);
             prop_assert_eq!((transfer.bytes_sent(), transfer.next_offset()), (sent, offset));
         }
         let blocked = retries.iter().filter(|interrupted| !**interrupted).count();
-        let alive = matches!(op, Op::Attempt { .. });
+        let alive = asked(op).is_some();
         prop_assert_eq!(transfer.would_block(), if alive { blocked as u64 } else { 0 });
     }
 
     #[test]
-    fn the_destination_holds_exactly_the_bytes_of_the_account(
+    fn the_destination_holds_headers_range_and_trailers_in_this_order(
+        parts in [prop::collection::vec(any::<u8>(), 0..=50), prop::collection::vec(any::<u8>(), 0..=50)],
         source in prop::collection::vec(any::<u8>(), 0..=4 * hundreds().end()),
-        start in 0..=2100_u64,
-        count in prop::option::of(0..=2100_u64),
-        quantum in 1..=400_u64,
+        (start, count) in (0..=2100_u64, prop::option::of(0..=2100_u64)),
+        (quantum, methods, through_pipe) in (1..=400_u64, ladders(), any::<bool>()),
+        (rate, acknowledged) in (prop::option::weighted(0.3, rates()), any::<bool>()),
         steps in prop::collection::vec(steps(), hundreds()),
     ) {
-        let mut transfer = Transfer::new(Request { start, count, quantum, ladder: BOTH });
-        let (end, destination) = carry_out(&mut transfer, &source, steps);
+        let [headers, trailers] = parts;
+        let request = Request {
+            quantum,
+            headers: headers.len() as u64,
+            trailers: trailers.len() as u64,
+            through_pipe,
+            rate,
+            acknowledged,
+            ..Request::new(start, count, Ladder::of(&methods))
+        };
+        let mut transfer = Transfer::new(request, 0);
+        let mut ends = Ends::new(headers, source, trailers, through_pipe);
+        let end = ends.carry_out(&mut transfer, steps);
 
-        let from = source.len().min(usize::try_from(start)?);
+        let from = ends.source.len().min(usize::try_from(start)?);
         let sent = usize::try_from(transfer.bytes_sent())?;
-        prop_assert_eq!(&destination[..], &source[from..from + sent]);
-        let there_is = (source.len() - from) as u64;
+        let before = usize::try_from(ends.written(Part::Headers))?;
+        let after = usize::try_from(ends.written(Part::Trailers))?;
+        let expected = [&ends.headers[..before], &ends.source[from..from + sent], &ends.trailers[..after]];
+        prop_assert_eq!(ends.destination(), expected.concat());
+        prop_assert!(before == ends.headers.len() || sent + after == 0);
+        let there_is = (ends.source.len() - from) as u64;
+        prop_assert!(after == 0 || transfer.bytes_sent() == count.unwrap_or(there_is));
         match end {
-            End::Done => prop_assert_eq!(transfer.bytes_sent(), count.unwrap_or(there_is)),
+            End::Done => {
+                prop_assert_eq!(transfer.bytes_sent(), count.unwrap_or(there_is));
+                prop_assert_eq!(after, ends.trailers.len());
+            }
             End::Truncated => {
                 prop_assert!(count.is_some_and(|count| count > there_is));
                 prop_assert_eq!(transfer.bytes_sent(), there_is);
             }
-            End::Refused(_) | End::Failed(_) | End::Aborted => {
+            End::Refused(_) | End::Failed(_) | End::Aborted | End::Stalled => {
                 prop_assert!(transfer.bytes_sent() <= count.unwrap_or(there_is).min(there_is));
             }
         }
     }
-}
-
-/// An executor between two byte strings: it follows `steps` as far as a kernel could, then only makes progress.
-fn carry_out(transfer: &mut Transfer, source: &[u8], steps: Vec<Step>) -> (End, Vec<u8>) {
-    let most_ops = steps.len() + source.len() + 2;
-    let mut steps = steps.into_iter();
-    let mut destination = Vec::new();
-    for _ in 0..=2 * most_ops {
-        let (offset, count) = match transfer.poll_op() {
-            Op::Finish(end) => return (end, destination),
-            Op::Wait(_) => {
-                transfer.handle_ready();
-                continue;
-            }
-            Op::Attempt { offset, count, .. } => (offset, count),
-        };
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| source.get(offset..));
-        let rest = rest.unwrap_or_default();
-        let most = rest
-            .len()
-            .min(usize::try_from(count).expect("a quantum fits"));
-        let steady = Step::Outcome {
-            share: u16::MAX,
-            ended: Ended::Progress,
-        };
-        let (share, ended) = match steps.next().unwrap_or(steady) {
-            Step::Outcome {
-                ended: Ended::Progress | Ended::EndOfFile,
-                ..
-            } if most == 0 => (0, Ended::EndOfFile),
-            Step::Outcome {
-                share,
-                ended: Ended::EndOfFile,
-            } => (share, Ended::Progress),
-            Step::Outcome { share, ended } => (share, ended),
-            Step::Ready => {
-                transfer.handle_ready();
-                continue;
-            }
-            Step::Abort => {
-                transfer.abort();
-                continue;
-            }
-        };
-        let bytes = share_of(most as u64, share);
-        destination.extend_from_slice(&rest[..usize::try_from(bytes).expect("within the source")]);
-        transfer.handle_outcome(Outcome { bytes, ended });
-    }
-    panic!("{most_ops} ops and no end: {transfer:?}");
 }
 
 /// The properties are worth what their histories reach. The runner is seeded: the same histories every time.
@@ -165,7 +134,7 @@ fn carry_out(transfer: &mut Transfer, source: &[u8], steps: Vec<Step>) -> (End, 
 #[cfg_attr(miri, ignore = "it measures the generator, not the planner")]
 fn the_histories_reach_every_end_and_go_on_for_hundreds_of_steps() {
     let mut runner = TestRunner::deterministic();
-    let mut ends = [0_u32; 5];
+    let mut ends = [0_u32; 6];
     let (mut long, mut blocked, mut fell_back, mut near_largest_offset) = (0, 0, 0, 0);
     for _ in 0..400 {
         let (plan, steps) = histories()
@@ -175,34 +144,35 @@ fn the_histories_reach_every_end_and_go_on_for_hundreds_of_steps() {
         let (mut account, mut transfer) = Account::open(plan);
         let mut alive = 0;
         for step in steps {
-            let event = step.event(&transfer);
+            let event = step.event(&transfer, account.now());
             account.report(&mut transfer, event);
-            match transfer.poll_op() {
-                Op::Attempt { .. } | Op::Wait(_) => alive += 1,
-                Op::Finish(_) => break,
+            if transfer.end().is_some() {
+                break;
             }
+            alive += 1;
         }
-        match transfer.poll_op() {
-            Op::Finish(End::Done) => ends[0] += 1,
-            Op::Finish(End::Truncated) => ends[1] += 1,
-            Op::Finish(End::Refused(_)) => ends[2] += 1,
-            Op::Finish(End::Failed(_)) => ends[3] += 1,
-            Op::Finish(End::Aborted) => ends[4] += 1,
-            Op::Attempt { .. } | Op::Wait(_) => {}
+        match transfer.end() {
+            Some(End::Done) => ends[0] += 1,
+            Some(End::Truncated) => ends[1] += 1,
+            Some(End::Refused(_)) => ends[2] += 1,
+            Some(End::Failed(_)) => ends[3] += 1,
+            Some(End::Aborted) => ends[4] += 1,
+            Some(End::Stalled) => ends[5] += 1,
+            None => {}
         }
         long += u32::from(alive >= 200);
         blocked += u32::from(transfer.would_block() >= 20);
-        fell_back += u32::from(transfer.ladder().fallbacks().count() == 1);
+        fell_back += u32::from(transfer.ladder().fallbacks().count() > 0);
         let moved = transfer.bytes_sent() > 0;
         near_largest_offset += u32::from(moved && MAX_OFFSET - transfer.next_offset() < 1 << 40);
     }
-    // Floors under [111, 80, 51, 33, 47], 121, 136, 71 and 166 of the 400.
+    // Floors under [73, 80, 42, 60, 29, 38], 127, 82, 73 and 149 of the 400.
     assert!(
         ends.iter().all(|&reached| reached >= 20),
         "done, truncated, ...: {ends:?}"
     );
     assert!(long >= 80, "{long} of 400 histories go on for 200 steps");
-    assert!(blocked >= 80, "{blocked} of 400 histories block 20 times");
+    assert!(blocked >= 60, "{blocked} of 400 histories block 20 times");
     assert!(fell_back >= 40, "{fell_back} of 400 histories fall back");
     assert!(
         near_largest_offset >= 100,
@@ -224,7 +194,7 @@ fn an_outcome_beyond_the_attempt_never_leaves_the_range() {
     assert_eq!(transfer.bytes_sent(), 4);
     assert_eq!(transfer.next_offset(), 14);
     assert!(matches!(
-        transfer.poll_op(),
+        transfer.poll_op(0),
         Op::Attempt {
             offset: 14,
             count: 4,
@@ -235,15 +205,18 @@ fn an_outcome_beyond_the_attempt_never_leaves_the_range() {
 
 fn report_too_much() -> Transfer {
     let range = Request {
-        start: 10,
-        count: Some(8),
         quantum: 4,
-        ladder: BOTH,
+        ..Request::new(10, Some(8), both())
     };
-    let mut transfer = Transfer::new(range);
-    transfer.handle_outcome(Outcome {
+    let mut transfer = Transfer::new(range, 0);
+    let too_much = Outcome {
         bytes: u64::MAX,
         ended: Ended::Progress,
-    });
+    };
+    transfer.handle_outcome(too_much, 0);
     transfer
+}
+
+fn both() -> Ladder {
+    Ladder::of(&[Method::Sendfile, Method::Copy])
 }

@@ -9,10 +9,11 @@ use std::thread::{self, JoinHandle};
 use sendfile64_sys::signal;
 
 use crate::command::OwnerId;
+use crate::ends::Ends;
 use crate::message::{Back, Door, Message};
 use crate::opens::Opens;
 use crate::queue::Queue;
-use crate::run::{Attempt, CopyBuffer, Ends, run};
+use crate::run::{CopyBuffer, Step, run};
 use crate::slab::Key;
 
 /// A bounded set of threads, started one by one as there is work for them.
@@ -27,12 +28,12 @@ pub(crate) enum Job {
     Open(Open),
 }
 
-/// One attempt of a transfer whose pages may have to come from the disk. Its destination does not block, so the disk
-/// is all that the thread can wait for.
+/// One attempt of a transfer whose pages may have to come from a disk, or go to one. Its destination does not wait for
+/// a reader, so the disk is all that the thread can wait for.
 pub(crate) struct AwayAttempt {
     pub(crate) key: Key,
     pub(crate) ends: Arc<Ends>,
-    pub(crate) attempt: Attempt,
+    pub(crate) step: Step,
     pub(crate) reply_to: Arc<Door>,
 }
 
@@ -90,7 +91,7 @@ impl Pool {
         thread::Builder::new()
             .name(format!("sendfile64-cold-{number}"))
             .spawn(move || {
-                signal::block_sigpipe();
+                signal::block_fatal();
                 let mut buffer = CopyBuffer::default();
                 while let Some(job) = queue.pop() {
                     job.perform(&mut buffer);
@@ -110,10 +111,10 @@ impl Job {
             Self::Attempt(AwayAttempt {
                 key,
                 ends,
-                attempt,
+                step,
                 reply_to,
             }) => {
-                let made = || (!ends.is_abandoned()).then(|| run(ends.pair(), attempt, buffer));
+                let made = || (!ends.is_abandoned()).then(|| run(ends.pair(), step, buffer));
                 let attempted = catch_unwind(AssertUnwindSafe(made)).unwrap_or_default();
                 reply_to.post(Message::Back(Back {
                     key,

@@ -4,7 +4,10 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sendfile64_core::{End, Errno, Transfer};
+use sendfile64_core::{End, Errno, Method, Transfer};
+
+use crate::destination::Destination;
+use crate::ends::Surround;
 
 /// Names a transfer; unique among all transfers of one engine that have not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,10 +23,12 @@ pub struct Command {
     pub id: TransferId,
     /// Whose it is.
     pub owner: OwnerId,
-    /// A stream socket in non-blocking mode. A duplicate of its own: the engine registers and closes it.
-    pub destination: OwnedFd,
-    /// A regular file, open for reading.
+    /// Where the bytes go. A duplicate of its own: the engine registers and closes it.
+    pub destination: Destination,
+    /// A regular file or a device, open for reading.
     pub source: Arc<OwnedFd>,
+    /// What goes before and after the range; as long as the planner has been told.
+    pub surround: Option<Box<Surround>>,
     /// Whether the source's own file position is used and moved (sendfile(2), `offset` NULL). The transfer's range
     /// must start at that position.
     pub own_position: bool,
@@ -41,7 +46,7 @@ pub struct Command {
 #[derive(Clone, Debug)]
 pub enum Started {
     /// It is over; its descriptors are released and its sink will not hear of it.
-    Finished(Completion),
+    Finished(Box<Completion>),
     /// It goes on; its sink hears of the completion.
     Queued,
 }
@@ -67,7 +72,7 @@ pub trait Sink: Send + Sync {
 #[derive(Debug)]
 pub enum Event {
     /// A transfer is over. The last event of that transfer.
-    Completed(Completion),
+    Completed(Box<Completion>),
     /// A transfer has moved bytes since the last report, at most one per
     /// [`progress_interval`](Command::progress_interval).
     Progress {
@@ -75,6 +80,8 @@ pub enum Event {
         id: TransferId,
         /// Bytes that its destination has accepted so far.
         bytes_sent: u64,
+        /// The method in use.
+        method: Method,
     },
     /// An [open](crate::Engine::open) has been answered.
     Opened {
@@ -105,8 +112,14 @@ pub struct Completion {
 pub enum Call {
     /// sendfile(2).
     Sendfile,
+    /// splice(2).
+    Splice,
+    /// copy_file_range(2).
+    CopyFileRange,
     /// pread(2) of the source, half of a copy.
     Read,
-    /// send(2) to the destination, the other half.
-    Send,
+    /// send(2) or write(2) to the destination, the other half; or of what surrounds the range.
+    Write,
+    /// getsockopt(2) with TCP_INFO: what the peer has acknowledged.
+    Inquire,
 }

@@ -1,19 +1,20 @@
 //! The public face: hands commands to shards and paths to the cold pool.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use sendfile64_core::Transfer;
+use sendfile64_core::{Kind, Method, Transfer};
 use sendfile64_sys::page_cache::Residency;
 
+use crate::clock;
 use crate::cold::{Job, Open, Pool};
 use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
+use crate::ends::Pair;
 use crate::message::Message;
 use crate::opens::Opens;
-use crate::run::{Attempt, CopyBuffer, Pair, run};
+use crate::run::{CopyBuffer, Step, run};
 use crate::running::Running;
 use crate::shard::Handle;
 
@@ -21,8 +22,9 @@ use crate::shard::Handle;
 /// way to a shard and back costs more processor time than the sending.
 pub const INLINE_LIMIT: u64 = 64 * 1024;
 
-/// The most attempts that [`Engine::start`] makes on the caller's own thread: one may be partial, the next does the rest.
-const INLINE_ATTEMPTS: usize = 2;
+/// The most steps that [`Engine::start`] takes on the caller's own thread: headers, an attempt that may be partial,
+/// another that does the rest, trailers.
+const INLINE_STEPS: usize = 4;
 
 /// Why [`Engine::start`] could not take a command: a thread or a poller could not be made (EAGAIN, EMFILE, ENFILE,
 /// ENOMEM; see pthread_create(3), epoll_create(2)).
@@ -81,13 +83,14 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// See [`StartError`]; the command's descriptors are released, and no byte has been moved. Where some have, the
-    /// same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells how many.
+    /// See [`StartError`]; the command's descriptors are released, and no byte has been moved, of the headers neither.
+    /// Where some have, the same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells
+    /// how many.
     pub fn start(&self, command: Command) -> Result<Started, StartError> {
         let mut running = Box::new(Running::new(command));
         running.attempt_inline();
-        if let Some(end) = running.end() {
-            return Ok(Started::Finished(running.complete(end).0));
+        if let Some(end) = running.transfer.end() {
+            return Ok(Started::Finished(Box::new(running.complete(end).0)));
         }
         let mut crew = self.crew();
         match crew.least_loaded_shard(self.config.shards) {
@@ -95,10 +98,15 @@ impl Engine {
                 shard.take_on(running);
                 Ok(Started::Queued)
             }
-            Err(error) if running.transfer.bytes_sent() == 0 => Err(error),
             Err(error) => {
+                let moved = running.transfer.headers_sent() + running.transfer.bytes_sent() > 0;
                 let end = running.fail(&error);
-                Ok(Started::Finished(running.complete(end).0))
+                let (completion, _) = running.complete(end);
+                if moved {
+                    Ok(Started::Finished(Box::new(completion)))
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -207,36 +215,46 @@ pub struct Attempts {
 }
 
 /// Moves what can be moved without waiting, on the caller's thread and with descriptors that stay the caller's: a short
-/// transfer (up to [`INLINE_LIMIT`]) whose pages are in memory. What is left can be given to [`Engine::start`].
-pub fn attempt_now(
-    transfer: &mut Transfer,
-    destination: BorrowedFd<'_>,
-    source: BorrowedFd<'_>,
-    own_position: bool,
-) -> Attempts {
-    let pair = Pair {
-        destination,
-        source,
-        own_position,
-    };
+/// transfer (up to [`INLINE_LIMIT`]) to a socket, whose pages are in memory. What is left can be given to
+/// [`Engine::start`].
+pub fn attempt_now(transfer: &mut Transfer, pair: Pair<'_>) -> Attempts {
     let mut made = Attempts {
         syscalls: 0,
         call: Call::Sendfile,
     };
+    if pair.kind != Kind::Socket {
+        return made;
+    }
     let mut buffer = CopyBuffer::default();
-    for _ in 0..INLINE_ATTEMPTS {
-        // The planner asks for no more than what is left, so a long transfer shows here unless its quantum is short.
-        let Some(attempt) = Attempt::next(transfer).filter(|attempt| attempt.count <= INLINE_LIMIT)
+    for turn in 0..INLINE_STEPS {
+        let Some(step) = Step::next(transfer, clock::now()).filter(|&step| is_short(pair, step))
         else {
             break;
         };
-        if !matches!(pair.residency(attempt), Residency::Resident) {
+        if !matches!(pair.residency(step), Residency::Resident) {
             break;
         }
-        let attempted = run(pair, attempt, &mut buffer);
-        transfer.handle_outcome(attempted.outcome);
+        if turn == 0 {
+            pair.cork();
+        }
+        let attempted = run(pair, step, &mut buffer);
+        attempted.report(transfer, pair, clock::now());
         made.syscalls += attempted.syscalls;
         made.call = attempted.call;
     }
     made
+}
+
+/// The planner asks for no more than what is left, so a long transfer shows here unless its quantum is short.
+fn is_short(pair: Pair<'_>, step: Step) -> bool {
+    match step {
+        // Its pipe lives as long as the transfer.
+        Step::Attempt {
+            method: Method::Splice,
+            ..
+        }
+        | Step::Drain { .. } => false,
+        Step::Attempt { count, .. } => count <= INLINE_LIMIT,
+        Step::Write { part, from, .. } => pair.surround_left(part, from) <= INLINE_LIMIT,
+    }
 }

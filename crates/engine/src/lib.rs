@@ -16,8 +16,11 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod cold;
 mod command;
+mod destination;
+mod ends;
 mod engine;
 mod inbox;
 #[cfg(all(test, loom))]
@@ -33,6 +36,9 @@ mod shard;
 mod slab;
 mod sync;
 
+pub use clock::now;
 pub use command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
+pub use destination::{Choice, Destination};
+pub use ends::{Pair, Surround};
 pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
 pub use inbox::Inbox;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::command::{Abort, OwnerId, TransferId};
+use crate::ends::Ends;
 use crate::mailbox::Mailbox;
-use crate::run::{Attempted, Ends};
+use crate::run::Attempted;
 use crate::running::Running;
 use crate::slab::Key;
 

@@ -1,15 +1,15 @@
 //! When a transfer's progress is reported.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::nanoseconds;
 
 /// The reports of one transfer: at most one per interval, and none without news.
 pub(crate) struct Progress {
-    interval: Duration,
-    /// Not before this time; `None` is later than the clock can express.
-    due: Option<Instant>,
+    interval: u64,
+    /// Not before this time.
+    due: u64,
     reported: u64,
-    /// The timer that is set for it.
-    pub(crate) timer: Option<Instant>,
 }
 
 /// What to do about progress now.
@@ -18,36 +18,34 @@ pub(crate) enum Tick {
     /// There is no news.
     Nothing,
     /// There is news, too early; look again at this time.
-    At(Instant),
+    At(u64),
     /// Report now.
     Report,
 }
 
 impl Progress {
     /// `None` for an interval of zero, which means no reports.
-    pub(crate) fn new(interval: Duration, now: Instant) -> Option<Self> {
+    pub(crate) fn new(interval: Duration, now: u64) -> Option<Self> {
+        let interval = nanoseconds(interval);
         let progress = Self {
             interval,
-            due: now.checked_add(interval),
+            due: now.saturating_add(interval),
             reported: 0,
-            timer: None,
         };
-        (!interval.is_zero()).then_some(progress)
+        (interval > 0).then_some(progress)
     }
 
     /// Whoever gets [`Tick::Report`] makes the report.
-    pub(crate) fn check(&mut self, bytes_sent: u64, now: Instant) -> Tick {
-        match self.due {
-            Some(due) if bytes_sent != self.reported => {
-                if now < due {
-                    return Tick::At(due);
-                }
-                self.reported = bytes_sent;
-                self.due = now.checked_add(self.interval);
-                Tick::Report
-            }
-            _ => Tick::Nothing,
+    pub(crate) fn check(&mut self, bytes_sent: u64, now: u64) -> Tick {
+        if bytes_sent == self.reported {
+            return Tick::Nothing;
         }
+        if now < self.due {
+            return Tick::At(self.due);
+        }
+        self.reported = bytes_sent;
+        self.due = now.saturating_add(self.interval);
+        Tick::Report
     }
 }
 
@@ -57,11 +55,13 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_millis(100);
 
+    fn at(millis: u64) -> u64 {
+        nanoseconds(Duration::from_millis(millis))
+    }
+
     #[test]
     fn reports_keep_their_distance_and_carry_news() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut progress = Progress::new(INTERVAL, start).expect("an interval");
+        let mut progress = Progress::new(INTERVAL, 0).expect("an interval");
         assert_eq!(progress.check(0, at(500)), Tick::Nothing);
         assert_eq!(progress.check(10, at(99)), Tick::At(at(100)));
         assert_eq!(progress.check(20, at(150)), Tick::Report);
@@ -71,10 +71,9 @@ mod tests {
     }
 
     #[test]
-    fn no_interval_and_an_endless_one_report_nothing() {
-        let start = Instant::now();
-        assert!(Progress::new(Duration::ZERO, start).is_none());
-        let mut endless = Progress::new(Duration::MAX, start).expect("an interval");
-        assert_eq!(endless.check(10, start + INTERVAL), Tick::Nothing);
+    fn no_interval_reports_nothing_and_an_endless_one_waits_for_ever() {
+        assert!(Progress::new(Duration::ZERO, 0).is_none());
+        let mut endless = Progress::new(Duration::MAX, at(1)).expect("an interval");
+        assert_eq!(endless.check(10, at(1_000)), Tick::At(u64::MAX));
     }
 }

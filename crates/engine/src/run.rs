@@ -1,53 +1,64 @@
 //! One attempt: from what the planner asks for to what came of it.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::AsFd;
 
-use sendfile64_core::{Ended, Method, Op, Outcome, Transfer};
+use sendfile64_core::{Ended, Errno, Kind, Method, Op, Outcome, Part, Transfer};
+use sendfile64_sys::EAGAIN;
+use sendfile64_sys::page_cache::Residency;
 use sendfile64_sys::probe::{self, Availability, Feature};
-use sendfile64_sys::{copy, descriptor, page_cache, sendfile};
+use sendfile64_sys::{copy, copy_file_range, descriptor, page_cache, pipe, sendfile, splice};
 
 use crate::command::Call;
-use crate::sync::{AtomicBool, Ordering};
+use crate::ends::Pair;
 
 /// The most bytes one attempt copies: what fits the buffer that each thread keeps for it.
 const COPY_LIMIT: usize = 128 * 1024;
 
-/// The two descriptors of a transfer. Shared with the cold pool while an attempt is there.
-pub(crate) struct Ends {
-    destination: OwnedFd,
-    source: Arc<OwnedFd>,
-    own_position: bool,
-    abandoned: AtomicBool,
-}
+/// What the pipe of a splice should hold: one quantum of the default size.
+const PIPE_CAPACITY: u64 = 1 << 20;
 
-/// An [`Op::Attempt`](sendfile64_core::Op::Attempt), as a value.
+/// An op that a thread performs, as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attempt {
-    pub(crate) method: Method,
-    pub(crate) offset: u64,
-    pub(crate) count: u64,
+pub(crate) enum Step {
+    Attempt {
+        method: Method,
+        offset: u64,
+        count: u64,
+    },
+    Drain {
+        count: u64,
+        more: bool,
+    },
+    Write {
+        part: Part,
+        from: u64,
+        more: bool,
+    },
 }
 
-impl Attempt {
-    /// What the planner asks for, if it asks for an attempt.
-    pub(crate) fn next(transfer: &Transfer) -> Option<Self> {
-        match transfer.poll_op() {
+impl Step {
+    /// What the planner asks for, if it is something to perform.
+    pub(crate) fn next(transfer: &Transfer, now: u64) -> Option<Self> {
+        match transfer.poll_op(now) {
             Op::Attempt {
                 method,
                 offset,
                 count,
-            } => Some(Self {
+            } => Some(Self::Attempt {
                 method,
                 offset,
                 count,
             }),
-            Op::Wait(_) | Op::Finish(_) => None,
+            Op::Drain { count, more } => Some(Self::Drain { count, more }),
+            Op::Write {
+                part, from, more, ..
+            } => Some(Self::Write { part, from, more }),
+            Op::Confirm | Op::Wait(_) | Op::Finish(_) => None,
         }
     }
 }
 
-/// What came of an attempt, and how many system calls it took.
+/// What came of a step, and how many system calls it took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempted {
     pub(crate) outcome: Outcome,
@@ -56,104 +67,162 @@ pub(crate) struct Attempted {
     pub(crate) call: Call,
 }
 
-impl Ends {
-    pub(crate) fn new(destination: OwnedFd, source: Arc<OwnedFd>, own_position: bool) -> Self {
+impl Attempted {
+    /// One call, which moved the bytes itself; 0 where it is known to be missing and was not made.
+    fn by(call: Call, feature: Feature, outcome: impl FnOnce() -> Outcome) -> Self {
+        let made = probe::availability(feature) != Availability::Unavailable;
         Self {
-            destination,
-            source,
-            own_position,
-            abandoned: AtomicBool::new(false),
+            outcome: outcome(),
+            syscalls: u64::from(made),
+            call,
         }
     }
 
-    pub(crate) fn destination(&self) -> BorrowedFd<'_> {
-        self.destination.as_fd()
-    }
-
-    /// The transfer was given up: an attempt that another thread has not begun yet is not made.
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire)
-    }
-
-    /// The two descriptors, for an attempt.
-    pub(crate) fn pair(&self) -> Pair<'_> {
-        Pair {
-            destination: self.destination.as_fd(),
-            source: self.source.as_fd(),
-            own_position: self.own_position,
+    /// It ended before any byte was moved.
+    fn nothing(ended: Ended, syscalls: u64, call: Call) -> Self {
+        Self {
+            outcome: Outcome { bytes: 0, ended },
+            syscalls,
+            call,
         }
     }
-}
 
-/// What an attempt moves bytes between.
-#[derive(Clone, Copy)]
-pub(crate) struct Pair<'a> {
-    pub(crate) destination: BorrowedFd<'a>,
-    pub(crate) source: BorrowedFd<'a>,
-    pub(crate) own_position: bool,
+    /// Gives it to the planner, and leaves the source's own position after the last byte sent. sendfile(2) has moved it
+    /// by itself; the other methods read at an offset, because they may read more than is accepted.
+    pub(crate) fn report(self, transfer: &mut Transfer, pair: Pair<'_>, now: u64) {
+        transfer.handle_outcome(self.outcome, now);
+        if pair.own_position && self.outcome.bytes > 0 && self.call != Call::Sendfile {
+            // Seeking inside an open regular file does not fail (lseek(2)).
+            let _ = descriptor::set_position(pair.source, transfer.next_offset());
+        }
+    }
 }
 
 impl Pair<'_> {
-    /// Whether the pages that the attempt reads are in memory.
-    pub(crate) fn residency(self, attempt: Attempt) -> page_cache::Residency {
-        let count = match attempt.method {
-            Method::Sendfile => attempt.count,
-            Method::Copy => attempt.count.min(COPY_LIMIT as u64),
-        };
-        page_cache::residency(self.source, attempt.offset, count)
+    /// Whether the pages that the step reads are in memory.
+    pub(crate) fn residency(self, step: Step) -> Residency {
+        match step {
+            Step::Attempt {
+                method,
+                offset,
+                count,
+            } => {
+                let count = match method {
+                    Method::Sendfile | Method::Splice | Method::CopyFileRange => count,
+                    Method::Copy => count.min(COPY_LIMIT as u64),
+                };
+                page_cache::residency(self.source, offset, count)
+            }
+            Step::Drain { .. } | Step::Write { .. } => Residency::Resident,
+        }
     }
 }
 
 /// Makes the attempt, on whatever thread this is.
-pub(crate) fn run(pair: Pair<'_>, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted {
-    match attempt.method {
-        Method::Sendfile => by_sendfile(pair, attempt),
-        Method::Copy => by_copy(pair, attempt, buffer),
+pub(crate) fn run(pair: Pair<'_>, step: Step, buffer: &mut CopyBuffer) -> Attempted {
+    match step {
+        Step::Attempt {
+            method,
+            offset,
+            count,
+        } => match method {
+            Method::Sendfile => by_sendfile(pair, offset, count),
+            Method::Splice => by_splice(pair, offset, count),
+            Method::CopyFileRange => by_copy_file_range(pair, offset, count),
+            Method::Copy => by_copy(pair, offset, count, buffer),
+        },
+        Step::Drain { count, more } => drain(pair, count, more),
+        Step::Write { part, from, more } => write_part(pair, part, from, more),
     }
 }
 
-fn by_sendfile(pair: Pair<'_>, attempt: Attempt) -> Attempted {
-    // A call known to be missing is refused without being made.
-    let made = probe::availability(Feature::Sendfile) != Availability::Unavailable;
-    let offset = (!pair.own_position).then_some(attempt.offset);
-    let outcome = sendfile::sendfile(pair.destination, pair.source, offset, attempt.count);
-    Attempted {
-        outcome,
-        syscalls: u64::from(made),
-        call: Call::Sendfile,
+fn by_sendfile(pair: Pair<'_>, offset: u64, count: u64) -> Attempted {
+    let offset = (!pair.own_position).then_some(offset);
+    Attempted::by(Call::Sendfile, Feature::Sendfile, || {
+        sendfile::sendfile(pair.destination, pair.source, offset, count)
+    })
+}
+
+fn by_copy_file_range(pair: Pair<'_>, offset: u64, count: u64) -> Attempted {
+    Attempted::by(Call::CopyFileRange, Feature::CopyFileRange, || {
+        copy_file_range::copy_file_range(pair.source, Some(offset), pair.destination, count)
+    })
+}
+
+/// Into the destination if that is a pipe, else into the pipe between.
+fn by_splice(pair: Pair<'_>, offset: u64, count: u64) -> Attempted {
+    if pair.kind == Kind::Pipe {
+        return Attempted::by(Call::Splice, Feature::Splice, || {
+            splice::splice(pair.source, Some(offset), pair.destination, count, false)
+        });
+    }
+    match between(pair) {
+        Ok(pipe) => Attempted::by(Call::Splice, Feature::Splice, || {
+            splice::splice(
+                pair.source,
+                Some(offset),
+                pipe.writer.as_fd(),
+                count.min(pipe.capacity),
+                false,
+            )
+        }),
+        Err(errno) => Attempted::nothing(Ended::Failed(errno), 0, Call::Splice),
+    }
+}
+
+fn drain(pair: Pair<'_>, count: u64, more: bool) -> Attempted {
+    match between(pair) {
+        Ok(pipe) => Attempted::by(Call::Splice, Feature::Splice, || {
+            splice::splice(pipe.reader.as_fd(), None, pair.destination, count, more)
+        }),
+        Err(errno) => Attempted::nothing(Ended::Failed(errno), 0, Call::Splice),
     }
 }
 
 /// Bytes that were read and not accepted are forgotten here and read again by a later attempt: the account knows
 /// accepted bytes only, and a fallback or an abort in between finds nothing left over.
-fn by_copy(pair: Pair<'_>, attempt: Attempt, buffer: &mut CopyBuffer) -> Attempted {
-    let room = buffer.of(attempt.count);
-    let read = copy::read(pair.source, Some(attempt.offset), room);
-    if read.ended != Ended::Progress {
-        return Attempted {
-            outcome: Outcome {
-                bytes: 0,
-                ended: read.ended,
-            },
-            syscalls: 1,
-            call: Call::Read,
-        };
+fn by_copy(pair: Pair<'_>, offset: u64, count: u64, buffer: &mut CopyBuffer) -> Attempted {
+    let room = buffer.of(count);
+    let read = copy::read(pair.source, Some(offset), room);
+    match read.ended {
+        Ended::Progress => {}
+        // A file that has nothing for now (some of /sys and /proc): the poller watches destinations only.
+        Ended::WouldBlock => return Attempted::nothing(Ended::Failed(EAGAIN), 1, Call::Read),
+        ended => return Attempted::nothing(ended, 1, Call::Read),
     }
     let length = usize::try_from(read.bytes).map_or(room.len(), |bytes| bytes.min(room.len()));
-    let outcome = copy::send(pair.destination, &room[..length]);
-    if pair.own_position {
-        // pread(2) left the position alone. Seeking inside an open regular file does not fail (lseek(2)).
-        let _ = descriptor::set_position(pair.source, attempt.offset + outcome.bytes);
-    }
     Attempted {
-        outcome,
+        outcome: write(pair, &room[..length], false),
         syscalls: 2,
-        call: Call::Send,
+        call: Call::Write,
     }
+}
+
+fn write_part(pair: Pair<'_>, part: Part, from: u64, more: bool) -> Attempted {
+    let bytes = pair.surround.map_or(&[][..], |parts| parts.part(part));
+    let from = usize::try_from(from).map_or(bytes.len(), |from| from.min(bytes.len()));
+    // Not a call of a copy: it is no record, and does not count as one.
+    Attempted {
+        outcome: write(pair, &bytes[from..], more),
+        syscalls: 0,
+        call: Call::Write,
+    }
+}
+
+fn write(pair: Pair<'_>, bytes: &[u8], more: bool) -> Outcome {
+    match pair.kind {
+        Kind::Socket if more => copy::send_more(pair.destination, bytes),
+        Kind::Socket => copy::send(pair.destination, bytes),
+        Kind::File | Kind::Pipe | Kind::Device => copy::write(pair.destination, bytes),
+    }
+}
+
+fn between(pair: Pair<'_>) -> Result<&pipe::Pair, Errno> {
+    // Only a transfer with descriptors of its own has a pipe, and no other is asked to splice.
+    let pipe = pair.pipe.ok_or(EAGAIN)?;
+    pipe.get_or_init(|| pipe::pair(PIPE_CAPACITY))
+        .as_ref()
+        .map_err(|&errno| errno)
 }
 
 /// The memory that copied bytes pass through; none until the first copy.

@@ -2,16 +2,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
-use sendfile64_core::{End, Ended, Errno, Op, Outcome, Transfer};
-use sendfile64_sys::descriptor;
+use sendfile64_core::{End, Ended, Errno, Op, Outcome, Readiness, Transfer, Wait};
 use sendfile64_sys::page_cache::Residency;
+use sendfile64_sys::{ECONNRESET, descriptor, tcp};
 
+use crate::clock;
 use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
+use crate::ends::Ends;
 use crate::engine::attempt_now;
 use crate::progress::Progress;
-use crate::run::{Attempt, Attempted, Ends};
+use crate::run::{Attempted, Step};
 
 /// EIO, the same number on every Unix: what an error without a number is reported as.
 const EIO: i32 = 5;
@@ -26,8 +27,14 @@ pub(crate) struct Running {
     pub(crate) progress: Option<Progress>,
     /// Whether the poller watches its destination.
     pub(crate) registered: bool,
+    /// Whether it is in the ready queue.
+    pub(crate) queued: bool,
+    /// The timer that is set for it.
+    pub(crate) timer: Option<u64>,
     syscalls: u64,
     call: Call,
+    /// What the destination held when the transfer last began to wait for it under a time limit.
+    held: Option<u64>,
     away: bool,
     writable_while_away: bool,
     residency_unknown: bool,
@@ -40,6 +47,7 @@ impl Running {
             owner,
             destination,
             source,
+            surround,
             own_position,
             transfer,
             syscalls,
@@ -49,43 +57,40 @@ impl Running {
         Self {
             id,
             owner,
-            ends: Arc::new(Ends::new(destination, source, own_position)),
+            ends: Arc::new(Ends::new(destination, source, own_position, surround)),
             transfer,
             sink: Some(sink),
-            progress: Progress::new(progress_interval, Instant::now()),
+            progress: Progress::new(progress_interval, clock::now()),
             registered: false,
+            queued: false,
+            timer: None,
             syscalls,
             call: Call::Sendfile,
+            held: None,
             away: false,
             writable_while_away: false,
             residency_unknown: false,
         }
     }
 
-    /// The attempt that the planner asks for, if it asks for one.
-    pub(crate) fn next_attempt(&self) -> Option<Attempt> {
-        Attempt::next(&self.transfer)
+    /// The step that the planner asks for, if it asks for one.
+    pub(crate) fn next_step(&self) -> Option<Step> {
+        Step::next(&self.transfer, clock::now())
     }
 
-    /// Whether the attempt could wait for a disk. Where the system once could not tell, it is not asked again.
-    pub(crate) fn may_wait_for_disk(&mut self, attempt: Attempt) -> bool {
-        if self.residency_unknown {
+    /// Whether the step could wait for a disk. Where the system once could not tell, it is not asked again.
+    pub(crate) fn may_wait_for_disk(&mut self, step: Step) -> bool {
+        if self.residency_unknown || self.ends.destination().waits_for_disk() {
             return true;
         }
-        let residency = self.ends.pair().residency(attempt);
+        let residency = self.ends.pair().residency(step);
         self.residency_unknown = matches!(residency, Residency::Unknown);
         !matches!(residency, Residency::Resident)
     }
 
     /// What can be done at once, before any thread is asked.
     pub(crate) fn attempt_inline(&mut self) {
-        let pair = self.ends.pair();
-        let made = attempt_now(
-            &mut self.transfer,
-            pair.destination,
-            pair.source,
-            pair.own_position,
-        );
+        let made = attempt_now(&mut self.transfer, self.ends.pair());
         self.syscalls += made.syscalls;
         self.call = made.call;
     }
@@ -93,7 +98,7 @@ impl Running {
     pub(crate) fn record(&mut self, attempted: Attempted) {
         self.syscalls += attempted.syscalls;
         self.call = attempted.call;
-        self.transfer.handle_outcome(attempted.outcome);
+        attempted.report(&mut self.transfer, self.ends.pair(), clock::now());
     }
 
     /// Its next attempt is made on another thread; until it is [back](Self::come_back), nothing else is done with it.
@@ -133,22 +138,65 @@ impl Running {
         }
     }
 
-    /// Its destination accepts bytes again. Returns whether that makes it ready for an attempt.
+    /// Its destination accepts bytes again. Returns whether it was waiting for that.
     pub(crate) fn become_writable(&mut self) -> bool {
         if self.away {
             self.writable_while_away = true;
             return false;
         }
-        let was_waiting = matches!(self.transfer.poll_op(), Op::Wait(_));
+        let op = self.transfer.poll_op(clock::now());
+        self.held = None;
         self.transfer.handle_ready();
-        was_waiting
+        let waited_for = Some(Readiness::Writable);
+        matches!(op, Op::Wait(Wait { readiness, .. }) if readiness == waited_for)
+    }
+
+    /// Takes notice of a wait for the destination that will end in a stall.
+    pub(crate) fn begin_patience(&mut self) {
+        if self.held.is_none() {
+            self.held = self.holding();
+        }
+    }
+
+    /// A time that was waited for has come. A destination that accepts nothing because its reader is slow has not
+    /// stalled: a socket has room again only when a good part of its buffer is empty. So it is looked at once more in
+    /// each period, and a stall is noticed two periods after the last movement at the latest.
+    pub(crate) fn time_has_come(&mut self, now: u64) {
+        let before = self.held.take();
+        if before.is_some() {
+            self.held = self.holding();
+        }
+        match (before, self.held) {
+            (Some(before), Some(held)) if held < before => self.transfer.handle_movement(now),
+            _ => self.transfer.handle_time(now),
+        }
+    }
+
+    fn holding(&self) -> Option<u64> {
+        let pair = self.ends.pair();
+        descriptor::outstanding(pair.destination, pair.kind)
+    }
+
+    /// Asks what the peer has not acknowledged. Where nobody can tell, being queued has to do.
+    pub(crate) fn confirm(&mut self) {
+        self.call = Call::Inquire;
+        match tcp::unacknowledged(self.ends.pair().destination) {
+            // The connection is gone, and what was queued with it. SO_ERROR would say why, and forget it: the socket's
+            // owner is to hear it.
+            Ok(Some(found)) if found.gone => self.transfer.fail(ECONNRESET),
+            Ok(found) => {
+                let pending = found.map_or(0, |found| found.pending);
+                self.transfer.handle_unacknowledged(pending, clock::now());
+            }
+            Err(errno) => self.transfer.fail(errno),
+        }
     }
 
     /// Gives it up: at once, or when it is back.
     pub(crate) fn abort(&mut self, how: Abort) {
         self.ends.abandon();
         if how == Abort::Shutdown {
-            descriptor::shutdown_both(self.ends.destination());
+            descriptor::shutdown_both(self.ends.pair().destination);
         }
         if !self.away {
             self.transfer.abort();
@@ -158,19 +206,8 @@ impl Running {
     /// Ends it with an error of the engine itself, wherever it stands.
     pub(crate) fn fail(&mut self, error: &io::Error) -> End {
         let errno = Errno(error.raw_os_error().unwrap_or(EIO));
-        self.transfer.handle_ready();
-        self.transfer.handle_outcome(Outcome {
-            bytes: 0,
-            ended: Ended::Failed(errno),
-        });
-        self.end().unwrap_or(End::Failed(errno))
-    }
-
-    pub(crate) fn end(&self) -> Option<End> {
-        match self.transfer.poll_op() {
-            Op::Finish(end) => Some(end),
-            Op::Attempt { .. } | Op::Wait(_) => None,
-        }
+        self.transfer.fail(errno);
+        self.transfer.end().unwrap_or(End::Failed(errno))
     }
 
     /// Releases the descriptors; then there is a completion, and perhaps somebody who wants to hear of it.
@@ -184,6 +221,7 @@ impl Running {
             sink,
             ..
         } = self;
+        ends.pair().uncork();
         drop(ends);
         (
             Completion {
@@ -199,113 +237,4 @@ impl Running {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use std::fs::File;
-    use std::os::fd::OwnedFd;
-    use std::time::Duration;
-
-    use sendfile64_core::{Ladder, Method, Request};
-
-    use super::*;
-    use crate::command::Event;
-
-    struct Deaf;
-
-    impl Sink for Deaf {
-        fn deliver(&self, _: Event) {}
-    }
-
-    fn null_device() -> OwnedFd {
-        File::open("/dev/null").expect("/dev/null").into()
-    }
-
-    /// A transfer of 10 bytes whose first attempt is away.
-    fn away() -> Running {
-        let request = Request {
-            start: 0,
-            count: Some(10),
-            quantum: 10,
-            ladder: Ladder::only(Method::Sendfile),
-        };
-        let mut running = Running::new(Command {
-            id: TransferId(1),
-            owner: OwnerId(1),
-            destination: null_device(),
-            source: Arc::new(null_device()),
-            own_position: false,
-            transfer: Transfer::new(request),
-            syscalls: 0,
-            progress_interval: Duration::ZERO,
-            sink: Arc::new(Deaf),
-        });
-        running.leave();
-        running
-    }
-
-    fn attempted(bytes: u64, ended: Ended) -> Option<Attempted> {
-        Some(Attempted {
-            outcome: Outcome { bytes, ended },
-            syscalls: 1,
-            call: Call::Sendfile,
-        })
-    }
-
-    #[test]
-    fn a_readiness_that_came_while_it_was_away_is_not_lost() {
-        let mut running = away();
-        assert!(!running.become_writable(), "it is not here");
-        running.come_back(attempted(4, Ended::WouldBlock));
-        assert_eq!(
-            running.next_attempt().map(|attempt| attempt.offset),
-            Some(4)
-        );
-
-        running.leave();
-        running.come_back(attempted(1, Ended::WouldBlock));
-        assert_eq!(
-            running.next_attempt(),
-            None,
-            "that readiness was for the attempt before"
-        );
-        assert!(running.become_writable());
-        assert!(
-            !running.become_writable(),
-            "it is in the ready queue already"
-        );
-    }
-
-    #[test]
-    fn an_attempt_that_was_not_made_ends_the_transfer() {
-        let mut running = away();
-        running.come_back(None);
-        assert_eq!(running.end(), Some(End::Aborted));
-    }
-
-    #[test]
-    fn our_own_shutdown_is_not_the_peers_failure() {
-        let mut running = away();
-        running.abort(Abort::Shutdown);
-        assert_eq!(running.end(), None, "its attempt may be moving bytes");
-        running.come_back(attempted(3, Ended::Failed(Errno(32))));
-        assert_eq!(
-            (running.end(), running.transfer.bytes_sent()),
-            (Some(End::Aborted), 3)
-        );
-    }
-
-    #[test]
-    fn an_error_of_the_engine_ends_it_wherever_it_stands() {
-        let error = io::Error::from_raw_os_error(28);
-        let mut moving = away();
-        moving.come_back(attempted(4, Ended::Progress));
-        let mut waiting = away();
-        waiting.come_back(attempted(4, Ended::WouldBlock));
-        for running in [&mut moving, &mut waiting] {
-            assert_eq!(running.fail(&error), End::Failed(Errno(28)));
-            assert_eq!(running.end(), Some(End::Failed(Errno(28))));
-        }
-        let mut done = away();
-        done.come_back(attempted(10, Ended::Progress));
-        assert_eq!(done.fail(&error), End::Done);
-    }
-}
+mod tests;

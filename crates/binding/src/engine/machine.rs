@@ -1,32 +1,48 @@
 //! What this machine can do, and one bare system call: nothing of it needs the engine.
 
+use sendfile64_core::Errno;
 use sendfile64_sys::probe::{self, Availability, Feature};
 use sendfile64_sys::sendfile;
 
 use super::code;
 
+/// EINVAL, the same number on every Unix.
+const UNKNOWN: i32 = -22;
+
 pub fn kernel() -> String {
     sendfile64_sys::kernel()
 }
 
-pub fn probe_sendfile() -> u8 {
-    match probe::probe_sendfile() {
+pub fn probe(name: &str) -> i32 {
+    let Some(feature) = feature(name) else {
+        return UNKNOWN;
+    };
+    match probe::probe(feature) {
         Availability::NotProbed => 0,
         Availability::Available => 1,
-        Availability::Unavailable => 2,
+        Availability::Unavailable => -probe::answer(feature).map_or(0, |Errno(errno)| errno),
     }
 }
 
-pub fn forbid(feature: &str) -> bool {
-    let feature = match feature {
+pub fn forbid(name: &str) -> bool {
+    let found = feature(name);
+    if let Some(feature) = found {
+        probe::forbid(feature);
+    }
+    found.is_some()
+}
+
+fn feature(name: &str) -> Option<Feature> {
+    Some(match name {
         "sendfile" => Feature::Sendfile,
+        "splice" => Feature::Splice,
+        "copy_file_range" => Feature::CopyFileRange,
         "openat2" => Feature::Openat2,
         "cachestat" => Feature::Cachestat,
         "readnowait" => Feature::ReadNowait,
-        _ => return false,
-    };
-    probe::forbid(feature);
-    true
+        "reopen" => Feature::Reopen,
+        _ => return None,
+    })
 }
 
 pub fn sendfile_once(out_fd: i32, in_fd: i32, offset: Option<u64>, count: u64) -> Result<u64, i32> {

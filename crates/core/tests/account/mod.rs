@@ -3,39 +3,54 @@
 //! It is written from the documented rules and in wider numbers (`u128`), so that a slip in the planner's
 //! arithmetic and the same slip here are not the same line of code.
 
-use sendfile64_core::{
-    End, Ended, Errno, Fallback, Ladder, MAX_ATTEMPT, MAX_OFFSET, Method, Op, Outcome, Readiness,
-    Request, Transfer,
-};
+mod compare;
+mod limit;
+mod plan;
 
-/// What a transfer is asked to do; a [`Request`] that can be compared and hashed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Plan {
-    pub(crate) start: u64,
-    pub(crate) count: Option<u64>,
-    pub(crate) quantum: u64,
-    pub(crate) methods: Vec<Method>,
-}
+use sendfile64_core::{End, Ended, Errno, MAX_OFFSET, Method, Outcome, Transfer};
 
-/// Everything that can happen to a transfer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Event {
-    Outcome(Outcome),
-    Ready,
-    Abort,
-}
+use limit::Limit;
+pub(crate) use plan::{Event, Plan};
+
+const MILLISECOND: u128 = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     Moving,
-    Waiting,
+    Waiting { since: u64 },
+    Confirming(Question),
     Over(End),
+}
+
+/// What is known about the peer: what it owed and when, and when it is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Question {
+    owed: u64,
+    answered: u64,
+    pause: u128,
+    next: u64,
+    moved: u64,
+}
+
+/// Which bytes are next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Headers,
+    Pipe,
+    Range,
+    Trailers,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Account {
     plan: Plan,
+    now: u64,
+    headers: u128,
+    piped: u128,
     sent: u128,
+    trailers: u128,
+    exhausted: bool,
+    limit: Option<Limit>,
     would_block: u64,
     refused: Vec<(Method, Errno)>,
     stage: Stage,
@@ -44,50 +59,61 @@ pub(crate) struct Account {
 impl Account {
     /// A transfer for `plan` and its account, compared once.
     pub(crate) fn open(mut plan: Plan) -> (Self, Transfer) {
-        let ladder = match *plan.methods {
-            [only] => Ladder::only(only),
-            [first, second] => Ladder::of(first, second),
-            _ => panic!("a ladder has one or two methods: {plan:?}"),
-        };
-        let transfer = Transfer::new(Request {
-            start: plan.start,
-            count: plan.count,
-            quantum: plan.quantum,
-            ladder,
+        let transfer = Transfer::new(plan.request(), plan.opened);
+        let mut seen = Vec::new();
+        plan.methods.retain(|&method| {
+            let first = !seen.contains(&method);
+            seen.push(method);
+            first
         });
-        plan.methods.dedup();
         let mut account = Self {
-            plan,
+            now: plan.opened,
+            headers: 0,
+            piped: 0,
             sent: 0,
+            trailers: 0,
+            exhausted: false,
+            limit: plan.rate.map(Limit::new),
             would_block: 0,
             refused: Vec::new(),
             stage: Stage::Moving,
+            plan,
         };
-        account.stage = account.stage_at_end_of_range().unwrap_or(Stage::Moving);
+        account.stage = account.stage_at_the_end(false).unwrap_or(Stage::Moving);
         account.compare(&transfer);
         (account, transfer)
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.now
     }
 
     /// Gives `event` to the transfer and enters it here, then compares the two.
     pub(crate) fn report(&mut self, transfer: &mut Transfer, event: Event) {
         let before = *transfer;
-        match event {
-            Event::Outcome(outcome) => transfer.handle_outcome(outcome),
-            Event::Ready => transfer.handle_ready(),
-            Event::Abort => transfer.abort(),
-        }
-        match (self.stage, event) {
-            (Stage::Over(_), _)
-            | (Stage::Waiting, Event::Outcome(_))
-            | (Stage::Moving, Event::Ready) => {
-                assert_eq!(
-                    *transfer, before,
-                    "{event:?} was not asked for and changed the transfer"
-                );
+        let asked_for = self.asked_for(event);
+        if let Event::Pass(nanoseconds) = event {
+            self.now += nanoseconds;
+            if let Some(limit) = &mut self.limit {
+                limit.pass(nanoseconds);
             }
-            (_, Event::Abort) => self.stage = Stage::Over(End::Aborted),
-            (Stage::Waiting, Event::Ready) => self.stage = Stage::Moving,
-            (Stage::Moving, Event::Outcome(outcome)) => self.enter(outcome),
+        }
+        match event {
+            Event::Outcome(outcome) => transfer.handle_outcome(outcome, self.now),
+            Event::Ready => transfer.handle_ready(),
+            Event::Movement => transfer.handle_movement(self.now),
+            Event::Unacknowledged(owed) => transfer.handle_unacknowledged(owed, self.now),
+            Event::Pass(_) => transfer.handle_time(self.now),
+            Event::Abort => transfer.abort(),
+            Event::Fail(errno) => transfer.fail(errno),
+        }
+        if asked_for {
+            self.enter(event);
+        } else {
+            assert_eq!(
+                *transfer, before,
+                "{event:?} was not asked for and changed the transfer"
+            );
         }
         assert!(
             transfer.bytes_sent() >= before.bytes_sent(),
@@ -96,16 +122,80 @@ impl Account {
         self.compare(transfer);
     }
 
-    fn enter(&mut self, Outcome { bytes, ended }: Outcome) {
-        self.sent += u128::from(bytes);
-        if ended == Ended::WouldBlock {
-            self.would_block += 1;
+    /// Whether this event may change anything but the clock.
+    fn asked_for(&self, event: Event) -> bool {
+        match (self.stage, event) {
+            (Stage::Over(_), _) => false,
+            (_, Event::Abort | Event::Fail(_)) => true,
+            (Stage::Moving, Event::Outcome(_)) => {
+                self.due() != Due::Range || self.pause().is_none()
+            }
+            (Stage::Waiting { .. }, Event::Ready | Event::Movement | Event::Pass(_)) => true,
+            (Stage::Confirming(_), Event::Pass(_)) => true,
+            (Stage::Confirming(question), Event::Unacknowledged(_)) => self.now >= question.next,
+            _ => false,
         }
-        self.stage = self.stage_at_end_of_range().unwrap_or_else(|| match ended {
-            Ended::Progress | Ended::Interrupted => Stage::Moving,
-            Ended::WouldBlock => Stage::Waiting,
-            Ended::EndOfFile => Stage::Over(self.end_without_more_bytes()),
+    }
+
+    fn enter(&mut self, event: Event) {
+        let stage = self.stage;
+        match (stage, event) {
+            (_, Event::Abort) => self.stage = Stage::Over(End::Aborted),
+            (_, Event::Fail(errno)) => self.stage = Stage::Over(End::Failed(errno)),
+            (_, Event::Outcome(outcome)) => self.enter_outcome(outcome),
+            (_, Event::Ready) => self.stage = Stage::Moving,
+            (_, Event::Movement) => self.stage = Stage::Waiting { since: self.now },
+            (Stage::Waiting { since }, Event::Pass(_)) if self.has_stalled(since) => {
+                self.stage = Stage::Over(End::Stalled);
+            }
+            (Stage::Confirming(question), Event::Pass(_))
+                if self.now < question.next && self.has_stalled(question.moved) =>
+            {
+                self.stage = Stage::Over(End::Stalled);
+            }
+            (Stage::Confirming(question), Event::Unacknowledged(owed)) => {
+                self.stage = self.stage_after_answer(question, owed);
+            }
+            _ => {}
+        }
+    }
+
+    fn enter_outcome(&mut self, Outcome { bytes, ended }: Outcome) {
+        let bytes = u128::from(bytes);
+        let due = self.due();
+        let fills = due == Due::Range && self.plan.through_pipe && self.method() == Method::Splice;
+        match due {
+            Due::Headers => self.headers += bytes,
+            Due::Trailers => self.trailers += bytes,
+            Due::Range if fills => self.piped += bytes,
+            Due::Range | Due::Pipe => {
+                self.sent += bytes;
+                if let Some(limit) = &mut self.limit {
+                    limit.take(bytes);
+                }
+                self.piped = self.piped.saturating_sub(bytes);
+            }
+        }
+        if fills && bytes > 0 {
+            return; // what the pipe holds is next, whatever else there was
+        }
+        self.would_block += u64::from(ended == Ended::WouldBlock);
+        if due == Due::Pipe && matches!(ended, Ended::Refused(_)) {
+            self.piped = 0;
+        }
+        let no_more = due == Due::Range && ended == Ended::EndOfFile;
+        let next = self.stage_at_the_end(no_more);
+        self.stage = next.unwrap_or_else(|| self.stage_after(due, ended));
+    }
+
+    fn stage_after(&mut self, due: Due, ended: Ended) -> Stage {
+        let is_part = due == Due::Headers || due == Due::Trailers;
+        match ended {
+            Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Stage::Moving,
+            Ended::WouldBlock => Stage::Waiting { since: self.now },
             Ended::Failed(errno) => Stage::Over(End::Failed(errno)),
+            Ended::Refused(errno) if is_part => Stage::Over(End::Failed(errno)),
+            Ended::Refused(_) if self.range_is_over() => Stage::Moving,
             Ended::Refused(errno) => {
                 self.refused.push((self.method(), errno));
                 let left = self.refused.len() < self.plan.methods.len();
@@ -115,30 +205,81 @@ impl Account {
                     Stage::Over(End::Refused(errno))
                 }
             }
-        });
-    }
-
-    /// Over, whatever the outcome said, when the range is complete or no offset can lie beyond.
-    fn stage_at_end_of_range(&self) -> Option<Stage> {
-        if self.is_complete() {
-            Some(Stage::Over(End::Done))
-        } else if self.next_offset() >= u128::from(MAX_OFFSET) {
-            Some(Stage::Over(self.end_without_more_bytes()))
-        } else {
-            None
         }
     }
 
-    fn end_without_more_bytes(&self) -> End {
-        if self.plan.count.is_some() {
-            End::Truncated
-        } else {
-            End::Done
+    /// What follows when the source has no more bytes, or nothing is left to be sent.
+    fn stage_at_the_end(&mut self, no_more: bool) -> Option<Stage> {
+        let no_more = no_more || self.next_offset() >= u128::from(MAX_OFFSET);
+        if no_more && !self.range_is_over() {
+            if self.plan.count.is_none() {
+                self.exhausted = true;
+            } else if self.headers == u128::from(self.plan.headers) {
+                return Some(Stage::Over(End::Truncated));
+            }
         }
+        if !self.is_complete() {
+            return None;
+        }
+        Some(if self.plan.acknowledged {
+            Stage::Confirming(Question {
+                owed: u64::MAX,
+                answered: self.now,
+                pause: MILLISECOND,
+                next: self.now,
+                moved: self.now,
+            })
+        } else {
+            Stage::Over(End::Done)
+        })
+    }
+
+    fn stage_after_answer(&self, mut question: Question, owed: u64) -> Stage {
+        if owed == 0 {
+            return Stage::Over(End::Done);
+        }
+        if owed < question.owed {
+            let took = u128::from(self.now - question.answered);
+            let at_its_pace = took * u128::from(owed) / u128::from(question.owed - owed);
+            question.pause = at_its_pace.clamp(MILLISECOND, 50 * MILLISECOND);
+            question.moved = self.now;
+        } else if self.has_stalled(question.moved) {
+            return Stage::Over(End::Stalled);
+        } else {
+            question.pause = (2 * question.pause).min(50 * MILLISECOND);
+        }
+        question.owed = owed;
+        question.answered = self.now;
+        question.next = self.now + u64::try_from(question.pause).expect("at most 50 ms");
+        Stage::Confirming(question)
+    }
+
+    fn has_stalled(&self, since: u64) -> bool {
+        self.plan
+            .stall_timeout
+            .is_some_and(|timeout| u128::from(self.now - since) >= u128::from(timeout))
+    }
+
+    fn due(&self) -> Due {
+        if self.headers < u128::from(self.plan.headers) {
+            Due::Headers
+        } else if self.piped > 0 {
+            Due::Pipe
+        } else if self.range_is_over() {
+            Due::Trailers
+        } else {
+            Due::Range
+        }
+    }
+
+    fn range_is_over(&self) -> bool {
+        self.exhausted || self.plan.count.map(u128::from) == Some(self.sent)
     }
 
     fn is_complete(&self) -> bool {
-        self.plan.count.map(u128::from) == Some(self.sent)
+        self.range_is_over()
+            && self.headers == u128::from(self.plan.headers)
+            && self.trailers == u128::from(self.plan.trailers)
     }
 
     fn next_offset(&self) -> u128 {
@@ -148,110 +289,5 @@ impl Account {
     /// The first method that was not refused, or the last one of all.
     fn method(&self) -> Method {
         self.plan.methods[self.refused.len().min(self.plan.methods.len() - 1)]
-    }
-
-    fn compare(&self, transfer: &Transfer) {
-        let asked_once = *transfer;
-        let op = transfer.poll_op();
-        assert_eq!(
-            op,
-            transfer.poll_op(),
-            "two polls gave two answers: {self:?}"
-        );
-        assert_eq!(
-            asked_once, *transfer,
-            "poll_op changed the transfer: {self:?}"
-        );
-
-        assert_eq!(u128::from(transfer.bytes_sent()), self.sent, "{self:?}");
-        assert_eq!(
-            u128::from(transfer.next_offset()),
-            self.next_offset(),
-            "{self:?}"
-        );
-        assert_eq!(transfer.would_block(), self.would_block, "{self:?}");
-        assert!(
-            self.plan
-                .count
-                .is_none_or(|count| transfer.bytes_sent() <= count),
-            "{self:?}"
-        );
-        let last_offset = self.plan.start.max(MAX_OFFSET);
-        assert!(
-            transfer.next_offset() <= last_offset,
-            "past the largest offset: {self:?}"
-        );
-
-        self.compare_op(op);
-        self.compare_ladder(transfer);
-    }
-
-    fn compare_op(&self, op: Op) {
-        match (op, self.stage) {
-            (
-                Op::Attempt {
-                    method,
-                    offset,
-                    count,
-                },
-                Stage::Moving,
-            ) => {
-                assert_eq!(u128::from(offset), self.next_offset(), "{self:?}");
-                assert_eq!(method, self.method(), "{self:?}");
-                let refused = self.refused.iter().any(|(refused, _)| *refused == method);
-                assert!(
-                    !refused,
-                    "{method:?} was refused and is asked again: {self:?}"
-                );
-                self.compare_attempt(u128::from(count));
-            }
-            (Op::Wait(readiness), Stage::Waiting) => assert_eq!(readiness, Readiness::Writable),
-            (Op::Finish(end), Stage::Over(expected)) => assert_eq!(end, expected, "{self:?}"),
-            _ => panic!("{op:?} does not follow from {self:?}"),
-        }
-        if self.plan.count.is_some() {
-            assert_eq!(op == Op::Finish(End::Done), self.is_complete(), "{self:?}");
-        }
-    }
-
-    /// An attempt stays within the quantum, the range and the largest offset, and asks for no less than they allow.
-    fn compare_attempt(&self, count: u128) {
-        let quantum = u128::from(self.plan.quantum.clamp(1, MAX_ATTEMPT));
-        let room = u128::from(MAX_OFFSET) - self.next_offset();
-        let left = self
-            .plan
-            .count
-            .map_or(room, |all| u128::from(all) - self.sent);
-        assert!(count >= 1, "an attempt of nothing: {self:?}");
-        assert!(
-            count <= quantum,
-            "{count} bytes exceed the quantum: {self:?}"
-        );
-        assert!(count <= left, "{count} bytes exceed the range: {self:?}");
-        assert!(
-            count <= room,
-            "{count} bytes exceed the largest offset: {self:?}"
-        );
-        assert_eq!(
-            count,
-            quantum.min(left).min(room),
-            "less than could be asked: {self:?}"
-        );
-    }
-
-    fn compare_ladder(&self, transfer: &Transfer) {
-        let expected: Vec<Fallback> = self
-            .refused
-            .iter()
-            .zip(self.plan.methods.iter().skip(1))
-            .map(|(&(from, errno), &to)| Fallback { from, to, errno })
-            .collect();
-        let fallbacks: Vec<Fallback> = transfer.ladder().fallbacks().collect();
-        assert_eq!(fallbacks, expected, "{self:?}");
-        assert_eq!(transfer.method(), self.method(), "{self:?}");
-        assert_eq!(transfer.ladder().method(), self.method(), "{self:?}");
-        if let Some(last) = fallbacks.last() {
-            assert_eq!(last.to, transfer.method(), "{self:?}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use proptest::prelude::*;
 use sendfile64_core::{
-    DEFAULT_QUANTUM, Ended, Errno, MAX_ATTEMPT, MAX_OFFSET, Method, Op, Outcome, Transfer,
+    DEFAULT_QUANTUM, Ended, Errno, MAX_ATTEMPT, MAX_OFFSET, Method, Op, Outcome, Rate, Transfer,
 };
 
 use crate::account::{Event, Plan};
@@ -12,26 +12,56 @@ use crate::account::{Event, Plan};
 /// One event of a history. The bytes are a share of what will be asked for, which is not known beforehand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    Outcome { share: u16, ended: Ended },
+    Outcome {
+        share: u16,
+        ended: Ended,
+    },
     Ready,
+    Movement,
+    Unacknowledged(u64),
+    Pass(u64),
+    /// Time passes until what is waited for.
+    PassTheWait,
     Abort,
+    Fail(Errno),
 }
 
 impl Step {
-    pub(crate) fn event(self, transfer: &Transfer) -> Event {
-        let asked = match transfer.poll_op() {
-            Op::Attempt { count, .. } => count,
-            Op::Wait(_) | Op::Finish(_) => u64::MAX,
-        };
+    pub(crate) fn event(self, transfer: &Transfer, now: u64) -> Event {
+        let op = transfer.poll_op(now);
         match self {
             Self::Outcome { share, ended } => Event::Outcome(Outcome {
-                bytes: share_of(asked, share),
+                bytes: share_of(asked(op).unwrap_or(u64::MAX), share),
                 ended,
             }),
             Self::Ready => Event::Ready,
+            Self::Movement => Event::Movement,
+            Self::Unacknowledged(owed) => Event::Unacknowledged(owed),
+            Self::Pass(nanoseconds) => Event::Pass(nanoseconds),
+            Self::PassTheWait => Event::Pass(wait(op, now)),
             Self::Abort => Event::Abort,
+            Self::Fail(errno) => Event::Fail(errno),
         }
     }
+}
+
+/// How many bytes an op wants moved, if it wants that.
+pub(crate) fn asked(op: Op) -> Option<u64> {
+    match op {
+        Op::Attempt { count, .. } | Op::Drain { count, .. } | Op::Write { count, .. } => {
+            Some(count)
+        }
+        Op::Confirm | Op::Wait(_) | Op::Finish(_) => None,
+    }
+}
+
+/// How long an op waits, unless that is longer than a history lasts.
+pub(crate) fn wait(op: Op, now: u64) -> u64 {
+    let until = match op {
+        Op::Wait(wait) => wait.until.unwrap_or(now),
+        _ => now,
+    };
+    until.saturating_sub(now).min(1 << 40)
 }
 
 pub(crate) fn share_of(asked: u64, share: u16) -> u64 {
@@ -55,14 +85,24 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         200 => Just(Ended::WouldBlock),
         100 => Just(Ended::Interrupted),
         1 => Just(Ended::EndOfFile),
-        4 => errnos().prop_map(Ended::Refused),
+        10 => errnos().prop_map(Ended::Refused),
         1 => errnos().prop_map(Ended::Failed),
     ];
     prop_oneof![
         700 => (shares(), ended).prop_map(|(share, ended)| Step::Outcome { share, ended }),
         300 => Just(Step::Ready),
+        200 => times().prop_map(Step::Pass),
+        200 => Just(Step::PassTheWait),
+        50 => Just(Step::Movement),
+        50 => prop_oneof![0..=4_u64, any::<u64>()].prop_map(Step::Unacknowledged),
         1 => Just(Step::Abort),
+        1 => errnos().prop_map(Step::Fail),
     ]
+}
+
+/// Nanoseconds, from none to a quarter of an hour.
+fn times() -> impl Strategy<Value = u64> {
+    prop_oneof![0..=3_u64, 0..=100_000_000_u64, 0..1_u64 << 40]
 }
 
 /// Byte figures small, large, and on both sides of every border.
@@ -85,19 +125,54 @@ fn quanta() -> impl Strategy<Value = u64> {
     ]
 }
 
-pub(crate) fn plans() -> impl Strategy<Value = Plan> {
-    const EACH: [Method; 2] = [Method::Sendfile, Method::Copy];
-    let ladders = prop_oneof![
-        1 => prop::collection::vec(prop::sample::select(&EACH), 1..=2),
+const EACH: [Method; 4] = [
+    Method::Sendfile,
+    Method::Splice,
+    Method::CopyFileRange,
+    Method::Copy,
+];
+
+/// One to four methods, some of them twice.
+pub(crate) fn ladders() -> impl Strategy<Value = Vec<Method>> {
+    prop_oneof![
+        1 => prop::sample::select(&EACH).prop_map(|method| vec![method]),
+        1 => prop::collection::vec(prop::sample::select(&EACH), 1..=6),
         2 => Just(EACH.to_vec()).prop_shuffle(),
-    ];
+    ]
+}
+
+/// Mostly nothing, or little; now and then more than any file holds.
+fn parts() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => Just(0), 3 => 1..=100_u64, 1 => any::<u64>()]
+}
+
+pub(crate) fn rates() -> impl Strategy<Value = Rate> {
+    let figures = || prop_oneof![0..=100_u64, 0..=1_u64 << 34, any::<u64>()];
+    (figures(), figures()).prop_map(|(per_second, burst)| Rate { per_second, burst })
+}
+
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let counts = prop::option::weighted(0.5, figures());
-    (figures(), counts, quanta(), ladders).prop_map(|(start, count, quantum, methods)| Plan {
-        start,
-        count,
-        quantum,
-        methods,
-    })
+    let ranges = (figures(), counts, quanta(), ladders());
+    let around = (parts(), parts(), any::<bool>(), any::<bool>());
+    let rates = prop::option::weighted(0.3, rates());
+    let timeouts = prop::option::weighted(0.3, prop_oneof![times(), any::<u64>()]);
+    (ranges, around, rates, timeouts, 0..1_u64 << 60).prop_map(
+        |(range, around, rate, stall_timeout, opened)| {
+            let (start, count, quantum, methods) = range;
+            let (headers, trailers, through_pipe, acknowledged) = around;
+            Plan {
+                headers,
+                trailers,
+                through_pipe,
+                rate,
+                stall_timeout,
+                acknowledged,
+                opened,
+                ..Plan::of_range(start, count, quantum, &methods)
+            }
+        },
+    )
 }
 
 /// Hundreds of events; few under Miri, which takes a thousand times as long for each.

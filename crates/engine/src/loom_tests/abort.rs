@@ -11,8 +11,10 @@ use sendfile64_core::{End, Ended, Ladder, Method, Outcome, Request, Transfer};
 
 use super::{Door, explore};
 use crate::command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, TransferId};
+use crate::destination::Destination;
+use crate::ends::Ends;
 use crate::message::{Back, Message};
-use crate::run::{Attempted, Ends};
+use crate::run::Attempted;
 use crate::running::Running;
 use crate::slab::{Key, Slab};
 
@@ -37,19 +39,15 @@ struct Desk {
 impl Desk {
     fn new() -> (Self, StdArc<Ends>) {
         let source = StdArc::new(null_device());
-        let request = Request {
-            start: 0,
-            count: Some(10),
-            quantum: 10,
-            ladder: Ladder::only(Method::Sendfile),
-        };
+        let request = Request::new(0, Some(10), Ladder::only(Method::Sendfile));
         let mut running = Running::new(Command {
             id: TransferId(7),
             owner: OwnerId(1),
-            destination: null_device(),
+            destination: Destination::socket(null_device()),
             source: StdArc::clone(&source),
+            surround: None,
             own_position: false,
-            transfer: Transfer::new(request),
+            transfer: Transfer::new(request, 0),
             syscalls: 0,
             progress_interval: Duration::ZERO,
             sink: StdArc::new(Deaf),
@@ -85,7 +83,7 @@ impl Desk {
                 unreachable!("not in this model")
             }
         }
-        if let Some(end) = running.end() {
+        if let Some(end) = running.transfer.end() {
             let running = self.transfers.remove(self.key).expect("it was there");
             self.completions.push(running.complete(end).0);
             assert_eq!(

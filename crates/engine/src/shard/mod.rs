@@ -8,11 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 use sendfile64_sys::signal;
 
+use crate::clock;
 use crate::cold::Pool;
 use crate::command::{Abort, OwnerId, TransferId};
 use crate::message::{Door, Message};
@@ -98,8 +99,8 @@ struct Shard {
     keys: HashMap<TransferId, Key>,
     /// Those that can be attempted, each of them once; keys of finished ones are passed over.
     ready: VecDeque<Key>,
-    /// Progress reports to come, at most one for each transfer.
-    timers: BTreeSet<(Instant, Key)>,
+    /// When transfers want to be looked at again, at most one time for each.
+    timers: BTreeSet<(u64, Key)>,
     /// What was taken from the door and not handled yet, last first.
     messages: Vec<Message>,
     buffer: CopyBuffer,
@@ -108,7 +109,7 @@ struct Shard {
 
 impl Shard {
     fn live(mut self) {
-        signal::block_sigpipe();
+        signal::block_fatal();
         // After a panic, which only a defect here or in a sink can cause, no transfer's state is to be trusted: all
         // of them are given up, and the thread is there for the next ones.
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
@@ -146,7 +147,7 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let (due, _) = self.timers.first()?;
-        Some(due.saturating_duration_since(Instant::now()))
+        Some(Duration::from_nanos(due.saturating_sub(clock::now())))
     }
 
     fn handle_messages(&mut self) {
@@ -183,7 +184,7 @@ impl Shard {
                 .get_mut(key)
                 .is_some_and(|running| running.become_writable())
             {
-                self.ready.push_back(key);
+                self.go_on(key);
             }
         }
     }
@@ -205,18 +206,17 @@ impl Shard {
     }
 
     fn fire_timers(&mut self) {
+        let now = clock::now();
         while let Some(&(time, key)) = self.timers.first()
-            && time <= Instant::now()
+            && time <= now
         {
             self.timers.pop_first();
-            if let Some(progress) = self
-                .transfers
-                .get_mut(key)
-                .and_then(|running| running.progress.as_mut())
-            {
-                progress.timer = None;
-            }
-            self.report_progress(key);
+            let Some(running) = self.transfers.get_mut(key) else {
+                continue;
+            };
+            running.timer = None;
+            running.time_has_come(now);
+            self.go_on(key);
         }
     }
 
@@ -225,7 +225,7 @@ impl Shard {
     fn do_without_poller(&mut self, error: &io::Error) {
         for key in self
             .transfers
-            .keys(|running| !running.is_away() && running.next_attempt().is_none())
+            .keys(|running| !running.is_away() && running.next_step().is_none())
         {
             if let Some(running) = self.transfers.get_mut(key) {
                 running.fail(error);

@@ -1,16 +1,16 @@
-//! One transfer's turn: an attempt, and where it goes from there.
+//! One transfer's turn: a step, and where it goes from there.
 
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token};
-use sendfile64_core::Op;
+use sendfile64_core::{Op, Wait};
 
 use super::Shard;
+use crate::clock;
 use crate::cold::{AwayAttempt, Job};
 use crate::command::{Abort, Event};
 use crate::message::Back;
@@ -21,26 +21,28 @@ use crate::slab::Key;
 
 impl Shard {
     pub(super) fn take_on(&mut self, running: Box<Running>) {
+        running.ends.pair().cork();
         let id = running.id;
         let key = self.transfers.insert(running);
         self.keys.insert(id, key);
         self.go_on(key);
     }
 
-    /// One attempt, here or in the cold pool.
+    /// One step, here or in the cold pool.
     pub(super) fn attempt(&mut self, key: Key) {
         let Some(running) = self.transfers.get_mut(key) else {
             return;
         };
-        let Some(attempt) = running.next_attempt() else {
+        running.queued = false;
+        let Some(step) = running.next_step() else {
             return;
         };
-        if running.may_wait_for_disk(attempt) {
+        if running.may_wait_for_disk(step) {
             let ends = Arc::clone(&running.ends);
             let job = Job::Attempt(AwayAttempt {
                 key,
                 ends,
-                attempt,
+                step,
                 reply_to: Arc::clone(&self.door),
             });
             if self.pool.submit(job).is_ok() {
@@ -49,7 +51,7 @@ impl Shard {
             }
             // Without any thread to send it to, the attempt is made here: late for the others is better than never.
         }
-        running.record(run(running.ends.pair(), attempt, &mut self.buffer));
+        running.record(run(running.ends.pair(), step, &mut self.buffer));
         self.go_on(key);
     }
 
@@ -68,26 +70,49 @@ impl Shard {
 
     /// Puts the transfer where its next op is done.
     pub(super) fn go_on(&mut self, key: Key) {
-        let Some(running) = self.transfers.get_mut(key) else {
+        let Some(running) = self
+            .transfers
+            .get_mut(key)
+            .filter(|running| !running.is_away())
+        else {
             return;
         };
-        match running.transfer.poll_op() {
-            Op::Attempt { .. } => self.ready.push_back(key),
-            // Nothing is lost between the EAGAIN and the registration: epoll_ctl(2) ADD reports a destination that is
-            // writable by then like any change, and so does kevent(2) EV_ADD.
-            Op::Wait(_) if running.registered => {}
-            Op::Wait(_) => match watch(&self.poll, running, key) {
-                Ok(()) => running.registered = true,
-                Err(error) => {
-                    running.fail(&error);
-                }
-            },
-            Op::Finish(_) => {}
+        if running.transfer.poll_op(clock::now()) == Op::Confirm {
+            running.confirm();
         }
-        if running.end().is_some() {
-            self.finish(key)
+        let until = match running.transfer.poll_op(clock::now()) {
+            Op::Attempt { .. } | Op::Drain { .. } | Op::Write { .. } => {
+                if !running.queued {
+                    running.queued = true;
+                    self.ready.push_back(key);
+                }
+                None
+            }
+            // It has been asked a moment ago.
+            Op::Confirm => Some(clock::now()),
+            Op::Wait(Wait { readiness, until }) => {
+                // Nothing is lost between the EAGAIN and the registration: epoll_ctl(2) ADD reports a destination that
+                // is writable by then like any change, and so does kevent(2) EV_ADD.
+                if readiness.is_some() && !running.registered {
+                    match watch(&self.poll, running, key) {
+                        Ok(()) => running.registered = true,
+                        Err(error) => {
+                            running.fail(&error);
+                        }
+                    }
+                }
+                if readiness.is_some() && until.is_some() {
+                    running.begin_patience();
+                }
+                until
+            }
+            Op::Finish(_) => None,
+        };
+        if running.transfer.end().is_some() {
+            self.finish(key);
         } else {
-            self.report_progress(key)
+            let due = self.report_progress(key);
+            self.set_timer(key, until.into_iter().chain(due).min());
         }
     }
 
@@ -96,20 +121,14 @@ impl Shard {
         let Some(end) = self
             .transfers
             .get_mut(key)
-            .and_then(|running| running.end())
+            .and_then(|running| running.transfer.end())
         else {
             return;
         };
+        self.set_timer(key, None);
         let Some(running) = self.transfers.remove(key) else {
             return;
         };
-        if let Some(timer) = running
-            .progress
-            .as_ref()
-            .and_then(|progress| progress.timer)
-        {
-            self.timers.remove(&(timer, key));
-        }
         if self.keys.get(&running.id) == Some(&key) {
             self.keys.remove(&running.id);
         }
@@ -119,7 +138,7 @@ impl Shard {
         self.load.fetch_sub(1, Ordering::Relaxed);
         let (completion, sink) = running.complete(end);
         if let Some(sink) = sink {
-            sink.deliver(Event::Completed(completion));
+            sink.deliver(Event::Completed(Box::new(completion)));
         }
     }
 
@@ -128,33 +147,42 @@ impl Shard {
             return;
         };
         running.abort(how);
-        if running.end().is_some() {
-            self.finish(key);
-        }
+        self.finish(key);
     }
 
-    pub(super) fn report_progress(&mut self, key: Key) {
+    /// The transfer is looked at again at this time, and at no other.
+    fn set_timer(&mut self, key: Key, time: Option<u64>) {
         let Some(running) = self.transfers.get_mut(key) else {
             return;
         };
-        let Some(progress) = running.progress.as_mut() else {
+        if running.timer == time {
             return;
-        };
+        }
+        if let Some(old) = running.timer {
+            self.timers.remove(&(old, key));
+        }
+        running.timer = time;
+        if let Some(time) = time {
+            self.timers.insert((time, key));
+        }
+    }
+
+    /// Reports what is due. Returns when the next report is, if there is news for one.
+    fn report_progress(&mut self, key: Key) -> Option<u64> {
+        let running = self.transfers.get_mut(key)?;
         let bytes_sent = running.transfer.bytes_sent();
-        match progress.check(bytes_sent, Instant::now()) {
-            Tick::Nothing => {}
-            Tick::At(_) if progress.timer.is_some() => {}
-            Tick::At(time) => {
-                progress.timer = Some(time);
-                self.timers.insert((time, key));
-            }
+        match running.progress.as_mut()?.check(bytes_sent, clock::now()) {
+            Tick::Nothing => None,
+            Tick::At(time) => Some(time),
             Tick::Report => {
                 if let Some(sink) = &running.sink {
                     sink.deliver(Event::Progress {
                         id: running.id,
                         bytes_sent,
+                        method: running.transfer.method(),
                     });
                 }
+                None
             }
         }
     }
@@ -162,7 +190,7 @@ impl Shard {
 
 /// Edge-triggered, so that a destination costs nothing while it is writable and its transfer is not waiting.
 fn watch(poll: &Poll, running: &Running, key: Key) -> io::Result<()> {
-    let fd = running.ends.destination().as_raw_fd();
+    let fd = running.ends.pair().destination.as_raw_fd();
     poll.registry()
         .register(&mut SourceFd(&fd), Token(key.index()), Interest::WRITABLE)
 }
@@ -170,7 +198,7 @@ fn watch(poll: &Poll, running: &Running, key: Key) -> io::Result<()> {
 /// Comes before our duplicate is closed: the registration belongs to the open file description, which the owner's
 /// descriptor keeps alive, and would go on reporting (epoll(7), question 6).
 fn unwatch(poll: &Poll, running: &Running) {
-    let fd = running.ends.destination().as_raw_fd();
+    let fd = running.ends.pair().destination.as_raw_fd();
     // It fails only for a descriptor that is not registered.
     let _ = poll.registry().deregister(&mut SourceFd(&fd));
 }

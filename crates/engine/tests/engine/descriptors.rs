@@ -1,6 +1,6 @@
 //! Descriptors: every one is given back, and before the completion is heard.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
@@ -50,7 +50,7 @@ fn a_completion_comes_after_the_descriptors_are_released() {
                     &source,
                     Arc::clone(&scene.sink) as Arc<dyn Sink>,
                 );
-                let number = command.destination.as_raw_fd().to_string();
+                let number = command.destination.as_fd().as_raw_fd().to_string();
                 let open = open_descriptors();
                 let duplicate = open
                     .into_iter()

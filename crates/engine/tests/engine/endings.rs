@@ -265,14 +265,14 @@ fn a_start_without_a_poller_is_an_error_that_releases_the_descriptors() {
                 }
                 let errno = match scene.engine.start(command) {
                     Err(error) => error.raw_os_error(),
-                    Ok(Started::Finished(Completion {
-                        end: End::Failed(Errno(errno)),
-                        transfer,
-                        ..
-                    })) => {
+                    Ok(Started::Finished(completion)) => {
+                        let Completion { end, transfer, .. } = *completion;
                         sent += transfer.bytes_sent() as usize;
                         assert!(number == 2 && 0 < sent && sent < 60_000, "{number}: {sent}");
-                        Some(errno)
+                        match end {
+                            End::Failed(Errno(errno)) => Some(errno),
+                            other => panic!("{other:?}"),
+                        }
                     }
                     Ok(other) => panic!("{other:?}"),
                 };

@@ -12,8 +12,22 @@ mod platform;
 use nix::errno::Errno as NixErrno;
 use sendfile64_core::Errno;
 
-pub(crate) use ended::{of_read, of_send, of_sendfile};
+#[cfg(target_os = "linux")]
+pub(crate) use ended::{of_copy_file_range, of_splice};
+pub(crate) use ended::{of_read, of_send, of_sendfile, of_write};
 pub use names::errno_name;
+
+/// What a call answers that would have to wait, with this system's number.
+pub const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
+
+/// What a call answers on a connection that its peer has reset, with this system's number.
+pub const ECONNRESET: Errno = Errno(NixErrno::ECONNRESET as i32);
+
+/// A FIFO that nobody reads, to who opens it for writing without waiting (open(2)).
+pub const ENXIO: Errno = Errno(NixErrno::ENXIO as i32);
+
+/// Nobody reads what is written.
+pub const EPIPE: Errno = Errno(NixErrno::EPIPE as i32);
 
 /// The number of the error that a call on this thread has just returned.
 pub(crate) fn number(errno: NixErrno) -> Errno {

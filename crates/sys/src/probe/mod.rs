@@ -3,21 +3,27 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno as NixErrno;
-use sendfile64_core::Errno;
+use sendfile64_core::{Ended, Errno};
 
-use crate::sendfile;
+use crate::{copy_file_range, sendfile, splice};
 
 /// A system call that not every kernel or sandbox has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
     /// sendfile(2).
     Sendfile,
+    /// splice(2): Linux.
+    Splice,
+    /// copy_file_range(2): Linux 4.5.
+    CopyFileRange,
     /// openat2(2) with RESOLVE_CACHED: Linux 5.12.
     Openat2,
     /// cachestat(2): Linux 6.5.
     Cachestat,
     /// preadv2(2) with RWF_NOWAIT: Linux 4.14.
     ReadNowait,
+    /// open(2) of /proc/self/fd ([`crate::descriptor::reopen_for_writing`]): Linux.
+    Reopen,
 }
 
 /// What is known of a [`Feature`].
@@ -42,9 +48,12 @@ const LINUX_ONLY: i32 = if cfg!(target_os = "linux") {
 };
 
 static SENDFILE: AtomicI32 = AtomicI32::new(NOT_PROBED);
+static SPLICE: AtomicI32 = AtomicI32::new(LINUX_ONLY);
+static COPY_FILE_RANGE: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static OPENAT2: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static CACHESTAT: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static READ_NOWAIT: AtomicI32 = AtomicI32::new(LINUX_ONLY);
+static REOPEN: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 
 /// What is known so far. Makes no call.
 pub fn availability(feature: Feature) -> Availability {
@@ -55,27 +64,31 @@ pub fn availability(feature: Feature) -> Availability {
     }
 }
 
-/// Settles [`Feature::Sendfile`] if nothing has yet, by a call with two descriptors of −1: EBADF says that the call
-/// is there, ENOSYS and EPERM that it is not.
-pub fn probe_sendfile() -> Availability {
-    if availability(Feature::Sendfile) == Availability::NotProbed {
-        match sendfile::missing() {
-            Some(errno) => found_missing(Feature::Sendfile, errno),
-            None => found(Feature::Sendfile),
+/// Settles [`Feature::Sendfile`], [`Feature::Splice`] or [`Feature::CopyFileRange`] if nothing has yet, by a call with
+/// two descriptors of −1: EBADF says that the call is there, ENOSYS and EPERM that it is not. The other features show
+/// only in use; of them it says what is known so far.
+pub fn probe(feature: Feature) -> Availability {
+    if availability(feature) == Availability::NotProbed
+        && let Some(missing) = probing_call(feature)
+    {
+        match missing() {
+            Some(errno) => found_missing(feature, errno),
+            None => found(feature),
         }
     }
-    availability(Feature::Sendfile)
+    availability(feature)
+}
+
+/// The errno that said that `feature` is unavailable; ENOSYS where [`forbid`] did. `None` while nothing has said so.
+/// Makes no call.
+pub fn answer(feature: Feature) -> Option<Errno> {
+    let errno = finding(feature).load(Ordering::Relaxed);
+    (errno > NOT_PROBED).then_some(Errno(errno))
 }
 
 /// Test switch: `feature` counts as unavailable, with ENOSYS, for the rest of the process.
 pub fn forbid(feature: Feature) {
     found_missing(feature, Errno(NixErrno::ENOSYS as i32));
-}
-
-/// The errno to answer with, without a call, when `feature` is known to be unavailable.
-pub(crate) fn missing(feature: Feature) -> Option<Errno> {
-    let errno = finding(feature).load(Ordering::Relaxed);
-    (errno > NOT_PROBED).then_some(Errno(errno))
 }
 
 /// The kernel has answered as one that has `feature`. An earlier finding stands, a forbidden feature stays forbidden.
@@ -93,12 +106,40 @@ pub(crate) fn found_missing(feature: Feature, errno: Errno) {
     finding(feature).store(errno.0, Ordering::Relaxed);
 }
 
+/// What the end of an attempt by `feature` says of it.
+pub(crate) fn remember(feature: Feature, ended: Ended) {
+    const ENOSYS: i32 = NixErrno::ENOSYS as i32;
+    const EPERM: i32 = NixErrno::EPERM as i32;
+    match ended {
+        Ended::Refused(errno @ Errno(ENOSYS)) => found_missing(feature, errno),
+        // A sealed or immutable destination says EPERM as well, and concerns nobody else.
+        Ended::Refused(Errno(EPERM)) => match probing_call(feature).and_then(|missing| missing()) {
+            Some(errno) => found_missing(feature, errno),
+            None => found(feature),
+        },
+        _ => found(feature),
+    }
+}
+
+/// A call that cannot move anything, and says whether the kernel has `feature`.
+fn probing_call(feature: Feature) -> Option<fn() -> Option<Errno>> {
+    match feature {
+        Feature::Sendfile => Some(sendfile::missing),
+        Feature::Splice => Some(splice::missing),
+        Feature::CopyFileRange => Some(copy_file_range::missing),
+        Feature::Openat2 | Feature::Cachestat | Feature::ReadNowait | Feature::Reopen => None,
+    }
+}
+
 fn finding(feature: Feature) -> &'static AtomicI32 {
     match feature {
         Feature::Sendfile => &SENDFILE,
+        Feature::Splice => &SPLICE,
+        Feature::CopyFileRange => &COPY_FILE_RANGE,
         Feature::Openat2 => &OPENAT2,
         Feature::Cachestat => &CACHESTAT,
         Feature::ReadNowait => &READ_NOWAIT,
+        Feature::Reopen => &REOPEN,
     }
 }
 
@@ -112,6 +153,6 @@ mod tests {
         forbid(feature);
         found(feature);
         assert_eq!(availability(feature), Availability::Unavailable);
-        assert_eq!(missing(feature), Some(Errno(NixErrno::ENOSYS as i32)));
+        assert_eq!(answer(feature), Some(Errno(NixErrno::ENOSYS as i32)));
     }
 }

@@ -20,6 +20,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use nix::errno::Errno as NixErrno;
 use sendfile64_core::{Ended, Errno, MAX_ATTEMPT, Outcome};
 
+use crate::attempt::{nothing, saturated};
 use crate::errno::{number, of_sendfile};
 use crate::probe::{self, Feature};
 
@@ -31,7 +32,7 @@ type Answer = (u64, Result<(), NixErrno>);
 ///
 /// It waits for the disk where the pages are not in memory, whatever the status flags of the descriptors
 /// ([`crate::page_cache`]), and for the destination where that is a blocking one. It may raise SIGPIPE
-/// ([`crate::signal::block_sigpipe`]).
+/// ([`crate::signal::block_fatal`]).
 ///
 /// Where the call is known to be missing the answer is `Refused` with the errno that said so, without a call.
 pub fn sendfile(
@@ -40,8 +41,7 @@ pub fn sendfile(
     offset: Option<u64>,
     count: u64,
 ) -> Outcome {
-    let nothing = |ended| Outcome { bytes: 0, ended };
-    if let Some(errno) = probe::missing(Feature::Sendfile) {
+    if let Some(errno) = probe::answer(Feature::Sendfile) {
         return nothing(Ended::Refused(errno));
     }
     let Ok(offset) = offset.map(i64::try_from).transpose() else {
@@ -59,7 +59,7 @@ pub fn sendfile(
         Ok(()) => Ended::Progress,
         Err(errno) => of_sendfile(errno),
     };
-    remember(ended);
+    probe::remember(Feature::Sendfile, ended);
     Outcome { bytes, ended }
 }
 
@@ -76,7 +76,7 @@ pub fn sendfile_once(
     offset: Option<i64>,
     count: u64,
 ) -> Result<u64, Errno> {
-    if let Some(errno) = probe::missing(Feature::Sendfile) {
+    if let Some(errno) = probe::answer(Feature::Sendfile) {
         return Err(errno);
     }
     match platform::sendfile_raw(out_fd, in_fd, offset, saturated(count)) {
@@ -94,23 +94,4 @@ pub(crate) fn missing() -> Option<Errno> {
         (_, Err(errno @ (NixErrno::ENOSYS | NixErrno::EPERM))) => Some(number(errno)),
         _ => None,
     }
-}
-
-fn remember(ended: Ended) {
-    const ENOSYS: i32 = NixErrno::ENOSYS as i32;
-    const EPERM: i32 = NixErrno::EPERM as i32;
-    match ended {
-        Ended::Refused(errno @ Errno(ENOSYS)) => probe::found_missing(Feature::Sendfile, errno),
-        // A sealed or immutable destination says EPERM as well, and concerns nobody else.
-        Ended::Refused(Errno(EPERM)) => {
-            if let Some(errno) = missing() {
-                probe::found_missing(Feature::Sendfile, errno);
-            }
-        }
-        _ => probe::found(Feature::Sendfile),
-    }
-}
-
-fn saturated(count: u64) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
 }

@@ -8,10 +8,14 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use nix::errno::Errno as NixErrno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::pty::openpty;
 use nix::sys::eventfd::EventFd;
+use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor::{Kind, duplicate, position, set_position, shutdown_both, status};
+use sendfile64_sys::descriptor::{
+    Flags, Kind, duplicate, flags, outstanding, position, set_position, shutdown_both, status,
+};
 
 use crate::fixture::{bounded, file, path, tcp};
 
@@ -28,6 +32,11 @@ fn kinds() {
             kind(File::open("/dev/null").expect("open")),
             Kind::CharacterDevice
         );
+        let pty = openpty(None, None).expect("openpty");
+        assert_eq!(kind(&pty.master), Kind::Terminal);
+        assert_eq!(kind(&pty.slave), Kind::Terminal);
+        drop(pty.master);
+        assert_eq!(kind(pty.slave), Kind::CharacterDevice, "hung up");
         assert_eq!(kind(std::io::pipe().expect("pipe").0), Kind::Fifo);
         assert_eq!(kind(EventFd::new().expect("eventfd")), Kind::Other);
     });
@@ -67,6 +76,48 @@ fn size_device_and_inode_are_those_of_fstat() {
             (status.size, status.device, status.inode),
             (10, expected.dev(), expected.ino())
         );
+    });
+}
+
+#[test]
+fn what_a_descriptor_may_be_used_for() {
+    bounded(|| {
+        let path = path("flags");
+        std::fs::write(&path, b"").expect("write");
+        let of = |bits| {
+            let fd = nix::fcntl::open(&path, bits | OFlag::O_CLOEXEC, Mode::empty()).expect("open");
+            flags(fd.as_fd()).expect("fcntl")
+        };
+        let none = Flags {
+            readable: false,
+            writable: false,
+            append: false,
+            nonblocking: false,
+        };
+        let (readable, writable) = (true, true);
+        assert_eq!(of(OFlag::O_RDONLY), Flags { readable, ..none });
+        assert_eq!(of(OFlag::O_WRONLY), Flags { writable, ..none });
+        let both = Flags {
+            readable,
+            writable,
+            ..none
+        };
+        assert_eq!(of(OFlag::O_RDWR), both);
+        assert_eq!(of(OFlag::O_PATH), none);
+        // For ioctl(2) alone: open(2), "access mode 3".
+        assert_eq!(of(OFlag::O_ACCMODE), none);
+        let append = Flags {
+            append: true,
+            ..both
+        };
+        assert_eq!(of(OFlag::O_RDWR | OFlag::O_APPEND), append);
+        let nonblocking = Flags {
+            readable,
+            nonblocking: true,
+            ..none
+        };
+        assert_eq!(of(OFlag::O_NONBLOCK), nonblocking);
+        std::fs::remove_file(&path).expect("remove");
     });
 }
 
@@ -149,5 +200,43 @@ fn a_shutdown_reaches_the_peer_though_another_descriptor_is_open() {
             Some(NixErrno::EPIPE as i32)
         );
         shutdown_both(file("no-socket", b"").as_fd()); // nothing to shut down, nothing to say
+    });
+}
+
+#[test]
+fn what_a_destination_holds_shrinks_as_its_reader_reads() {
+    use sendfile64_core::Kind as End;
+    bounded(|| {
+        let (unix, unix_peer) = UnixStream::pair().expect("socketpair");
+        let (pipe_reader, pipe) = std::io::pipe().expect("pipe");
+        let unix = (File::from(std::os::fd::OwnedFd::from(unix)), End::Socket);
+        let unix_peer = File::from(std::os::fd::OwnedFd::from(unix_peer));
+        let pipe = (File::from(std::os::fd::OwnedFd::from(pipe)), End::Pipe);
+        let pipe_reader = File::from(std::os::fd::OwnedFd::from(pipe_reader));
+        for ((mut writer, end), mut reader) in [(unix, unix_peer), (pipe, pipe_reader)] {
+            assert_eq!(outstanding(writer.as_fd(), end), Some(0));
+            writer.write_all(b"some").expect("write");
+            writer.write_all(b"thing").expect("write");
+            let full = outstanding(writer.as_fd(), end).expect("ioctl");
+            assert!(full >= 9, "{full}");
+            reader.read_exact(&mut [0; 8]).expect("read");
+            let less = outstanding(writer.as_fd(), end).expect("ioctl");
+            assert!(0 < less && less < full, "{less} of {full}");
+        }
+
+        // TCP counts what is not acknowledged, and the peer's kernel acknowledges what nobody has read.
+        let (mut sending, peer) = tcp();
+        sending.write_all(b"bytes").expect("write");
+        crate::fixture::until("everything is acknowledged", || {
+            outstanding(sending.as_fd(), End::Socket) == Some(0)
+        });
+        drop(peer);
+
+        let null = File::options().write(true).open("/dev/null").expect("open");
+        assert_eq!(outstanding(null.as_fd(), End::Device), None);
+        assert_eq!(
+            outstanding(file("outstanding", b"bytes").as_fd(), End::File),
+            None
+        );
     });
 }

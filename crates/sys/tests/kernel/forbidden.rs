@@ -1,5 +1,6 @@
 //! Every feature that can be missing, switched off: what takes its place works.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
@@ -9,12 +10,15 @@ use nix::errno::Errno as NixErrno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use sendfile64_core::Errno;
+use sendfile64_sys::copy_file_range::copy_file_range;
 use sendfile64_sys::open::{open, open_cached};
 use sendfile64_sys::page_cache::{Residency, residency};
 use sendfile64_sys::probe::Availability::{Available, NotProbed, Unavailable};
-use sendfile64_sys::probe::{Feature, availability, forbid, probe_sendfile};
+use sendfile64_sys::probe::{Feature, answer, availability, forbid, probe};
 use sendfile64_sys::sendfile::{sendfile, sendfile_once};
+use sendfile64_sys::splice::splice;
 
+use crate::ends::opened;
 use crate::fixture::{bounded, file, in_own_process, progress, refused, tcp, until};
 use crate::page_cache::{cannot_tell_by_reading, cold};
 
@@ -25,14 +29,30 @@ fn nothing_is_probed_before_it_is_needed() {
     in_own_process("forbidden::nothing_is_probed_before_it_is_needed", || {
         for feature in [
             Feature::Sendfile,
+            Feature::Splice,
+            Feature::CopyFileRange,
             Feature::Openat2,
             Feature::Cachestat,
             Feature::ReadNowait,
+            Feature::Reopen,
         ] {
             assert_eq!(availability(feature), NotProbed, "{feature:?}");
+            assert_eq!(answer(feature), None, "{feature:?}");
         }
-        assert_eq!(probe_sendfile(), Available);
+        assert_eq!(probe(Feature::Sendfile), Available);
         assert_eq!(availability(Feature::Sendfile), Available);
+        for feature in [Feature::Sendfile, Feature::Splice, Feature::CopyFileRange] {
+            assert_eq!(probe(feature), Available, "{feature:?}");
+            assert_eq!(availability(feature), Available, "{feature:?}");
+        }
+        for feature in [
+            Feature::Openat2,
+            Feature::Cachestat,
+            Feature::ReadNowait,
+            Feature::Reopen,
+        ] {
+            assert_eq!(probe(feature), NotProbed, "{feature:?}: only use can tell");
+        }
         assert_eq!(open_cached(Path::new("/")).map(drop), Ok(()));
         assert_eq!(availability(Feature::Openat2), Available);
     });
@@ -76,12 +96,39 @@ fn a_forbidden_sendfile_refuses_without_a_call() {
                     sendfile_once(ours.as_raw_fd(), source.as_raw_fd(), Some(4), 6),
                     Err(ENOSYS)
                 );
-                assert_eq!(probe_sendfile(), Unavailable);
+                assert_eq!(probe(Feature::Sendfile), Unavailable);
                 drop(ours);
                 let mut bytes = Vec::new();
                 theirs.read_to_end(&mut bytes).expect("read");
                 assert_eq!(bytes, b"0123", "nothing went after the switch");
             });
+        },
+    );
+}
+
+#[test]
+fn a_forbidden_splice_and_copy_file_range_refuse_without_a_call() {
+    in_own_process(
+        "forbidden::a_forbidden_splice_and_copy_file_range_refuse_without_a_call",
+        || {
+            let source = file("forbidden-source", b"0123456789");
+            let (reader, writer) = std::io::pipe().expect("pipe");
+            let target = opened("forbidden-target", File::options().write(true));
+            forbid(Feature::Splice);
+            forbid(Feature::CopyFileRange);
+            let splice = splice(source.as_fd(), Some(0), writer.as_fd(), 10, false);
+            assert_eq!(splice, refused(NixErrno::ENOSYS));
+            let copy = copy_file_range(source.as_fd(), Some(0), target.as_fd(), 10);
+            assert_eq!(copy, refused(NixErrno::ENOSYS));
+            for feature in [Feature::Splice, Feature::CopyFileRange] {
+                assert_eq!(
+                    (probe(feature), answer(feature)),
+                    (Unavailable, Some(ENOSYS))
+                );
+            }
+            drop(writer);
+            assert_eq!(std::io::read_to_string(reader).expect("read"), "");
+            assert_eq!(target.metadata().expect("fstat").len(), 0);
         },
     );
 }

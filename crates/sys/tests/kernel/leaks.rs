@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
-use sendfile64_sys::descriptor::{duplicate, status};
+use sendfile64_sys::descriptor::{duplicate, reopen_for_writing, status};
 use sendfile64_sys::open::{open, open_cached};
 use sendfile64_sys::page_cache::residency;
+use sendfile64_sys::pipe::pair;
 use sendfile64_sys::sendfile::sendfile;
 
 use crate::fixture::{in_own_process, path, tcp};
@@ -33,6 +34,12 @@ fn as_many_descriptors_are_open_after_as_before() {
                 );
                 assert_eq!(status(source.as_fd()).expect("fstat").size, 10);
                 let _residency = residency(source.as_fd(), 0, 10);
+
+                let pipe = pair(1 << 20).expect("pipe");
+                assert!(reopen_for_writing(pipe.writer.as_fd()).is_ok());
+                drop(pipe.reader);
+                assert!(reopen_for_writing(pipe.writer.as_fd()).is_ok());
+                assert!(reopen_for_writing(source.as_fd()).is_err());
 
                 let directory = File::from(open(Path::new("/")).expect("open"));
                 assert_eq!(

@@ -3,15 +3,26 @@
 #![cfg(target_os = "linux")]
 
 mod copy;
+mod copy_file_range;
 mod descriptor;
+mod ends;
+mod filesystem;
 mod fixture;
 mod forbidden;
 mod leaks;
+mod limits;
+mod ltp;
 mod open;
 mod page_cache;
+mod pipe;
+mod reopen;
 mod sandbox;
 mod sendfile_accounts;
 mod sendfile_destinations;
 mod sendfile_once;
 mod sendfile_sources;
 mod signal;
+mod splice;
+mod splice_ends;
+mod tcp;
+mod write;

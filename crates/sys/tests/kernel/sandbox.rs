@@ -3,26 +3,30 @@
 #![expect(unsafe_code, reason = "the filter is installed by prctl(2)")]
 
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno as NixErrno;
 use nix::libc::{self, c_long};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use sendfile64_core::Errno;
+use sendfile64_core::{Errno, Outcome};
+use sendfile64_sys::copy_file_range::copy_file_range;
 use sendfile64_sys::open::{open, open_cached};
 use sendfile64_sys::page_cache::{Residency, residency};
 use sendfile64_sys::probe::Availability::{Available, Unavailable};
-use sendfile64_sys::probe::{Feature, availability, probe_sendfile};
+use sendfile64_sys::probe::{Feature, answer, availability, probe};
 use sendfile64_sys::sendfile::sendfile;
+use sendfile64_sys::splice::splice;
 
+use crate::ends::{TEN, opened};
 use crate::fixture::{file, in_own_process, in_own_variant, progress, refused, tcp};
 use crate::page_cache::cannot_tell_by_reading;
 
 const SYS_CACHESTAT: c_long = 451;
 
 /// From here on `call` answers `errno` on this thread.
-fn deny(call: c_long, errno: NixErrno) {
+pub(crate) fn deny(call: c_long, errno: NixErrno) {
     let statement = |code, k| libc::sock_filter {
         code,
         jt: 0,
@@ -102,7 +106,7 @@ fn a_denied_sendfile_is_found_out_by_a_probe() {
         "sandbox::a_denied_sendfile_is_found_out_by_a_probe",
         libc::SYS_sendfile,
         |errno| {
-            assert_eq!(probe_sendfile(), Unavailable);
+            assert_eq!(probe(Feature::Sendfile), Unavailable);
             let (ours, _theirs) = tcp();
             assert_eq!(
                 sendfile(
@@ -132,14 +136,84 @@ fn a_sealed_destination_is_refused_and_concerns_nobody_else() {
                 sendfile(sealed.as_fd(), source.as_fd(), Some(0), 10),
                 refused(NixErrno::EPERM)
             );
+            let (reader, mut writer) = std::io::pipe().expect("pipe");
+            writer.write_all(TEN).expect("write");
+            assert_eq!(
+                splice(reader.as_fd(), None, sealed.as_fd(), 10, false),
+                refused(NixErrno::EPERM)
+            );
             let (ours, _theirs) = tcp();
             assert_eq!(
                 sendfile(ours.as_fd(), source.as_fd(), Some(0), 10),
                 progress(10)
             );
             assert_eq!(availability(Feature::Sendfile), Available);
+            assert_eq!(availability(Feature::Splice), Available);
         },
     );
+}
+
+/// A call between descriptors, its number, and an attempt that would move ten bytes.
+type Call = (Feature, c_long, fn() -> Outcome);
+const CALLS: [Call; 3] = [
+    (Feature::Sendfile, libc::SYS_sendfile, || {
+        let (_reader, writer) = std::io::pipe().expect("pipe");
+        sendfile(writer.as_fd(), file("call", TEN).as_fd(), Some(0), 10)
+    }),
+    (Feature::Splice, libc::SYS_splice, || {
+        let (_reader, writer) = std::io::pipe().expect("pipe");
+        splice(
+            file("call", TEN).as_fd(),
+            Some(0),
+            writer.as_fd(),
+            10,
+            false,
+        )
+    }),
+    (Feature::CopyFileRange, libc::SYS_copy_file_range, || {
+        let target = opened("call-target", File::options().write(true));
+        copy_file_range(file("call", TEN).as_fd(), Some(0), target.as_fd(), 10)
+    }),
+];
+
+#[test]
+fn a_denied_call_is_found_out_by_an_attempt_or_a_probe_and_others_are_not() {
+    let name = "sandbox::a_denied_call_is_found_out_by_an_attempt_or_a_probe_and_others_are_not";
+    for (denied, call, attempt) in CALLS {
+        for errno in [NixErrno::ENOSYS, NixErrno::EPERM] {
+            let said = Some(Errno(errno as i32));
+            in_own_variant(name, &format!("{denied:?}, {errno}, attempt"), || {
+                deny(call, errno);
+                for _ in 0..2 {
+                    assert_eq!(attempt(), refused(errno));
+                    assert_eq!(availability(denied), Unavailable);
+                    assert_eq!(answer(denied), said);
+                }
+                for (other, _, attempt) in CALLS.into_iter().filter(|call| call.0 != denied) {
+                    assert_eq!(attempt(), progress(10), "{other:?}");
+                    assert_eq!((availability(other), answer(other)), (Available, None));
+                }
+            });
+            in_own_variant(name, &format!("{denied:?}, {errno}, probe"), || {
+                deny(call, errno);
+                assert_eq!(probe(denied), Unavailable);
+                assert_eq!(answer(denied), said);
+                assert_eq!(attempt(), refused(errno));
+            });
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_may_be_about_the_descriptors_is_not_remembered() {
+    let name = "sandbox::an_answer_that_may_be_about_the_descriptors_is_not_remembered";
+    for (feature, call, attempt) in CALLS {
+        in_own_variant(name, &format!("{feature:?}"), || {
+            deny(call, NixErrno::EINVAL);
+            assert_eq!(attempt(), refused(NixErrno::EINVAL));
+            assert_eq!((availability(feature), answer(feature)), (Available, None));
+        });
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use sendfile64_sys::copy::send;
 use sendfile64_sys::sendfile::sendfile;
-use sendfile64_sys::signal::block_sigpipe;
+use sendfile64_sys::signal::block_fatal;
 
 use crate::fixture::{ending_of, failed, file, in_own_process, in_own_variant};
 
@@ -37,7 +37,7 @@ fn sendfile_to_nobody() {
 fn a_thread_that_blocks_sigpipe_hears_of_it_as_an_error() {
     let name = "signal::a_thread_that_blocks_sigpipe_hears_of_it_as_an_error";
     in_own_variant(name, "blocked", || {
-        block_sigpipe();
+        block_fatal();
         sendfile_to_nobody();
     });
     if let Some(ending) = ending_of(name, "not blocked", sendfile_to_nobody) {

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use sendfile64_core::{DEFAULT_QUANTUM, Ladder, Method, Request, Transfer};
+use sendfile64_core::{DEFAULT_QUANTUM, End, Kind, Ladder, Method, Rate, Request, Transfer};
 use sendfile64_engine::{
-    Command, Completion, Config, Engine, Event, OwnerId, Sink, Started, TransferId,
+    Choice, Command, Completion, Config, Destination, Engine, Event, OwnerId, Sink, Started,
+    Surround, TransferId, now,
 };
 
 pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
@@ -22,12 +23,25 @@ pub(crate) use sample::{Sample, assert_same};
 pub(crate) use sockets::{fill, read_all, tcp, unix};
 
 /// No wait in a test is longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+///
+/// A sanitizer on a busy machine takes minutes for what takes a second otherwise.
+pub(crate) const PATIENCE: Duration = match option_env!("SENDFILE64_SANITIZER") {
+    None => Duration::from_secs(30),
+    Some(_) => Duration::from_secs(300),
+};
 
 pub(crate) const MIB: usize = 1 << 20;
 
+/// An engine on which everything meets everything.
+pub(crate) const ONE_SHARD: Config = Config {
+    shards: 1,
+    cold_threads: 4,
+};
+
 /// Methods as the product chooses them.
-pub(crate) const AUTO: Ladder = Ladder::of(Method::Sendfile, Method::Copy);
+pub(crate) fn auto() -> Ladder {
+    Ladder::of(&[Method::Sendfile, Method::Copy])
+}
 
 /// Ends the process when a test takes too long: a hanging join would go on for ever.
 struct Watchdog {
@@ -65,6 +79,13 @@ pub(crate) struct Plan {
     pub(crate) count: Option<u64>,
     pub(crate) quantum: u64,
     pub(crate) ladder: Ladder,
+    /// Overrides the ladder: what the product would use for this pair.
+    pub(crate) choice: Option<Choice>,
+    pub(crate) headers: &'static [u8],
+    pub(crate) trailers: &'static [u8],
+    pub(crate) rate: Option<Rate>,
+    pub(crate) stall_timeout: Option<Duration>,
+    pub(crate) acknowledged: bool,
     pub(crate) own_position: bool,
     pub(crate) progress_interval: Duration,
     pub(crate) owner: OwnerId,
@@ -76,7 +97,13 @@ impl Default for Plan {
             start: 0,
             count: None,
             quantum: DEFAULT_QUANTUM,
-            ladder: AUTO,
+            ladder: auto(),
+            choice: None,
+            headers: &[],
+            trailers: &[],
+            rate: None,
+            stall_timeout: None,
+            acknowledged: false,
             own_position: false,
             progress_interval: Duration::ZERO,
             owner: OwnerId(1),
@@ -100,34 +127,46 @@ impl Plan {
         source: &Arc<OwnedFd>,
         sink: Arc<dyn Sink>,
     ) -> Command {
-        let Self {
-            start,
-            count,
-            quantum,
-            ladder,
-            own_position,
-            progress_interval,
-            owner,
-        } = self;
-        let destination = destination
+        let duplicate = destination
             .as_fd()
             .try_clone_to_owned()
             .expect("a duplicate");
-        let transfer = Transfer::new(Request {
-            start,
-            count,
-            quantum,
-            ladder,
+        let destination = Destination::of(duplicate).expect("a descriptor");
+        let surrounded = !self.headers.is_empty() || !self.trailers.is_empty();
+        let (ladder, refused) = match self.choice {
+            Some(choice) => destination.ladder(Kind::File, choice, surrounded),
+            None => (self.ladder, None),
+        };
+        let request = Request {
+            quantum: self.quantum,
+            headers: self.headers.len() as u64,
+            trailers: self.trailers.len() as u64,
+            rate: self.rate,
+            stall_timeout: self.stall_timeout.map(|time| time.as_nanos() as u64),
+            acknowledged: self.acknowledged,
+            through_pipe: destination.kind() != Kind::Pipe,
+            ..Request::new(self.start, self.count, ladder)
+        };
+        let mut transfer = Transfer::new(request, now());
+        if let Some(errno) = refused {
+            transfer.refuse(errno);
+        }
+        let surround = surrounded.then(|| {
+            Box::new(Surround {
+                headers: self.headers.to_vec(),
+                trailers: self.trailers.to_vec(),
+            })
         });
         Command {
             id,
-            owner,
+            owner: self.owner,
             destination,
             source: Arc::clone(source),
-            own_position,
+            surround,
+            own_position: self.own_position,
             transfer,
             syscalls: 0,
-            progress_interval,
+            progress_interval: self.progress_interval,
             sink,
         }
     }
@@ -204,7 +243,7 @@ impl Scene {
         plan: Plan,
     ) -> Completion {
         match self.try_start(destination, source, plan) {
-            (_, Started::Finished(completion)) => completion,
+            (_, Started::Finished(completion)) => *completion,
             (id, Started::Queued) => self.completion(id),
         }
     }
@@ -216,7 +255,7 @@ impl Scene {
         let Event::Completed(completion) = event else {
             unreachable!("asked for a completion")
         };
-        completion
+        *completion
     }
 
     /// Waits for the first event that is `wanted`. Others are kept.
@@ -235,6 +274,16 @@ impl Scene {
             }
             heard.push(event);
         }
+    }
+
+    /// Runs a transfer to a socket that is read, and compares: the shards are at work.
+    pub(crate) fn proves_alive(&self, sample: &Sample) {
+        let (sending, peer) = unix();
+        let reader = read_all(peer);
+        let completion = self.run(&sending, &sample.fd, Plan::count(sample.bytes.len()));
+        drop(sending);
+        assert_eq!(completion.end, End::Done);
+        assert_same(&reader.join().expect("the reader"), &sample.bytes);
     }
 
     /// Everything that has been delivered and not been asked for.

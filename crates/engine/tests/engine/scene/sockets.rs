@@ -48,8 +48,8 @@ pub(crate) fn fill(sending: &UnixStream) -> usize {
     }
 }
 
-/// Reads everything up to the end of the connection, on a thread of its own.
-pub(crate) fn read_all(mut peer: UnixStream) -> JoinHandle<Vec<u8>> {
+/// Reads everything up to the end, on a thread of its own.
+pub(crate) fn read_all(mut peer: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         peer.read_to_end(&mut bytes)

@@ -3,6 +3,13 @@
 //! `Refused` says that another method may do this pair of descriptors; `Failed` that the user hears of it. An errno
 //! without an arm is a failure: a fallback that hides an unforeseen error would send wrong bytes or none.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{of_copy_file_range, of_splice};
 use nix::errno::Errno;
 use sendfile64_core::Ended;
 
@@ -97,65 +104,22 @@ pub(crate) fn of_send(errno: Errno) -> Ended {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// write(2).
+pub(crate) fn of_write(errno: Errno) -> Ended {
+    match errno {
+        // The pipe is full, or the terminal's queue.
+        Errno::EAGAIN => Ended::WouldBlock,
 
-    /// Every errno that any system has is below this.
-    const END: i32 = 160;
+        // A signal came before the first byte.
+        Errno::EINTR => Ended::Interrupted,
 
-    fn refused(ended_of: fn(Errno) -> Ended) -> Vec<Errno> {
-        let all = (1..END)
-            .map(Errno::from_raw)
-            .filter(|&errno| errno != Errno::UnknownErrno);
-        all.filter(|&errno| matches!(ended_of(errno), Ended::Refused(_)))
-            .collect()
-    }
+        // What cannot be written to like this, by any method: an epoll or timer descriptor; an eventfd, but for eight
+        // bytes at a time; a file open with O_DIRECT, but for whole blocks.
+        Errno::EINVAL => Ended::Refused(number(errno)),
 
-    #[test]
-    fn sendfile_refuses_with_these_and_no_other() {
-        let mut expected = vec![
-            Errno::EINVAL,
-            Errno::ENOSYS,
-            Errno::EPERM,
-            Errno::EOPNOTSUPP,
-            Errno::ENOTSUP,
-            Errno::ESPIPE,
-            Errno::ENOTSOCK,
-            Errno::EOVERFLOW,
-        ];
-        expected.sort_by_key(|&errno| errno as i32);
-        expected.dedup();
-        assert_eq!(refused(of_sendfile), expected);
-    }
-
-    #[test]
-    fn read_and_send_are_the_last_method_and_refuse_nothing() {
-        assert_eq!(refused(of_read), []);
-        assert_eq!(refused(of_send), []);
-    }
-
-    #[test]
-    fn would_block_and_interrupted_are_no_failures() {
-        for ended_of in [of_sendfile, of_read, of_send] {
-            assert_eq!(ended_of(Errno::EAGAIN), Ended::WouldBlock);
-            assert_eq!(ended_of(Errno::EINTR), Ended::Interrupted);
-        }
-    }
-
-    #[test]
-    fn a_broken_connection_and_a_broken_disk_fail_with_their_number() {
-        for errno in [
-            Errno::EPIPE,
-            Errno::ECONNRESET,
-            Errno::EIO,
-            Errno::EBADF,
-            Errno::ENOMEM,
-            Errno::ETIMEDOUT,
-        ] {
-            for ended_of in [of_sendfile, of_read, of_send] {
-                assert_eq!(ended_of(errno), Ended::Failed(number(errno)));
-            }
-        }
+        // No room: ENOSPC, EDQUOT; EFBIG passes RLIMIT_FSIZE or what the filesystem can hold. EPIPE: no reader. EIO: the
+        // disk, or a terminal that hung up. EPERM: sealed or immutable. EBADF: open for reading only, O_PATH.
+        // Writing is the last method there is.
+        _ => Ended::Failed(number(errno)),
     }
 }

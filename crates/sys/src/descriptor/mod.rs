@@ -1,12 +1,21 @@
 //! Descriptors: what they are, whose they are, and where they stand.
 
+mod filesystem;
+mod outstanding;
+mod reopen;
+
+use std::io::IsTerminal;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+pub use filesystem::Filesystem;
 use nix::errno::Errno as NixErrno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{Shutdown, SockType, getsockopt, shutdown, sockopt};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Whence, lseek};
+pub use outstanding::outstanding;
+pub use reopen::reopen_for_writing;
 use sendfile64_core::Errno;
 
 use crate::errno::number;
@@ -18,7 +27,10 @@ pub enum Kind {
     Regular,
     /// A directory.
     Directory,
-    /// A character device, terminals included.
+    /// A terminal: a character device of which isatty(3) says so. The master of a pseudoterminal is one too, and one
+    /// that hung up is not.
+    Terminal,
+    /// Any other character device.
     CharacterDevice,
     /// A block device.
     BlockDevice,
@@ -43,9 +55,25 @@ pub struct Status {
     pub device: u64,
     /// The file's number on its device.
     pub inode: u64,
+    /// Where a regular file is; `Ordinary` for everything else.
+    pub filesystem: Filesystem,
 }
 
-/// fstat(2), plus SO_TYPE for sockets (socket(7)).
+/// What a descriptor may be used for: fcntl(2) F_GETFL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags {
+    /// O_RDONLY or O_RDWR.
+    pub readable: bool,
+    /// O_WRONLY or O_RDWR.
+    pub writable: bool,
+    /// O_APPEND: every write(2) goes to the end of the file.
+    pub append: bool,
+    /// O_NONBLOCK, which is shared with every duplicate of the descriptor, in whatever process.
+    pub nonblocking: bool,
+}
+
+/// fstat(2), plus what tells its kinds apart: SO_TYPE for sockets (socket(7)), isatty(3) for character devices, fstatfs(2)
+/// for regular files.
 ///
 /// # Errors
 /// EBADF, EOVERFLOW: see the page.
@@ -54,18 +82,51 @@ pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
     let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFREG => Kind::Regular,
         SFlag::S_IFDIR => Kind::Directory,
+        SFlag::S_IFCHR if fd.is_terminal() => Kind::Terminal,
         SFlag::S_IFCHR => Kind::CharacterDevice,
         SFlag::S_IFBLK => Kind::BlockDevice,
         SFlag::S_IFIFO => Kind::Fifo,
         SFlag::S_IFSOCK => socket_kind(fd)?,
         _ => Kind::Other,
     };
+    let filesystem = match kind {
+        Kind::Regular => filesystem::of(fd),
+        _ => Filesystem::Ordinary,
+    };
     Ok(Status {
         kind,
+        filesystem,
         size: unsigned(stat.st_size),
         device: unsigned(stat.st_dev),
         inode: unsigned(stat.st_ino),
     })
+}
+
+/// The access mode and the status flags of open(2). A descriptor made with O_PATH is neither readable nor writable.
+///
+/// # Errors
+/// None that a descriptor of ours can have.
+pub fn flags(fd: BorrowedFd<'_>) -> Result<Flags, Errno> {
+    let bits = fcntl(fd, FcntlArg::F_GETFL).map_err(number)?;
+    let flags = OFlag::from_bits_retain(bits);
+    let mode = flags & OFlag::O_ACCMODE;
+    let usable = !names_only(flags);
+    Ok(Flags {
+        readable: usable && (mode == OFlag::O_RDONLY || mode == OFlag::O_RDWR),
+        writable: usable && (mode == OFlag::O_WRONLY || mode == OFlag::O_RDWR),
+        append: flags.contains(OFlag::O_APPEND),
+        nonblocking: flags.contains(OFlag::O_NONBLOCK),
+    })
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn names_only(flags: OFlag) -> bool {
+    flags.contains(OFlag::O_PATH)
+}
+
+#[cfg(target_vendor = "apple")]
+fn names_only(_flags: OFlag) -> bool {
+    false
 }
 
 /// fcntl(2) F_DUPFD_CLOEXEC of a number that belongs to somebody else. The copy is ours, and shares file position and

@@ -1,0 +1,289 @@
+// CPython, Lib/test/test_asyncio/test_sendfile.py: loop.sock_sendfile(), which is sendfile() to the number of a socket
+// here, and loop.sendfile(), which is sendfile() to a net.Socket.
+//
+// file.tell() of the origin is the position of a descriptor with offset null; a numeric offset leaves it alone.
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import { readSync, writeSync } from 'node:fs'
+import test from 'ava'
+
+import { sendfile, SendfileError, type SendfileOptions } from '../../index.ts'
+import { run } from '../fixtures/child-process.ts'
+import { endingOf } from '../fixtures/ending.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { stalled } from '../fixtures/stalled.ts'
+import { warmEngine } from '../fixtures/warm-engine.ts'
+import { within } from '../fixtures/within.ts'
+import { handleFd, opened, positionOf } from './fixtures/descriptor.ts'
+import { line, type Transport } from './fixtures/line.ts'
+import { tidy } from './fixtures/tidy.ts'
+
+const SIZE = 256 * 1024 + 1
+const file = sampleFile(SIZE)
+/** More than a connection on loopback holds while its peer does not read; the origin shrinks SO_SNDBUF instead. */
+const large = sampleFile(24 * 2 ** 20 + 1)
+const BEFORE = Buffer.from('before '.repeat(100))
+const AFTER = Buffer.from(' after'.repeat(100))
+
+test.before(warmEngine)
+
+/* ---------------------------------------------------------------- sock_sendfile */
+
+test.serial(
+  'CPython asyncio 12: the whole file, and its position is at the end',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, file.path)
+    const result = await within(sendfile(handleFd(near), source, { offset: null }), 'the transfer')
+    t.like(result, { bytesSent: SIZE, offset: SIZE, method: 'sendfile' })
+    t.is(positionOf(source), SIZE)
+    t.is(sha256(await rest()), sha256(file.bytes))
+  }),
+)
+
+// asyncio moves the position whatever the offset; api.md: only with null.
+test.serial(
+  'CPython asyncio 13: 2000 bytes from 1000 on, by an offset and by the position',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, file.path)
+    const range = { bytesSent: 2000, offset: 3000 }
+    t.like(await within(sendfile(handleFd(near), source, { offset: 1000, count: 2000 }), 'the transfer'), range)
+    t.is(positionOf(source), 0)
+    readSync(source, Buffer.alloc(1000))
+    t.like(await within(sendfile(handleFd(near), source, { offset: null, count: 2000 }), 'the transfer'), range)
+    t.is(positionOf(source), 3000)
+    const slice = file.bytes.subarray(1000, 3000)
+    t.is(sha256(await rest()), sha256(slice, slice))
+  }),
+)
+
+test.serial(
+  'CPython asyncio 14: an empty file is 0 bytes',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, sampleFile(0).path)
+    for (const destination of [handleFd(near), near]) {
+      const result = await within(sendfile(destination, source, { offset: null }), 'the transfer')
+      t.like(result, { bytesSent: 0, offset: 0 })
+    }
+    t.is(positionOf(source), 0)
+    t.is((await rest()).length, 0)
+  }),
+)
+
+test.serial(
+  'CPython asyncio 15: what is sent before and after keeps its place',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const fd = handleFd(near)
+    t.is(writeSync(fd, BEFORE), BEFORE.length)
+    t.is((await within(sendfile(fd, file.path), 'the transfer')).bytesSent, SIZE)
+    t.is(writeSync(fd, AFTER), AFTER.length)
+    t.is(sha256(await rest()), sha256(BEFORE, file.bytes, AFTER))
+  }),
+)
+
+/* ---------------------------------------------------------------- sendfile: what is refused */
+
+test.serial(
+  'CPython asyncio 16: a datagram socket is refused, by itself and by its number',
+  tidy(async (t, closing) => {
+    const socket = dgram.createSocket('udp4')
+    closing.teardown(() => once(socket.close(), 'close'))
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    const source = opened(closing, file.path)
+    for (const destination of [socket, handleFd(socket)]) {
+      const refused = Reflect.apply(sendfile, undefined, [destination, source, { offset: null }])
+      const error = await t.throwsAsync(within(Promise.resolve(refused), 'the refusal'), { instanceOf: SendfileError })
+      t.like(error, { code: 'ERR_SENDFILE_DESTINATION', bytesSent: 0, offset: 0 })
+    }
+    t.is(positionOf(source), 0)
+  }),
+)
+
+test.serial(
+  'CPython asyncio 18: where the kernel does not have sendfile(2), everything is copied',
+  tidy(async (t, closing) => {
+    const child = run(closing, 'one-transfer.ts', [large.path], { env: { SENDFILE64_WITHOUT: 'sendfile' } })
+    const { code, stdout } = await child.exit
+    t.is(code, 0)
+    const fallbacks = [{ from: 'sendfile', to: 'copy', code: 'ENOSYS' }]
+    t.like(JSON.parse(stdout), { bytesSent: large.bytes.length, method: 'copy', fallbacks })
+  }),
+)
+
+// asyncio makes its own function answer "not available"; here the kernel does: copy_file_range(2) is for files.
+test.serial(
+  'CPython asyncio 19: a forced method that the kernel refuses is not replaced, and no byte is sent',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, file.path)
+    for (const destination of [near, handleFd(near)]) {
+      const forced = sendfile(destination, source, { offset: null, method: 'copy_file_range' })
+      const error = await t.throwsAsync(within(forced, 'the refusal'), { instanceOf: SendfileError })
+      t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', bytesSent: 0, offset: 0 })
+      t.like(error?.cause, { code: 'EINVAL', syscall: 'copy_file_range' })
+    }
+    t.is(positionOf(source), 0)
+    t.is((await rest()).length, 0)
+  }),
+)
+
+test.serial(
+  'CPython asyncio 21: a socket that is closing is refused, and no byte is sent',
+  tidy(async (t, closing) => {
+    for (const close of ['end', 'destroy'] as const) {
+      const { near, body } = await line(closing)
+      near[close]()
+      const error = await t.throwsAsync(sendfile(near, file.path), { instanceOf: SendfileError })
+      t.like(error, { code: 'ERR_SENDFILE_DESTINATION', bytesSent: 0, offset: 0 })
+      t.regex(error?.message ?? '', /ended|destroyed/)
+      t.is((await body()).bytes.length, 0)
+    }
+  }),
+)
+
+test.serial(
+  'CPython asyncio 31: a forced method is not possible where only copying is',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing, 'tls')
+    const source = opened(closing, file.path)
+    const forced = sendfile(near, source, { offset: null, method: 'sendfile' })
+    const error = await t.throwsAsync(within(forced, 'the refusal'), { instanceOf: SendfileError })
+    t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', bytesSent: 0, offset: 0, cause: undefined })
+    t.is(positionOf(source), 0)
+    t.is((await rest()).length, 0)
+  }),
+)
+
+/* ---------------------------------------------------------------- sendfile, by TCP and by TLS */
+
+/** What of the file is asked for, and where its position is then. */
+interface Wanted {
+  readonly title: string
+  readonly transport: Transport
+  readonly from?: number
+  readonly count?: number
+  /** What is written on either side. */
+  readonly around?: boolean
+}
+
+const WANTED: readonly Wanted[] = [
+  { title: 'CPython asyncio 17: the whole file through a socket', transport: 'tcp' },
+  { title: 'CPython asyncio 20: the whole file over TLS', transport: 'tls' },
+  { title: 'CPython asyncio 22: writes before and after keep their place', transport: 'tcp', around: true },
+  { title: 'CPython asyncio 23: writes before and after keep their place over TLS', transport: 'tls', around: true },
+  { title: 'CPython asyncio 24: 100 bytes from 1000 on', transport: 'tcp', from: 1000, count: 100 },
+  { title: 'CPython asyncio 25: 100 bytes from 1000 on over TLS', transport: 'tls', from: 1000, count: 100 },
+]
+
+for (const { title, transport, from = 0, count, around = false } of WANTED) {
+  test.serial(
+    title,
+    tidy(async (t, closing) => {
+      const { near, rest } = await line(closing, transport)
+      const source = opened(closing, file.path)
+      if (from > 0) readSync(source, Buffer.alloc(from))
+      if (around) near.write(BEFORE)
+      const end = from + (count ?? SIZE)
+      const result = await within(sendfile(near, source, { offset: null, count }), 'the transfer')
+      if (around) near.write(AFTER)
+      t.like(result, { bytesSent: end - from, offset: end, method: transport === 'tls' ? 'copy' : 'sendfile' })
+      const reasons = result.fallbacks.map(({ from, to, code }) => `${from} > ${to}: ${code}`)
+      t.deepEqual(reasons, transport === 'tls' ? ['sendfile > copy: TLS'] : [])
+      t.is(positionOf(source), end)
+      const parts = around ? [BEFORE, file.bytes, AFTER] : [file.bytes.subarray(from, end)]
+      t.is(sha256(await rest()), sha256(...parts))
+    }),
+  )
+}
+
+/* ---------------------------------------------------------------- peers that leave */
+
+for (const [title, transport] of [
+  ['CPython asyncio 26: a peer that closes after it has got everything', 'tcp'],
+  ['CPython asyncio 27: a TLS peer that closes after it has got everything', 'tls'],
+] as const) {
+  test.serial(
+    title,
+    tidy(async (t, closing) => {
+      const { near, far } = await line(closing, transport)
+      let received = 0
+      const closed = once(far, 'close')
+      far.on('data', (chunk: Buffer) => {
+        received += chunk.length
+        if (received === SIZE) far.destroy()
+      })
+      far.resume()
+      near.on('error', () => {})
+      t.is((await within(sendfile(near, file.path), 'the transfer')).bytesSent, SIZE)
+      await within(closed, 'the end of the peer')
+      t.is(received, SIZE)
+    }),
+  )
+}
+
+interface Leaving {
+  readonly title: string
+  readonly to: 'socket' | 'number'
+  readonly transport: Transport
+  readonly options?: SendfileOptions
+}
+
+const LEAVING: readonly Leaving[] = [
+  { title: 'CPython asyncio 28: a peer that closes in the middle', to: 'socket', transport: 'tcp' },
+  { title: 'CPython asyncio 28: the same with the number of the socket', to: 'number', transport: 'tcp' },
+  {
+    title: 'CPython asyncio 28: the same with bytes in a pipe between the file and the socket',
+    to: 'socket',
+    transport: 'tcp',
+    options: { method: 'splice' },
+  },
+  {
+    title: 'CPython asyncio 29: a peer that closes in the middle of a copy',
+    to: 'socket',
+    transport: 'tcp',
+    options: { method: 'copy' },
+  },
+  { title: 'CPython asyncio 29: a TLS peer that closes in the middle', to: 'socket', transport: 'tls' },
+]
+
+for (const { title, to, transport, options } of LEAVING) {
+  test.serial(
+    title,
+    tidy(async (t, closing) => {
+      const { near, far } = await line(closing, transport)
+      const errors: unknown[] = []
+      near.on('error', (error: NodeJS.ErrnoException) => errors.push(error.code))
+      const source = opened(closing, large.path)
+      const destination = to === 'number' ? handleFd(near) : near
+      const ending = endingOf(sendfile(destination, source, { ...options, offset: null }))
+      await stalled(near)
+      far.destroy() // with bytes that it has not read: a reset
+      const { code, bytesSent, offset } = await ending
+      t.true(['EPIPE', 'ECONNRESET'].includes(String(code)), String(code))
+      t.true(bytesSent >= 1024 && bytesSent < large.bytes.length, `${bytesSent} bytes`)
+      t.is(offset, bytesSent)
+      t.is(positionOf(source), bytesSent)
+      if (!near.destroyed) await within(once(near, 'close'), 'the end of the socket')
+      t.true(near.destroyed)
+    }),
+  )
+}
+
+// asyncio refuses the write; api.md: it waits for its turn.
+test.serial(
+  'CPython asyncio 30: a write while the transfer runs goes behind it',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const transfer = sendfile(near, large.path)
+    await stalled(near)
+    near.write(AFTER)
+    const received = rest()
+    t.is((await within(transfer, 'the transfer')).bytesSent, large.bytes.length)
+    t.is(sha256(await received), sha256(large.bytes, AFTER))
+  }),
+)

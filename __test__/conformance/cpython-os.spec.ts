@@ -1,0 +1,245 @@
+// CPython, Lib/test/test_os/test_sendfile.py: os.sendfile, which is sendfileSync here; and pysendfile, which it grew from.
+// Beside every call of sendfileSync stands what sendfile() makes of it.
+//
+// 7–11 (headers, trailers and flags of other systems' calls) have no call of their own on Linux: the options headers and
+// trailers are below as pysendfile's cases, flags are left out.
+import { existsSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+
+import { sendfile, sendfileSync, type SendfileOptions } from '../../index.ts'
+import { sampleBytes, sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { warmEngine } from '../fixtures/warm-engine.ts'
+import { within } from '../fixtures/within.ts'
+import { handleFd, opened, positionOf, target } from './fixtures/descriptor.ts'
+import { line } from './fixtures/line.ts'
+import { tidy } from './fixtures/tidy.ts'
+
+const SIZE = 160 * 1024
+const STEP = 4096
+const file = sampleFile(SIZE)
+const HALF = SIZE / 2
+
+test.before(warmEngine)
+
+test.serial(
+  'CPython os 1: the whole file in steps, each at the offset that the last one returned',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, file.path)
+    let sent = 0
+    for (let offset = 0; offset < SIZE;) {
+      const step = sendfileSync(handleFd(near), source, offset, STEP)
+      sent += step.bytesSent
+      offset = Number(step.offset)
+      t.is(offset, sent)
+    }
+    t.is(sha256(await rest()), sha256(file.bytes))
+  }),
+)
+
+test.serial(
+  'CPython os 1: the same by sendfile(), by the number of the socket and by the socket',
+  tidy(async (t, closing) => {
+    for (const by of ['number', 'socket']) {
+      const { near, rest } = await line(closing)
+      for (let offset = 0; offset < SIZE;) {
+        const destination = by === 'number' ? handleFd(near) : near
+        const result = await within(sendfile(destination, file.path, { offset, count: STEP }), 'a step')
+        t.like(result, { bytesSent: STEP, offset: offset + STEP, method: 'sendfile', fallbacks: [] })
+        offset = result.offset
+      }
+      t.is(sha256(await rest()), sha256(file.bytes))
+    }
+  }),
+)
+
+test.serial(
+  'CPython os 2: from the middle on, the peer gets exactly the second half',
+  tidy(async (t, closing) => {
+    const first = await line(closing)
+    const source = opened(closing, file.path)
+    t.deepEqual(sendfileSync(handleFd(first.near), source, HALF, SIZE), { bytesSent: HALF, offset: SIZE })
+    t.is(sha256(await first.rest()), sha256(file.bytes.subarray(HALF)))
+
+    const second = await line(closing)
+    t.like(await within(sendfile(second.near, source, { offset: HALF }), 'the transfer'), {
+      bytesSent: HALF,
+      offset: SIZE,
+    })
+    t.is(sha256(await second.rest()), sha256(file.bytes.subarray(HALF)))
+  }),
+)
+
+test.serial(
+  'CPython os 3: an offset beyond the end is no error, and no byte',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, file.path)
+    t.deepEqual(sendfileSync(handleFd(near), source, SIZE + 4096, 4096), { bytesSent: 0, offset: SIZE + 4096 })
+    t.like(await within(sendfile(near, source, { offset: SIZE + 4096 }), 'the transfer'), {
+      bytesSent: 0,
+      offset: SIZE + 4096,
+    })
+    t.is((await rest()).length, 0)
+  }),
+)
+
+// CPython lets the kernel say EINVAL for an offset and is the one who refuses a count; api.md: both are refused before
+// anything is touched.
+for (const [title, wrong] of [
+  ['CPython os 4: an offset of -1 is refused', { offset: -1, count: STEP }],
+  ['CPython os 5: a count of -1 is refused', { offset: 0, count: -1 }],
+] as const) {
+  test.serial(
+    title,
+    tidy(async (t, closing) => {
+      const { near, rest } = await line(closing)
+      const source = opened(closing, file.path)
+      t.throws(() => sendfileSync(handleFd(near), source, wrong.offset, wrong.count), {
+        instanceOf: RangeError,
+        code: 'ERR_OUT_OF_RANGE',
+      })
+      await t.throwsAsync(within(sendfile(near, source, wrong), 'the refusal'), {
+        instanceOf: RangeError,
+        code: 'ERR_OUT_OF_RANGE',
+      })
+      t.is((await rest()).length, 0)
+      t.is(positionOf(source), 0)
+    }),
+  )
+}
+
+test.serial(
+  'CPython os 6: every option by its name, all at once',
+  tidy(async (t, closing) => {
+    const { near, body } = await line(closing)
+    const received = body()
+    const seen: (number | null)[] = []
+    const options: SendfileOptions & { bigint: true } = {
+      offset: 1000n,
+      count: 100_000,
+      headers: [Buffer.from('head'), Buffer.from('er')],
+      trailers: Buffer.from('trailer'),
+      signal: new AbortController().signal,
+      stallTimeout: 60_000,
+      rate: 2 ** 30,
+      burst: 2 ** 20,
+      onProgress: ({ bytesSent, total }) => seen.push(bytesSent, total),
+      progressInterval: 1,
+      method: 'sendfile',
+      quantum: 8192,
+      end: true,
+      until: 'acknowledged',
+      bigint: true,
+    }
+    const result = await within(sendfile(near, file.path, options), 'the transfer')
+    t.like(result, { bytesSent: 100_000n, offset: 101_000n, method: 'sendfile', fallbacks: [] })
+    t.deepEqual(seen.slice(-2), [100_000, 100_000])
+    t.true(result.syscalls >= Math.ceil(100_000 / 8192), `${result.syscalls} calls of 8192 bytes at most`)
+    const { bytes, ended } = await received
+    t.true(ended)
+    t.is(sha256(bytes), sha256(Buffer.from('header'), file.bytes.subarray(1000, 101_000), Buffer.from('trailer')))
+  }),
+)
+
+/* ---------------------------------------------------------------- pysendfile, test/test_sendfile.py */
+
+const HEADER = sampleBytes(512, 7)
+const TRAILER = sampleBytes(1024, 8)
+
+for (const to of ['socket', 'number', 'file'] as const) {
+  test.serial(
+    `pysendfile test_header and test_trailer: before and after the file, not counted, to a ${to}`,
+    tidy(async (t, closing) => {
+      const connection = await line(closing)
+      const out = target(closing)
+      const destination = { socket: connection.near, number: handleFd(connection.near), file: out.fd }[to]
+      for (const part of [{ headers: HEADER }, { trailers: [TRAILER] }, { headers: [HEADER], trailers: TRAILER }]) {
+        const result = await within(sendfile(destination, file.path, part), 'the transfer')
+        t.like(result, { bytesSent: SIZE, offset: SIZE })
+      }
+      const bytes = to === 'file' ? out.content() : await connection.rest()
+      t.is(sha256(bytes), sha256(HEADER, file.bytes, file.bytes, TRAILER, HEADER, file.bytes, TRAILER))
+    }),
+  )
+}
+
+test.serial(
+  'pysendfile test_non_socket: a file takes what a socket takes',
+  tidy(async (t, closing) => {
+    const [one, other] = [target(closing), target(closing)]
+    t.deepEqual(sendfileSync(one.fd, opened(closing, file.path), 0, SIZE), { bytesSent: SIZE, offset: SIZE })
+    t.like(await within(sendfile(other.fd, file.path), 'the transfer'), { bytesSent: SIZE, offset: SIZE })
+    for (const { content } of [one, other]) t.is(sha256(content()), sha256(file.bytes))
+  }),
+)
+
+// pysendfile: nbytes 0 means "to the end". api.md: a count of 0 is no byte, headers and trailers are sent.
+test.serial(
+  'pysendfile test_nbytes_0: a count of 0 is no byte of the file',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    t.deepEqual(sendfileSync(handleFd(near), opened(closing, file.path), 10, 0), { bytesSent: 0, offset: 10 })
+    const parts = { headers: HEADER, trailers: TRAILER }
+    t.like(await within(sendfile(near, file.path, { offset: 10, count: 0, ...parts }), 'the transfer'), {
+      bytesSent: 0,
+      offset: 10,
+    })
+    t.is(sha256(await rest()), sha256(HEADER, TRAILER))
+  }),
+)
+
+test.serial(
+  'pysendfile test_small_file, test_empty_file and an offset beyond their ends',
+  tidy(async (t, closing) => {
+    const small = sampleFile(12, 4)
+    const { near, rest } = await line(closing)
+    const at = async (path: string, offset: number): Promise<number> =>
+      (await within(sendfile(near, path, { offset }), 'the transfer')).bytesSent
+    t.is(await at(small.path, 0), 12)
+    t.is(await at(small.path, 4), 8)
+    t.is(await at(small.path, 12), 0)
+    t.is(await at(small.path, 4096), 0)
+    t.is(await at(sampleFile(0).path, 0), 0)
+    t.is(sha256(await rest()), sha256(small.bytes, small.bytes.subarray(4)))
+  }),
+)
+
+test.serial(
+  'pysendfile test_offset_none: null uses the position of the file and moves it',
+  tidy(async (t, closing) => {
+    const { near, rest } = await line(closing)
+    const source = opened(closing, file.path)
+    t.deepEqual(sendfileSync(handleFd(near), source, null, STEP), { bytesSent: STEP, offset: null })
+    t.is(positionOf(source), STEP)
+    t.like(await within(sendfile(near, source, { offset: null, count: STEP }), 'the transfer'), {
+      bytesSent: STEP,
+      offset: 2 * STEP,
+    })
+    t.is(positionOf(source), 2 * STEP)
+    t.is(sha256(await rest()), sha256(file.bytes.subarray(0, 2 * STEP)))
+  }),
+)
+
+test.serial(
+  'pysendfile TestLargeFile: 2.5 GB, all of it counted and its last bytes right',
+  tidy(async (t, closing) => {
+    const size = 2_500_000_000
+    const end = sampleBytes(300_000, 9)
+    // On tmpfs a hole costs no memory and next to no time.
+    const path = join(existsSync('/dev/shm') ? '/dev/shm' : sampleDirectory(), `sendfile64-large-${process.pid}`)
+    const writing = opened(closing, path, 'w')
+    closing.teardown(() => rmSync(path))
+    writeSync(writing, end, 0, end.length, size - end.length)
+    const nowhere = opened(closing, '/dev/null', 'w')
+    t.like(await within(sendfile(nowhere, path, { method: 'sendfile' }), 'the transfer', 40_000), {
+      bytesSent: size,
+      offset: size,
+    })
+    const { near, rest } = await line(closing)
+    await within(sendfile(near, path, { offset: size - 1_000_000 }), 'the end of the file')
+    t.is(sha256(await rest()), sha256(Buffer.alloc(700_000), end))
+  }),
+)

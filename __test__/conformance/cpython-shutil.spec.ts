@@ -1,0 +1,307 @@
+// CPython, Lib/test/test_shutil.py, TestZeroCopySendfile: shutil.copyfile(), which is sendfile() to an open file here.
+//
+// The origin makes os.sendfile and os.fstat lie. Here the kernel itself gives the answers: a file open for appending, a
+// device that is full, files of /proc and /sys whose sizes are no sizes.
+import { constants as fs, existsSync, readFileSync, readSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { constants } from 'node:os'
+import test, { type ExecutionContext } from 'ava'
+
+import { sendfile, SendfileError, type SendfileOptions, type SendfileResult } from '../../index.ts'
+import { run } from '../fixtures/child-process.ts'
+import { sampleBytes, sampleFile, writeSample } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { warmEngine } from '../fixtures/warm-engine.ts'
+import { until, within } from '../fixtures/within.ts'
+import { drained, fed, freshPath, opened, pipe, positionOf, target } from './fixtures/descriptor.ts'
+import { type Closing, tidy } from './fixtures/tidy.ts'
+
+const SIZE = 3 * 2 ** 20 + 1
+const file = sampleFile(SIZE)
+const HEADER = sampleBytes(100, 2)
+
+test.before(warmEngine)
+
+/** Copies to a new file, and looks at what is in it. */
+async function copied(
+  t: ExecutionContext,
+  closing: Closing,
+  source: string | number,
+  bytes: Uint8Array,
+  options: SendfileOptions = {},
+): Promise<SendfileResult> {
+  const { fd, content } = target(closing)
+  const result = await within(sendfile(fd, source, options), 'the copy')
+  t.like(result, { bytesSent: bytes.length, offset: bytes.length })
+  t.is(positionOf(fd), bytes.length)
+  t.is(sha256(content()), sha256(bytes))
+  return result
+}
+
+function failure(t: ExecutionContext, transfer: Promise<SendfileResult>): Promise<SendfileError | undefined> {
+  return t.throwsAsync(within(transfer, 'the failure'), { instanceOf: SendfileError })
+}
+
+// shutil.copyfile() calls sendfile(2); between two files of one filesystem, copy_file_range(2) is better.
+test.serial(
+  'CPython shutil 43: a regular copy needs no fallback',
+  tidy(async (t, closing) => {
+    t.like(await copied(t, closing, file.path, file.bytes), { method: 'copy_file_range', fallbacks: [] })
+    for (const method of ['sendfile', 'splice', 'copy_file_range', 'copy'] as const) {
+      t.like(await copied(t, closing, file.path, file.bytes, { method }), { method, fallbacks: [] })
+    }
+  }),
+)
+
+test.serial(
+  'CPython shutil 43: the same to a FileHandle, which is closed at the end',
+  tidy(async (t) => {
+    const path = freshPath('target')
+    const handle = await open(path, 'w')
+    const result = await within(sendfile(handle, file.path, { end: true }), 'the copy')
+    t.like(result, { bytesSent: SIZE, method: 'copy_file_range', fallbacks: [] })
+    t.is(handle.fd, -1)
+    t.is(sha256(readFileSync(path)), sha256(file.bytes))
+  }),
+)
+
+// shutil refuses one file under two names; api.md: ranges that overlap, whatever the name.
+test.serial(
+  'CPython shutil 44: the same file is refused, and stays as it is',
+  tidy(async (t, closing) => {
+    const bytes = sampleBytes(10_000, 5)
+    const path = writeSample(bytes)
+    const out = opened(closing, path, 'r+')
+    for (const method of ['auto', 'copy'] as const) {
+      const error = await failure(t, sendfile(out, path, { method }))
+      t.like(error, { code: 'ERR_SENDFILE_OVERLAP', bytesSent: 0, offset: 0 })
+    }
+    t.is(positionOf(out), 0)
+    t.is(sha256(readFileSync(path)), sha256(bytes))
+
+    readSync(out, Buffer.alloc(10_000))
+    t.like(await within(sendfile(out, path, { count: 10_000 }), 'the copy'), { bytesSent: 10_000 })
+    t.is(sha256(readFileSync(path)), sha256(bytes, bytes))
+  }),
+)
+
+test.serial(
+  'CPython shutil 45: a source that does not exist',
+  tidy(async (t, closing) => {
+    const { fd, content } = target(closing)
+    const path = freshPath('nothing')
+    const error = await failure(t, sendfile(fd, path))
+    t.like(error, { code: 'ENOENT', errno: -constants.errno.ENOENT, syscall: 'open', path, bytesSent: 0, offset: 0 })
+    t.is(content().length, 0)
+    t.false(existsSync(path))
+  }),
+)
+
+test.serial(
+  'CPython shutil 46: an empty file',
+  tidy(async (t, closing) => {
+    const nothing = Buffer.alloc(0)
+    t.like(await copied(t, closing, sampleFile(0).path, nothing), { method: 'copy_file_range', fallbacks: [] })
+  }),
+)
+
+test.serial(
+  'CPython shutil 47: an exception of the caller comes through as it is',
+  tidy(async (t, closing) => {
+    const { fd, content } = target(closing)
+    const thrown = new Error('of no kind that anybody knows')
+    const transfer = sendfile(fd, file.path, {
+      quantum: 65_536,
+      rate: 2 ** 22,
+      burst: 65_536,
+      progressInterval: 1,
+      onProgress: () => {
+        throw thrown
+      },
+    })
+    const error = await t.throwsAsync(within(transfer, 'the failure'))
+    t.is(error, thrown)
+    const bytesSent = Number(Reflect.get(thrown, 'bytesSent'))
+    t.true(bytesSent > 0 && bytesSent < SIZE, `${bytesSent} bytes`)
+    t.is(sha256(content()), sha256(file.bytes.subarray(0, bytesSent)))
+  }),
+)
+
+// api.md: a file open for appending gets the bytes once, behind what is in it.
+test.serial(
+  'CPython shutil 48: EINVAL at the first call, then everything is copied',
+  tidy(async (t, closing) => {
+    const { path, content } = target(closing)
+    const out = opened(closing, path, 'a')
+    const result = await within(sendfile(out, file.path), 'the copy')
+    t.like(result, { bytesSent: SIZE, offset: SIZE, method: 'copy' })
+    t.deepEqual(
+      result.fallbacks.map(({ from, code }) => `${from}: ${code}`),
+      ['copy_file_range: EBADF', 'sendfile: EINVAL'],
+    )
+    t.is(sha256(content()), sha256(file.bytes))
+  }),
+)
+
+test.serial(
+  'CPython shutil 49: ENOSPC is raised',
+  tidy(async (t, closing) => {
+    const full = opened(closing, '/dev/full', 'w')
+    const source = opened(closing, file.path)
+    const error = await failure(t, sendfile(full, source, { offset: null }))
+    t.like(error, { code: 'ENOSPC', errno: -constants.errno.ENOSPC, syscall: 'write', bytesSent: 0, offset: 0 })
+    t.is(positionOf(source), 0)
+  }),
+)
+
+test.serial(
+  'CPython shutil 50: a source that is no regular file is copied',
+  tidy(async (t, closing) => {
+    const ends = pipe(closing)
+    fed(ends, file.bytes)
+    t.like(await copied(t, closing, ends.readEnd, file.bytes), { method: 'copy' })
+  }),
+)
+
+// shutil gives up at once; api.md: the kernel can send to a pipe.
+test.serial(
+  'CPython shutil 51: a destination that is no regular file',
+  tidy(async (t, closing) => {
+    for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
+      const ends = pipe(closing)
+      const read = drained(ends)
+      const result = await within(sendfile(ends.writeEnd, file.path, { method }), 'the transfer')
+      t.like(result, { bytesSent: SIZE, offset: SIZE })
+      if (method !== 'auto') t.like(result, { method, fallbacks: [] })
+      ends.closeWriteEnd()
+      t.is(sha256((await read).bytes), sha256(file.bytes))
+    }
+  }),
+)
+
+// shutil's EBADF comes from a mock. A reader that leaves is an error that comes late by itself.
+for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
+  test.serial(
+    `CPython shutil 52: an error at a later call is raised, and nothing begins again, by ${method}`,
+    tidy(async (t, closing) => {
+      const ends = pipe(closing)
+      const source = opened(closing, file.path)
+      const transfer = failure(t, sendfile(ends.writeEnd, source, { offset: null, method }))
+      const read = Buffer.alloc(5000)
+      t.is(readSync(ends.readEnd, read), read.length)
+      t.is(sha256(read), sha256(file.bytes.subarray(0, read.length)))
+      ends.closeReadEnd()
+      const error = await transfer
+      t.like(error, { code: 'EPIPE', errno: -constants.errno.EPIPE })
+      const bytesSent = Number(error?.bytesSent)
+      // What a pipe holds (pipe(7)), and what has been read of it, but for some pages.
+      t.true(bytesSent >= 65_536 - 4096 && bytesSent <= 65_536 + 3 * 4096, `${bytesSent} bytes`)
+      t.is(error?.offset, bytesSent)
+      t.is(positionOf(source), bytesSent)
+    }),
+  )
+}
+
+test.serial(
+  'CPython shutil 53: a file whose size cannot be known',
+  tidy(async (t, closing) => {
+    // 0 bytes long, by fstat(2)
+    const path = '/proc/version'
+    const totals: (number | null)[] = []
+    await copied(t, closing, path, readFileSync(path), { onProgress: ({ total }) => totals.push(total) })
+    t.true(totals.length > 0 && totals.slice(0, -1).every((total) => total === null))
+  }),
+)
+
+// The origin makes st_size too small, which is how it chooses its blocks; here they are the quantum. Files of /proc are
+// too small by themselves.
+test.serial(
+  'CPython shutil 54: blocks that are smaller than the file',
+  tidy(async (t, closing) => {
+    const small = sampleFile(300_001)
+    for (const method of ['copy_file_range', 'sendfile', 'splice', 'copy'] as const) {
+      const { syscalls } = await copied(t, closing, small.path, small.bytes, { method, quantum: 1000 })
+      t.true(syscalls >= 301, `${syscalls} calls`)
+    }
+    const symbols = '/proc/kallsyms'
+    await copied(t, closing, symbols, readFileSync(symbols))
+  }),
+)
+
+// A file of /sys says that it is a page long, whatever is in it.
+test.serial(
+  'CPython shutil 55: blocks that are larger than the file, and a size that is',
+  tidy(async (t, closing) => {
+    for (const method of ['copy_file_range', 'sendfile', 'splice', 'copy'] as const) {
+      await copied(t, closing, file.path, file.bytes, { method, quantum: 0x7ffff000 })
+    }
+    const attribute = '/sys/devices/system/cpu/online'
+    await copied(t, closing, attribute, readFileSync(attribute))
+  }),
+)
+
+// shutil: at least 8 MiB. Here 1 MiB, so that others get their turn (options.ts).
+test.serial(
+  'CPython shutil 56: the size of the blocks',
+  tidy(async (t, closing) => {
+    const byDefault = await copied(t, closing, file.path, file.bytes, { method: 'sendfile' })
+    t.true(byDefault.syscalls >= 4, `${byDefault.syscalls} calls of 1 MiB at most`)
+    const atOnce = await copied(t, closing, file.path, file.bytes, { method: 'sendfile', quantum: 2 ** 23 })
+    t.true(atOnce.syscalls < byDefault.syscalls, `${atOnce.syscalls} calls of 8 MiB at most`)
+  }),
+)
+
+// shutil remembers ENOTSOCK, which Linux never says. api.md: what the kernel says of one pair of descriptors concerns no
+// other; that it does not have the call at all does.
+test.serial(
+  'CPython shutil 57: a refusal is remembered only where it concerns every transfer',
+  tidy(async (t, closing) => {
+    const appending = opened(closing, freshPath('target'), 'a')
+    t.is((await within(sendfile(appending, file.path), 'the copy')).method, 'copy')
+    t.like(await copied(t, closing, file.path, file.bytes), { method: 'copy_file_range', fallbacks: [] })
+
+    const env = { SENDFILE64_WITHOUT: 'sendfile' }
+    const { code, stdout } = await run(closing, 'one-transfer.ts', [file.path], { env }).exit
+    t.is(code, 0)
+    t.like(JSON.parse(stdout), { bytesSent: SIZE, method: 'copy', fallbacks: [{ code: 'ENOSYS' }] })
+  }),
+)
+
+for (const cut of ['stall', 'abort'] as const) {
+  test.serial(
+    `CPython shutil 50: between two pipes, the error of a cut (${cut}) says exactly how much the second one has taken`,
+    tidy(async (t, closing) => {
+      const [from, to] = [pipe(closing), pipe(closing)]
+      fed(from, file.bytes)
+      const abort = new AbortController()
+      const options = cut === 'stall' ? { stallTimeout: 50 } : { signal: abort.signal }
+      const transfer = failure(t, sendfile(to.writeEnd, from.readEnd, { ...options, headers: HEADER }))
+      const early = cut === 'stall' ? Buffer.alloc(0) : await readOver(closing, to.path, HEADER.length)
+      abort.abort()
+      const error = await transfer
+      t.is(error?.code, cut === 'stall' ? 'ERR_SENDFILE_STALLED' : 'ABORT_ERR')
+      const read = drained(to)
+      to.closeWriteEnd()
+      const bytes = Buffer.concat([early, (await read).bytes])
+      t.true(bytes.length > HEADER.length)
+      t.is(error?.bytesSent, bytes.length - HEADER.length)
+      t.is(sha256(bytes), sha256(HEADER, file.bytes.subarray(0, bytes.length - HEADER.length)))
+    }),
+  )
+}
+
+/** Reads more than `length` bytes of a pipe without ever waiting in a call, and little more. */
+async function readOver(closing: Closing, path: string, length: number): Promise<Buffer> {
+  const reader = opened(closing, path, fs.O_RDONLY | fs.O_NONBLOCK)
+  let bytes = Buffer.alloc(0)
+  await until(() => {
+    const chunk = Buffer.alloc(length + 1 - bytes.length)
+    try {
+      bytes = Buffer.concat([bytes, chunk.subarray(0, readSync(reader, chunk))])
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+    }
+    return bytes.length > length
+  }, 'bytes in the pipe')
+  return bytes
+}

@@ -1,0 +1,6 @@
+import test from 'ava'
+
+import { contract } from './contract.ts'
+import { pipeKinds } from './descriptors.ts'
+
+contract(test, pipeKinds)

@@ -1,0 +1,34 @@
+// Programs in C for what strace cannot do, or where there is none: built by the machine's own compiler when they are needed.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { sampleDirectory } from '../fixtures/sample-file.ts'
+import type { Launch } from './runner.ts'
+
+const sources = new URL('../fixtures/native/', import.meta.url)
+const built = new Map<string, string>()
+
+export const compilerIsThere = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
+
+function build(name: string, ...flags: readonly string[]): string {
+  const there = built.get(name)
+  if (there !== undefined) return there
+  const output = join(sampleDirectory(), name)
+  const source = fileURLToPath(new URL(`${name}.c`, sources))
+  execFileSync('cc', ['-O1', '-Wall', '-Werror', ...flags, source, '-o', output], { timeout: 30_000 })
+  built.set(name, output)
+  return output
+}
+
+/** seccomp answers `error` to the call; with `count`, only where it is asked for so many bytes. */
+export function refusing(call: string, error: keyof typeof constants.errno, count = 0): Launch {
+  return { command: [build('refuse'), call, String(constants.errno[error]), String(count)] }
+}
+
+/** No call moves more than `most` bytes. */
+export function shortening(most: number): Launch {
+  const LD_PRELOAD = build('short', '-shared', '-fPIC')
+  return { command: [], env: { LD_PRELOAD, SHORT_LATER: String(most) } }
+}

@@ -1,0 +1,55 @@
+// Every row of the table: right bytes by another method at the current offset, or the right error after exactly the
+// bytes that it tells of. Nothing twice, nothing missing.
+import test, { type ExecutionContext } from 'ava'
+
+import type { Collected } from '../fixtures/collect.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { type Destination, place, straceWorks, TAIL, type Told, transferTo } from './runner.ts'
+import { injecting } from './strace.ts'
+import { type Row, rows, SIZE } from './table.ts'
+
+const file = sampleFile(SIZE)
+const declare = straceWorks ? test.serial : test.serial.skip
+
+for (const row of rows) {
+  const { destination, options, prefer, faults } = row
+  const what = Object.entries(faults).map(([call, fault]) => `${call} ${fault}`)
+  const method = prefer === undefined ? (options.method ?? 'auto') : `${prefer} preferred`
+  declare(`${destination}, ${method}, quantum ${options.quantum}: ${what.join(', ')}`, (t) => faulted(t, row))
+}
+
+async function faulted(t: ExecutionContext, row: Row): Promise<void> {
+  const { destination, options, prefer, faults } = row
+  const path = place(destination)
+  // The pipe between two ends has no path.
+  const paths = faults.splice !== undefined && destination === 'TCP socket' ? [] : [file.path, path]
+  const everywhere = faults.sendto === undefined ? paths : [] // nor has a socket
+  const injection = injecting(faults, everywhere)
+  const env = prefer === undefined ? {} : { SENDFILE64: prefer }
+  const { told, collected } = await transferTo(t, destination, path, file, options, { ...injection, env })
+  t.true(injection.injected() >= Object.keys(faults).length, 'the calls have failed')
+  checkTold(t, row, told)
+  checkArrived(t, destination, told, collected)
+}
+
+function checkTold(t: ExecutionContext, { expect }: Row, told: Told): void {
+  t.is(told.code, expect.code)
+  t.is(told.offset, told.bytesSent)
+  if (expect.code === 'none' || expect.atMost === 0) t.is(told.bytesSent, expect.atMost)
+  else t.true(told.bytesSent > 0 && told.bytesSent <= expect.atMost, `${told.bytesSent} of ${expect.atMost} bytes`)
+  if (expect.syscall !== undefined) t.is(told.syscall, expect.syscall)
+  if (expect.cause !== undefined) t.is(told.cause, expect.cause)
+  if (expect.method !== undefined) t.is(told.method, expect.method)
+  const steps = told.fallbacks?.map(({ from, to, code }) => `${from}→${to} ${code}`)
+  if (expect.fallbacks !== undefined) t.deepEqual(steps, [...expect.fallbacks])
+}
+
+/** A message whose body cannot be finished is broken off; everything else goes on. */
+function checkArrived(t: ExecutionContext, destination: Destination, told: Told, { bytes, ended }: Collected): void {
+  const isMessage = destination.includes('response')
+  const body = file.bytes.subarray(0, told.bytesSent)
+  t.is(bytes.length, body.length + (isMessage ? 0 : TAIL.length))
+  t.is(sha256(bytes), isMessage ? sha256(body) : sha256(body, TAIL))
+  t.is(ended, !isMessage || told.code === 'none')
+}

@@ -1,0 +1,80 @@
+// What sandboxes do: a seccomp filter answers in the kernel's place, always or to the last call of a transfer alone.
+import test, { type ExecutionContext } from 'ava'
+
+import type { SendfileOptions } from '../../index.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { compilerIsThere, refusing } from './compiled.ts'
+import { type Destination, place, TAIL, type Told, transferTo } from './runner.ts'
+import { QUANTUM } from './table.ts'
+
+/** The last call is the only one that asks for so few bytes. */
+const REST = 4321
+const BEFORE = 2 * QUANTUM
+const file = sampleFile(BEFORE + REST)
+const declare = compilerIsThere ? test.serial : test.serial.skip
+
+type Row = readonly [Destination, SendfileOptions, string, 'ENOSYS' | 'EPERM' | 'EINVAL' | 'EIO', Partial<Told>]
+
+const good = { code: 'none', bytesSent: file.bytes.length, offset: file.bytes.length }
+const after = { bytesSent: BEFORE, offset: BEFORE }
+
+const always: readonly Row[] = (['ENOSYS', 'EPERM'] as const).flatMap((error): Row[] => [
+  ['TCP socket', {}, 'sendfile', error, { ...good, method: 'copy' }],
+  ['response with Content-Length', {}, 'sendfile', error, { ...good, method: 'copy' }],
+  ['chunked response', {}, 'sendfile', error, { ...good, method: 'copy' }],
+  ['FIFO', {}, 'sendfile', error, { ...good, method: 'copy' }],
+  ['file', {}, 'copy_file_range', error, { ...good, method: 'sendfile' }],
+  [
+    'TCP socket',
+    { method: 'sendfile' },
+    'sendfile',
+    error,
+    { code: 'ERR_SENDFILE_UNSUPPORTED', cause: error, bytesSent: 0 },
+  ],
+  [
+    'TCP socket',
+    { method: 'splice' },
+    'splice',
+    error,
+    { code: 'ERR_SENDFILE_UNSUPPORTED', cause: error, bytesSent: 0 },
+  ],
+])
+
+const last: readonly Row[] = [
+  ...(['TCP socket', 'response with Content-Length', 'chunked response', 'FIFO'] as const).flatMap(
+    (destination): Row[] => [
+      [destination, {}, 'sendfile', 'EINVAL', { ...good, method: 'copy' }],
+      [destination, {}, 'sendfile', 'EPERM', { ...good, method: 'copy' }],
+      [destination, {}, 'sendfile', 'EIO', { ...after, code: 'EIO', syscall: 'sendfile' }],
+    ],
+  ),
+  ['file', {}, 'copy_file_range', 'EINVAL', { ...good, method: 'sendfile' }],
+  ['file', {}, 'copy_file_range', 'EPERM', { ...good, method: 'sendfile' }],
+  ['TCP socket', { method: 'copy' }, 'sendto', 'EIO', { ...after, code: 'EIO', syscall: 'write' }],
+]
+
+for (const [destination, options, call, error, expected] of always) {
+  declare(`${destination}, ${options.method ?? 'auto'}: ${call} is always ${error}`, (t) =>
+    refused(t, [destination, options, call, error, expected], 0),
+  )
+}
+for (const [destination, options, call, error, expected] of last) {
+  declare(`${destination}, ${options.method ?? 'auto'}: ${call} of the last bytes is ${error}`, (t) =>
+    refused(t, [destination, options, call, error, expected], REST),
+  )
+}
+
+async function refused(
+  t: ExecutionContext,
+  [destination, options, call, error, expected]: Row,
+  count: number,
+): Promise<void> {
+  const path = place(destination)
+  const launch = refusing(call, error, count)
+  const { told, collected } = await transferTo(t, destination, path, file, { quantum: QUANTUM, ...options }, launch)
+  t.like(told, expected)
+  if (expected.code === 'none') t.is(told.fallbacks?.at(-1)?.code, error)
+  const tail = destination.includes('response') ? [] : [TAIL]
+  t.is(sha256(collected.bytes), sha256(file.bytes.subarray(0, told.bytesSent), ...tail))
+}

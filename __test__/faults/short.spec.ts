@@ -1,0 +1,33 @@
+// "sendfile() may write fewer bytes than requested": so may every other call, each time.
+import test from 'ava'
+
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { compilerIsThere, shortening } from './compiled.ts'
+import { type Destination, place, TAIL, transferTo } from './runner.ts'
+
+const file = sampleFile(500_009)
+const declare = compilerIsThere ? test.serial : test.serial.skip
+/** Of bytes: a prime, so that no count ends where a page or a quantum does. */
+const MOST = 4099
+
+const METHODS: readonly (readonly [Destination, readonly ('auto' | 'sendfile' | 'splice' | 'copy')[]])[] = [
+  ['TCP socket', ['sendfile', 'splice', 'copy']],
+  ['response with Content-Length', ['sendfile', 'splice', 'copy']],
+  ['chunked response', ['sendfile', 'splice', 'copy']],
+  ['FIFO', ['sendfile', 'splice', 'copy']],
+  ['file', ['auto', 'sendfile', 'copy']],
+]
+
+for (const [destination, methods] of METHODS) {
+  for (const method of methods) {
+    declare(`${destination}, ${method}: no call moves more than ${MOST} bytes`, async (t) => {
+      const path = place(destination)
+      const { told, collected } = await transferTo(t, destination, path, file, { method }, shortening(MOST))
+      t.like(told, { code: 'none', bytesSent: file.bytes.length, offset: file.bytes.length, fallbacks: [] })
+      t.true((told.syscalls ?? 0) >= file.bytes.length / MOST, `${told.syscalls} system calls`)
+      const tail = destination.includes('response') ? [] : [TAIL]
+      t.is(sha256(collected.bytes), sha256(file.bytes, ...tail))
+    })
+  }
+}

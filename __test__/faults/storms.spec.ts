@@ -1,0 +1,75 @@
+// EAGAIN without end from a destination that poll(2) calls writable: nobody may spin on it.
+import test, { type ExecutionContext } from 'ava'
+
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { type Destination, place, straceWorks, TAIL, type Told, transferTo } from './runner.ts'
+import { injecting } from './strace.ts'
+import { type Call, QUANTUM, SIZE } from './table.ts'
+
+const file = sampleFile(SIZE)
+const declare = straceWorks ? test.serial : test.serial.skip
+
+/** Two calls of JavaScript's thread, and two of the engine's. */
+const MOST_BEFORE = 4 * QUANTUM
+/** How long a storm lasts, in ms, until the transfer is given up. */
+const STORM = 1000
+/** Of system calls in that time; one that spins under strace makes thousands. */
+const MOST_CALLS = 50
+/** Of clock ticks, of which there are a hundred in that time: see sysconf(3), _SC_CLK_TCK. A spinning thread takes all. */
+const MOST_TICKS = 30
+
+const STORMS: readonly (readonly [Destination, 'sendfile' | 'splice' | 'copy', Call])[] = [
+  ['TCP socket', 'sendfile', 'sendfile'],
+  ['TCP socket', 'splice', 'splice'],
+  ['TCP socket', 'copy', 'sendto'],
+  ['response with Content-Length', 'sendfile', 'sendfile'],
+  ['chunked response', 'copy', 'sendto'],
+  ['FIFO', 'sendfile', 'sendfile'],
+  ['FIFO', 'splice', 'splice'],
+  ['FIFO', 'copy', 'write'],
+]
+
+for (const [destination, method, call] of STORMS) {
+  for (const when of [1, 3]) {
+    declare(`${destination}, ${method}: EAGAIN without end from call ${when} on`, async (t) => {
+      const { told, bytes, injected } = await storm(t, destination, method, call, `when=${when}+`)
+      t.is(told.code, 'ERR_SENDFILE_STALLED')
+      t.true(when === 1 ? told.bytesSent === 0 : told.bytesSent > 0 && told.bytesSent <= MOST_BEFORE)
+      t.is(sha256(bytes), sha256(file.bytes.subarray(0, told.bytesSent), tailOf(destination)))
+      t.true(injected > 0 && injected <= MOST_CALLS, `${injected} calls`)
+      t.true(told.ticks <= MOST_TICKS, `${told.ticks} ticks`)
+    })
+  }
+}
+
+// The poller tells of a change (epoll(7), EPOLLET), and here nothing changes: after the second EAGAIN from a destination
+// that is writable all the while, nobody asks it again. The kernel's own EAGAIN comes from a full one, whose reader
+// makes the change.
+const declareOpen = straceWorks ? test.serial.failing : test.serial.skip
+for (const destination of ['TCP socket', 'FIFO'] as const) {
+  declareOpen(`${destination}, sendfile: EAGAIN four times, then every byte`, async (t) => {
+    const { told, bytes } = await storm(t, destination, 'sendfile', 'sendfile', 'when=2..5')
+    t.is(told.code, 'none')
+    t.is(sha256(bytes), sha256(file.bytes, TAIL))
+  })
+}
+
+function tailOf(destination: Destination): Buffer {
+  return destination.includes('response') ? Buffer.alloc(0) : TAIL
+}
+
+async function storm(
+  t: ExecutionContext,
+  destination: Destination,
+  method: 'sendfile' | 'splice' | 'copy',
+  call: Call,
+  when: string,
+): Promise<{ told: Told; bytes: Buffer; injected: number }> {
+  const path = place(destination)
+  const byPath = call !== 'sendto' && !(call === 'splice' && destination === 'TCP socket')
+  const injection = injecting({ [call]: `error=EAGAIN:${when}` }, byPath ? [file.path, path] : [])
+  const options = { method, quantum: QUANTUM, stallTimeout: STORM }
+  const { told, collected } = await transferTo(t, destination, path, file, options, injection)
+  return { told, bytes: collected.bytes, injected: injection.injected() }
+}

@@ -1,0 +1,38 @@
+// The stages of a transfer's life at which its environment may end: children/staged.ts brings about each.
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+
+import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
+
+export const STAGES = [
+  'created',
+  'queued',
+  'writable',
+  'blocked',
+  'cold',
+  'rate-limited',
+  'stalled',
+  'unacknowledged',
+  'to a file',
+  'to a FIFO that nobody reads',
+  'from a FIFO that nobody writes',
+  'from the path of a FIFO that nobody writes',
+  'settled',
+] as const
+export type Stage = (typeof STAGES)[number]
+
+/** How long an environment may take to end, in ms, on a busy machine. */
+export const BOUND = 10_000
+
+const large = sampleFile(48 << 20)
+/** Less than the buffers of a connection take, more than its peer's alone. */
+const small = sampleFile(3 << 20)
+let count = 0
+
+/** What children/staged.ts is given. */
+export function stageArguments(stage: Stage, ending: string): string[] {
+  count += 1
+  const fifo = join(sampleDirectory(), `stage-${count}.fifo`)
+  execFileSync('mkfifo', [fifo])
+  return [stage, ending, large.path, small.path, fifo, join(sampleDirectory(), `stage-${count}.copy`)]
+}

@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+
+import test from 'ava'
+
+import { sendfile } from '../../index.ts'
+import { connectedPair } from '../fixtures/connected-pair.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { stalled, unacknowledged } from '../fixtures/stalled.ts'
+import { within } from '../fixtures/within.ts'
+
+/** It fits into the buffers of a connection on loopback, and not into the one at the reading end. */
+const file = sampleFile(2 ** 21)
+
+test.serial("'queued' does not wait for a peer that reads nothing", async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  const { bytesSent } = await within(sendfile(near, file.path), 'the transfer')
+  t.is(bytesSent, file.bytes.length)
+  t.true(unacknowledged(near) > 0, 'the peer has not got all of it')
+  far.resume()
+  near.end()
+  await within(received.closed, 'the end')
+  t.is(sha256(received.bytes), sha256(file.bytes))
+})
+
+test.serial("'acknowledged' waits until the peer's kernel has every byte", async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  let settled = false
+  const sending = sendfile(near, file.path, { until: 'acknowledged' }).finally(() => {
+    settled = true
+  })
+  await stalled(near)
+  t.false(settled, 'bytes are on their way')
+  near.write('after')
+  far.resume()
+  const { bytesSent, method } = await within(sending, 'the transfer')
+  t.deepEqual({ bytesSent, method }, { bytesSent: file.bytes.length, method: 'sendfile' })
+  near.end()
+  await within(received.closed, 'the end')
+  t.is(sha256(received.bytes), sha256(file.bytes, Buffer.from('after')))
+})
+
+test.serial('nothing is unacknowledged when the promise is fulfilled, trailers included', async (t) => {
+  const { near } = await connectedPair(t)
+  const parts = { headers: Buffer.alloc(1000), trailers: Buffer.alloc(1000) }
+  await within(sendfile(near, file.path, { until: 'acknowledged', ...parts }), 'the transfer')
+  t.is(unacknowledged(near), 0)
+})
+
+test.serial('a peer that resets the connection is the error of the transfer and of the stream', async (t) => {
+  const { near, far } = await connectedPair(t, { reading: false })
+  const failed = once(near, 'error')
+  const sending = sendfile(near, file.path, { until: 'acknowledged' })
+  await stalled(near)
+  far.resetAndDestroy()
+  const error = await t.throwsAsync(within(sending, 'the rejection'))
+  const [heard] = await within(failed, 'the error of the stream')
+  t.is(Reflect.get(Object(heard), 'code'), 'ECONNRESET', 'libuv has its own error')
+  t.like(error, { code: 'ECONNRESET', bytesSent: file.bytes.length })
+})
+
+test.serial('an abort ends the wait, with every byte counted', async (t) => {
+  const { near } = await connectedPair(t, { reading: false })
+  const controller = new AbortController()
+  const sending = sendfile(near, file.path, { until: 'acknowledged', signal: controller.signal })
+  await stalled(near)
+  controller.abort()
+  const error = await t.throwsAsync(within(sending, 'the rejection'), { code: 'ABORT_ERR' })
+  t.is(Reflect.get(Object(error), 'bytesSent'), file.bytes.length)
+})

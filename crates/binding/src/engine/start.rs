@@ -1,0 +1,206 @@
+//! How a transfer begins: at once, where it needs no waiting, else in the engine.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
+use sendfile64_engine::{
+    Choice, Command, Destination, Pair, Sink, Surround, TransferId, attempt_now, now,
+};
+use sendfile64_sys::descriptor;
+
+use super::files::{CLOSED, Source};
+use super::{EMFILE, Link, borrow, call_code, code, completed, next_id};
+use crate::records::EventRecord;
+
+/// What `Environment::start` takes.
+pub struct Start {
+    pub target: Target,
+    /// A number that `open_cached` or its like has returned.
+    pub file: i32,
+    /// Everything but the ladder.
+    pub request: Request,
+    /// See `Environment::start`.
+    pub methods: u32,
+    pub headers: Vec<u8>,
+    pub trailers: Vec<u8>,
+    pub own_position: bool,
+    pub progress_ms: u32,
+}
+
+/// Where the bytes go.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// The number of a TCP or unix socket in non-blocking mode, valid in this tick.
+    Socket(i32),
+    /// The number of anything, valid in this tick.
+    Descriptor(i32),
+    /// What `adopt_destination` has returned; it is taken, also where the start fails.
+    Adopted(i32),
+}
+
+/// A transfer has begun: finished at once, or on its way under this id.
+pub enum Started {
+    Finished(EventRecord),
+    Queued(u64),
+}
+
+/// A [`Target`] that has been looked up.
+enum Bound {
+    Socket(i32),
+    Own(Destination),
+}
+
+/// What of a transfer has been made ready.
+struct Prepared {
+    destination: Destination,
+    transfer: Transfer,
+    syscalls: u64,
+}
+
+impl Link {
+    /// Duplicates the destination at once: its number is only valid in this tick.
+    pub fn start(&self, start: Start) -> Result<Started, i32> {
+        let engine = self.engine().ok_or(CLOSED)?;
+        let Start {
+            target,
+            file,
+            request,
+            methods,
+            headers,
+            trailers,
+            own_position,
+            progress_ms,
+        } = start;
+        let target = self.target(target)?; // first, so that it is taken whatever else there is to say
+        let source = self.files.source(file)?;
+        let surrounded = !headers.is_empty() || !trailers.is_empty();
+        let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
+        let choice = choice(methods);
+        let prepared = match target {
+            Bound::Socket(out_fd) => {
+                let mut pair = Pair::of_socket(borrow(out_fd), source.fd.as_fd());
+                pair.own_position = own_position;
+                pair.surround = surround.as_deref();
+                match at_once(pair, request, choice.ladder(source.kind, Kind::Socket))? {
+                    Ok(prepared) => prepared,
+                    Err(finished) => return Ok(Started::Finished(finished)),
+                }
+            }
+            Bound::Own(destination) => later(destination, &source, request, choice, surrounded),
+        };
+        let id = next_id();
+        let command = Command {
+            id: TransferId(id),
+            owner: self.owner,
+            destination: prepared.destination,
+            source: source.fd,
+            surround,
+            own_position,
+            transfer: prepared.transfer,
+            syscalls: prepared.syscalls,
+            progress_interval: Duration::from_millis(u64::from(progress_ms)),
+            sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
+        };
+        // Threads and pollers fail for want of descriptors or of processes, never because of the transfer.
+        let started = engine
+            .start(command)
+            .map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
+        Ok(match started {
+            sendfile64_engine::Started::Finished(completion) => {
+                Started::Finished(completed(&completion))
+            }
+            sendfile64_engine::Started::Queued => Started::Queued(id),
+        })
+    }
+
+    fn target(&self, target: Target) -> Result<Bound, i32> {
+        match target {
+            Target::Socket(out_fd) => Ok(Bound::Socket(out_fd)),
+            Target::Descriptor(out_fd) => {
+                let fd = descriptor::duplicate(out_fd).map_err(code)?;
+                Destination::of(fd).map(Bound::Own).map_err(code)
+            }
+            Target::Adopted(number) => self.files.take_destination(number).map(Bound::Own),
+        }
+    }
+}
+
+/// Attempts what needs no waiting, then duplicates the socket: the record of a transfer that is over by then.
+fn at_once(
+    pair: Pair<'_>,
+    request: Request,
+    ladder: sendfile64_core::Ladder,
+) -> Result<Result<Prepared, EventRecord>, i32> {
+    let request = Request {
+        ladder,
+        through_pipe: true,
+        ..request
+    };
+    let mut transfer = Transfer::new(request, now());
+    let made = attempt_now(&mut transfer, pair);
+    let finished = |transfer: &Transfer, end| {
+        pair.uncork();
+        let call = call_code(made.call);
+        EventRecord::completed(0, transfer, end, made.syscalls, call)
+    };
+    if let Some(end) = transfer.end() {
+        return Ok(Err(finished(&transfer, end)));
+    }
+    let duplicate = match pair.destination.try_clone_to_owned() {
+        Ok(duplicate) => duplicate,
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(EMFILE);
+            let moved = transfer.headers_sent() + transfer.bytes_sent() > 0;
+            transfer.fail(Errno(errno));
+            let record = finished(&transfer, End::Failed(Errno(errno)));
+            return if moved { Ok(Err(record)) } else { Err(errno) };
+        }
+    };
+    Ok(Ok(Prepared {
+        destination: Destination::socket(duplicate),
+        transfer,
+        syscalls: made.syscalls,
+    }))
+}
+
+/// Nothing is attempted on this thread: a file or a device may wait for its disk.
+fn later(
+    destination: Destination,
+    source: &Source,
+    request: Request,
+    choice: Choice,
+    surrounded: bool,
+) -> Prepared {
+    let (ladder, refused) = destination.ladder(source.kind, choice, surrounded);
+    let request = Request {
+        ladder,
+        through_pipe: destination.kind() != Kind::Pipe,
+        ..request
+    };
+    let mut transfer = Transfer::new(request, now());
+    if let Some(errno) = refused {
+        transfer.refuse(errno);
+    }
+    Prepared {
+        destination,
+        transfer,
+        syscalls: 0,
+    }
+}
+
+/// 0 auto; 1 to 4 this method only; 5 to 8 this method first.
+fn choice(methods: u32) -> Choice {
+    let method = |code| match code {
+        0 => Method::Sendfile,
+        1 => Method::Splice,
+        2 => Method::CopyFileRange,
+        _ => Method::Copy,
+    };
+    match methods {
+        0 => Choice::Auto,
+        only @ 1..=4 => Choice::Only(method(only - 1)),
+        first => Choice::Prefer(method(first.saturating_sub(5))),
+    }
+}

@@ -1,0 +1,85 @@
+//! How long a destination may accept nothing, and how often a peer is asked what it has acknowledged.
+
+/// The first pause between two questions, in nanoseconds: a peer on the same network answers within a millisecond.
+const FIRST_PAUSE: u64 = 1_000_000;
+/// The longest pause: a peer may hold an acknowledgement back for 40 ms (tcp(7), TCP_QUICKACK).
+const LONGEST_PAUSE: u64 = 50_000_000;
+
+/// The clock of a stall: it runs while the destination takes nothing that it is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    timeout: Option<u64>,
+    since: Option<u64>,
+}
+
+impl Patience {
+    pub(crate) const fn new(timeout: Option<u64>) -> Self {
+        Self {
+            timeout,
+            since: None,
+        }
+    }
+
+    /// The destination takes nothing from now on, or has moved on with what it had accepted before.
+    pub(crate) fn starts(&mut self, now: u64) {
+        self.since = Some(now);
+    }
+
+    /// The destination accepts bytes again.
+    pub(crate) fn ends(&mut self) {
+        self.since = None;
+    }
+
+    /// When it has run for too long.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        Some(self.since?.saturating_add(self.timeout?))
+    }
+
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.deadline().is_some_and(|deadline| now >= deadline)
+    }
+}
+
+/// When the peer is asked next, and what it owed last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inquiry {
+    at: u64,
+    pause: u64,
+    pending: u64,
+    /// When it owed that.
+    since: u64,
+}
+
+impl Inquiry {
+    /// Ask at once.
+    pub(crate) const fn new(now: u64) -> Self {
+        Self {
+            at: now,
+            pause: FIRST_PAUSE,
+            pending: u64::MAX,
+            since: now,
+        }
+    }
+
+    pub(crate) const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// `pending` is still owed. Returns whether that is less than before.
+    ///
+    /// The next question comes when the peer, at its pace, will have acknowledged the rest; to a peer that stands still
+    /// less and less often.
+    pub(crate) fn answered(&mut self, pending: u64, now: u64) -> bool {
+        let acknowledged = self.pending.saturating_sub(pending);
+        let took = u128::from(now.saturating_sub(self.since));
+        let rest = (took * u128::from(pending)).checked_div(u128::from(acknowledged));
+        let pause = rest.map_or(self.pause.saturating_mul(2), |rest| {
+            u64::try_from(rest).unwrap_or(LONGEST_PAUSE)
+        });
+        self.pause = pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.pending = pending;
+        self.since = now;
+        self.at = now.saturating_add(self.pause);
+        acknowledged > 0
+    }
+}

@@ -1,0 +1,130 @@
+//! What a destination is, and which methods can be attempted on it without waiting for its reader.
+//!
+//! O_NONBLOCK belongs to the open file description, which other processes may share (a pipe or terminal that was
+//! inherited), so it is never changed. A pipe or terminal is opened once more instead: that description is ours.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use sendfile64_core::{Errno, Kind, Ladder, Method};
+use sendfile64_sys::descriptor::{self, Kind as Found};
+use sendfile64_sys::{EAGAIN, ENXIO, EPIPE};
+
+/// Which methods the caller wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best ones for the pair, one after the other.
+    Auto,
+    /// This one or none.
+    Only(Method),
+    /// This one first, then the others.
+    Prefer(Method),
+}
+
+impl Choice {
+    /// The methods to move bytes from one kind of descriptor to another.
+    pub fn ladder(self, source: Kind, destination: Kind) -> Ladder {
+        match self {
+            Self::Auto => Ladder::between(source, destination),
+            Self::Only(method) => Ladder::only(method),
+            Self::Prefer(method) => Ladder::between(source, destination).preferring(method),
+        }
+    }
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+pub struct Destination {
+    fd: OwnedFd,
+    kind: Kind,
+    allowed: Allowed,
+    waits_for_disk: bool,
+}
+
+/// Which methods never wait for the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed {
+    All,
+    /// The descriptor is in blocking mode, but this method can be told not to wait.
+    Only(Method),
+    /// It is in blocking mode, and nothing can be told so.
+    Nothing,
+}
+
+impl Destination {
+    /// A stream socket that is known to be one, in non-blocking mode.
+    pub fn socket(fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            kind: Kind::Socket,
+            allowed: Allowed::All,
+            waits_for_disk: false,
+        }
+    }
+
+    /// Whatever the descriptor is. Its number is ours; the description behind it may be shared.
+    ///
+    /// # Errors
+    /// Those of fstat(2) and fcntl(2); EPIPE for a FIFO in blocking mode that nobody reads.
+    pub fn of(fd: OwnedFd) -> Result<Self, Errno> {
+        let nonblocking = descriptor::flags(fd.as_fd())?.nonblocking;
+        let blocking = |allowed| if nonblocking { Allowed::All } else { allowed };
+        let (kind, allowed, waits_for_disk) = match descriptor::status(fd.as_fd())?.kind {
+            Found::Regular => (Kind::File, Allowed::All, true),
+            // send(2) takes MSG_DONTWAIT; sendfile(2) and splice(2) go by O_NONBLOCK.
+            Found::StreamSocket => (Kind::Socket, blocking(Allowed::Only(Method::Copy)), false),
+            // splice(2) takes SPLICE_F_NONBLOCK.
+            Found::Fifo => (Kind::Pipe, blocking(Allowed::Only(Method::Splice)), false),
+            Found::Terminal => (Kind::Device, blocking(Allowed::Nothing), false),
+            // Nobody reads at the other end: what a device waits for is its hardware, as a disk does.
+            _ => (Kind::Device, Allowed::All, true),
+        };
+        let reopens = kind == Kind::Pipe || (kind == Kind::Device && !waits_for_disk);
+        let own = reopens.then(|| descriptor::reopen_for_writing(fd.as_fd()));
+        match own {
+            Some(Ok(own)) => Ok(Self {
+                fd: own,
+                kind,
+                allowed: Allowed::All,
+                waits_for_disk,
+            }),
+            // It takes no byte. Found out by an attempt, a reader that comes in between could make that wait.
+            Some(Err(ENXIO)) if kind == Kind::Pipe && !nonblocking => Err(EPIPE),
+            _ => Ok(Self {
+                fd,
+                kind,
+                allowed,
+                waits_for_disk,
+            }),
+        }
+    }
+
+    /// What it stands for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The methods to move bytes of a source to it, and the errno if all of them are refused already: EAGAIN, because
+    /// they would wait. `writes`: something goes before or after these bytes, by write(2).
+    pub fn ladder(&self, source: Kind, choice: Choice, writes: bool) -> (Ladder, Option<Errno>) {
+        let ladder = choice.ladder(source, self.kind);
+        match self.allowed {
+            Allowed::All => (ladder, None),
+            Allowed::Only(Method::Splice) if writes => (ladder, Some(EAGAIN)),
+            Allowed::Only(method) if ladder.method() == method => (Ladder::only(method), None),
+            Allowed::Only(method) if !matches!(choice, Choice::Only(_)) => {
+                (Ladder::refused(ladder.method(), EAGAIN, method), None)
+            }
+            Allowed::Only(_) | Allowed::Nothing => (ladder, Some(EAGAIN)),
+        }
+    }
+
+    pub(crate) fn waits_for_disk(&self) -> bool {
+        self.waits_for_disk
+    }
+}
+
+impl AsFd for Destination {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

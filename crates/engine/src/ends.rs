@@ -1,0 +1,142 @@
+//! The two ends of a transfer, and what lies between and around them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, OnceLock};
+
+use sendfile64_core::{Errno, Kind, Part};
+use sendfile64_sys::{pipe, tcp};
+
+use crate::destination::Destination;
+use crate::sync::{AtomicBool, Ordering};
+
+/// The pipe that splice(2) needs between two descriptors of which neither is one: made when it is first needed.
+pub(crate) type PipeBetween = OnceLock<Result<pipe::Pair, Errno>>;
+
+/// The bytes that go before and after the range.
+#[derive(Debug, Default)]
+pub struct Surround {
+    /// Before.
+    pub headers: Vec<u8>,
+    /// After.
+    pub trailers: Vec<u8>,
+}
+
+impl Surround {
+    pub(crate) fn part(&self, part: Part) -> &[u8] {
+        match part {
+            Part::Headers => &self.headers,
+            Part::Trailers => &self.trailers,
+        }
+    }
+}
+
+/// What an attempt moves bytes between; the descriptors may be anybody's.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// Where the bytes go.
+    pub destination: BorrowedFd<'a>,
+    /// What that is.
+    pub kind: Kind,
+    /// Where they come from.
+    pub source: BorrowedFd<'a>,
+    /// Whether the source's own file position is used and moved.
+    pub own_position: bool,
+    /// What goes before and after.
+    pub surround: Option<&'a Surround>,
+    pub(crate) pipe: Option<&'a PipeBetween>,
+}
+
+impl<'a> Pair<'a> {
+    /// A socket that somebody else owns, for attempts on the caller's thread.
+    pub fn of_socket(destination: BorrowedFd<'a>, source: BorrowedFd<'a>) -> Self {
+        Self {
+            destination,
+            kind: Kind::Socket,
+            source,
+            own_position: false,
+            surround: None,
+            pipe: None,
+        }
+    }
+
+    /// How many bytes of a part are left from byte `from` on.
+    pub(crate) fn surround_left(self, part: Part, from: u64) -> u64 {
+        let length = self
+            .surround
+            .map_or(0, |parts| parts.part(part).len() as u64);
+        length.saturating_sub(from)
+    }
+
+    /// Holds partial segments back where trailers are to share one with the end of the range (tcp(7), TCP_CORK).
+    /// sendfile(2) has no MSG_MORE.
+    pub(crate) fn cork(self) {
+        if self.kind == Kind::Socket
+            && self
+                .surround
+                .is_some_and(|parts| !parts.trailers.is_empty())
+        {
+            let _no_tcp = tcp::cork(self.destination, true);
+        }
+    }
+
+    /// Lets go what [`cork`](Self::cork), MSG_MORE or SPLICE_F_MORE has held back, however the transfer has ended.
+    pub fn uncork(self) {
+        let spliced = self.pipe.is_some_and(|pipe| pipe.get().is_some());
+        if self.kind == Kind::Socket && (spliced || self.surround.is_some()) {
+            let _no_tcp = tcp::cork(self.destination, false);
+        }
+    }
+}
+
+/// The same, with descriptors of our own. Shared with the cold pool while an attempt is there.
+pub(crate) struct Ends {
+    destination: Destination,
+    source: Arc<OwnedFd>,
+    own_position: bool,
+    surround: Option<Box<Surround>>,
+    pipe: PipeBetween,
+    abandoned: AtomicBool,
+}
+
+impl Ends {
+    pub(crate) fn new(
+        destination: Destination,
+        source: Arc<OwnedFd>,
+        own_position: bool,
+        surround: Option<Box<Surround>>,
+    ) -> Self {
+        Self {
+            destination,
+            source,
+            own_position,
+            surround,
+            pipe: PipeBetween::new(),
+            abandoned: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// The transfer was given up: an attempt that another thread has not begun yet is not made.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// The two descriptors, for an attempt.
+    pub(crate) fn pair(&self) -> Pair<'_> {
+        Pair {
+            destination: self.destination.as_fd(),
+            kind: self.destination.kind(),
+            source: self.source.as_fd(),
+            own_position: self.own_position,
+            surround: self.surround.as_deref(),
+            pipe: Some(&self.pipe),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use sendfile64_core::{Ladder, Method, Request};
+
+use super::*;
+use crate::command::Event;
+use crate::destination::Destination;
+
+struct Deaf;
+
+impl Sink for Deaf {
+    fn deliver(&self, _: Event) {}
+}
+
+fn null_device() -> OwnedFd {
+    File::open("/dev/null").expect("/dev/null").into()
+}
+
+/// A transfer of 10 bytes whose first attempt is away.
+fn away() -> Running {
+    let request = Request::new(0, Some(10), Ladder::only(Method::Sendfile));
+    let mut running = Running::new(Command {
+        id: TransferId(1),
+        owner: OwnerId(1),
+        destination: Destination::socket(null_device()),
+        source: Arc::new(null_device()),
+        surround: None,
+        own_position: false,
+        transfer: Transfer::new(request, 0),
+        syscalls: 0,
+        progress_interval: Duration::ZERO,
+        sink: Arc::new(Deaf),
+    });
+    running.leave();
+    running
+}
+
+fn attempted(bytes: u64, ended: Ended) -> Option<Attempted> {
+    Some(Attempted {
+        outcome: Outcome { bytes, ended },
+        syscalls: 1,
+        call: Call::Sendfile,
+    })
+}
+
+#[test]
+fn a_readiness_that_came_while_it_was_away_is_not_lost() {
+    let mut running = away();
+    assert!(!running.become_writable(), "it is not here");
+    running.come_back(attempted(4, Ended::WouldBlock));
+    assert_eq!(
+        running.next_step(),
+        Some(Step::Attempt {
+            method: Method::Sendfile,
+            offset: 4,
+            count: 6
+        })
+    );
+
+    running.leave();
+    running.come_back(attempted(1, Ended::WouldBlock));
+    assert_eq!(
+        running.next_step(),
+        None,
+        "that readiness was for the attempt before"
+    );
+    assert!(running.become_writable());
+    assert!(
+        !running.become_writable(),
+        "it is in the ready queue already"
+    );
+}
+
+#[test]
+fn an_attempt_that_was_not_made_ends_the_transfer() {
+    let mut running = away();
+    running.come_back(None);
+    assert_eq!(running.transfer.end(), Some(End::Aborted));
+}
+
+#[test]
+fn our_own_shutdown_is_not_the_peers_failure() {
+    let mut running = away();
+    running.abort(Abort::Shutdown);
+    assert_eq!(
+        running.transfer.end(),
+        None,
+        "its attempt may be moving bytes"
+    );
+    running.come_back(attempted(3, Ended::Failed(Errno(32))));
+    assert_eq!(
+        (running.transfer.end(), running.transfer.bytes_sent()),
+        (Some(End::Aborted), 3)
+    );
+}
+
+#[test]
+fn an_error_of_the_engine_ends_it_wherever_it_stands() {
+    let error = io::Error::from_raw_os_error(28);
+    let mut moving = away();
+    moving.come_back(attempted(4, Ended::Progress));
+    let mut waiting = away();
+    waiting.come_back(attempted(4, Ended::WouldBlock));
+    for running in [&mut moving, &mut waiting] {
+        assert_eq!(running.fail(&error), End::Failed(Errno(28)));
+        assert_eq!(running.transfer.end(), Some(End::Failed(Errno(28))));
+    }
+    let mut done = away();
+    done.come_back(attempted(10, Ended::Progress));
+    assert_eq!(done.fail(&error), End::Done);
+}

@@ -1,0 +1,242 @@
+/** Descriptors as destinations: what they are, whose turn it is on them, and how JavaScript writes to them. */
+import fs from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import net from 'node:net'
+import { constants } from 'node:os'
+import tty from 'node:tty'
+
+import { badDestination, foreignError, systemError, unsupported } from './errors.ts'
+import { type Adopted, closeNatively, duplicateToSendTo, KIND, positionOf } from './native-file.ts'
+import type { Obstacle } from './marker.ts'
+import { outstanding } from './node-internals.ts'
+import type { Bytes } from './option-values.ts'
+import { isFileHandle, opensSources, parseFd } from './source.ts'
+import { closeUnused } from './stream-source.ts'
+
+/** A descriptor whose type has been checked; nothing has been done with it. */
+export interface ParsedDescriptor {
+  readonly fd: number
+  /** Whose it is, if it has an owner: closing goes through it. */
+  readonly handle: FileHandle | undefined
+}
+
+/** `undefined` for what is neither a number nor a FileHandle. */
+export function parseDescriptor(destination: unknown): ParsedDescriptor | undefined {
+  if (typeof destination === 'number') return { fd: parseFd('destination', destination), handle: undefined }
+  if (!isFileHandle(destination)) return undefined
+  if (destination.fd < 0) throw systemError(-constants.errno.EBADF, 'fstat')
+  return { fd: destination.fd, handle: destination }
+}
+
+const { EPIPE } = constants.errno
+
+const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, datagramSocket, terminal, other } = KIND
+
+/** A descriptor that can be sent to. With the addon it is a duplicate of our own: the number may be used again. */
+export class DescriptorDestination {
+  readonly fd: number
+  readonly kind: number
+  #adopted: Adopted | undefined
+  readonly #stats: fs.Stats | undefined
+  #writer: Writer | undefined
+
+  /** @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF, EPIPE for a FIFO that nobody reads */
+  constructor(number: number) {
+    const adopted = opensSources ? duplicateToSendTo(number) : undefined
+    if (typeof adopted === 'number') throw systemError(adopted, adopted === -EPIPE ? 'write' : 'fcntl')
+    this.#adopted = adopted
+    this.#stats = adopted === undefined ? statusOf(number) : undefined
+    this.fd = adopted?.fd ?? number
+    this.kind = adopted?.kind ?? kindOf(number, this.#stats)
+    const problem = problemOf(this.kind, adopted?.writable ?? true)
+    if (problem === undefined) return
+    this.release()
+    throw badDestination(problem)
+  }
+
+  /** Whether the engine can take it. */
+  get isNative(): boolean {
+    return this.#adopted !== undefined
+  }
+
+  /** @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED: JavaScript cannot write to a socket that is not a stream */
+  mustBeWritten({ reason }: Obstacle): void {
+    if (this.kind !== streamSocket) return
+    throw unsupported(`A socket descriptor takes system calls of ours: ${reason}. Send to its net.Socket instead`)
+  }
+
+  /** Where in which file the next byte goes; `undefined` for what is no file, or cannot be asked. */
+  place(): { readonly device: number; readonly inode: number; readonly position: Bytes } | undefined {
+    const adopted = this.#adopted
+    if (adopted?.kind !== regular) return undefined
+    const { device, inode, appends, fd } = adopted
+    return { device, inode, position: appends ? fs.fstatSync(fd).size : positionOf(fd) }
+  }
+
+  /**
+   * What writes in JavaScript. To be called before a pipe is read, whose bytes would be lost if nobody could write them.
+   * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
+   */
+  writer(): Writer {
+    this.#writer ??= writerTo(this.fd, this.kind)
+    return this.#writer
+  }
+
+  /** The number for `start`, which takes it, whatever it answers: once the transfer is over, it may be anybody's. */
+  take(): number {
+    this.#adopted = undefined
+    return this.fd
+  }
+
+  /** Lets go of what is ours still. */
+  release(): void {
+    this.#writer?.close()
+    if (this.#adopted !== undefined) closeNatively(this.#adopted.fd)
+  }
+}
+
+function statusOf(fd: number): fs.Stats {
+  try {
+    return fs.fstatSync(fd)
+  } catch (error) {
+    throw foreignError(error, { bytesSent: 0, offset: 0 })
+  }
+}
+
+function kindOf(fd: number, stats: fs.Stats | undefined): number {
+  if (stats === undefined) return other
+  if (tty.isatty(fd)) return terminal
+  if (stats.isFile()) return regular
+  if (stats.isDirectory()) return directory
+  if (stats.isFIFO()) return fifo
+  if (stats.isSocket()) return streamSocket
+  if (stats.isCharacterDevice()) return characterDevice
+  return stats.isBlockDevice() ? blockDevice : other
+}
+
+function problemOf(kind: number, writable: boolean): string | undefined {
+  if (kind === directory) return 'A directory cannot be sent to: expected a file, a pipe, a device or a stream socket'
+  if (kind === datagramSocket) return 'A datagram socket cannot be sent to: one file would become packets of any size'
+  if (kind === other) return 'This descriptor cannot be sent to: expected a file, a pipe, a device or a stream socket'
+  return writable ? undefined : 'The descriptor is open for reading only: open it for writing'
+}
+
+/* ---------------------------------------------------------------- whose turn it is */
+
+/** Two transfers to one number queue; the order of everything else is the caller's. */
+const turns = new Map<number, Promise<void>>()
+
+/** Runs `operation` when those before it on the same number are over; at once if there is none. */
+export function inTurnOf(fd: number, operation: () => Promise<void>): void {
+  const before = turns.get(fd)
+  const mine = before === undefined ? operation() : before.then(operation)
+  turns.set(fd, mine)
+  void mine.then(() => {
+    if (turns.get(fd) === mine) turns.delete(fd)
+  })
+}
+
+/* ---------------------------------------------------------------- writing in JavaScript */
+
+interface Writer {
+  /** The promise is pending until the kernel has all of it. */
+  write(chunk: Buffer): Promise<void>
+  /** What has been given to `write` and is still on its way. */
+  outstanding(): number
+  /** The bytes of the last chunk that the kernel will not get if the writer is closed then. Never rejects. */
+  unsent(): Promise<number>
+  close(): void
+}
+
+function writerTo(fd: number, kind: number): Writer {
+  if (kind === fifo || kind === terminal) return new StreamWriter(fd, kind === terminal)
+  return new FileWriter(fd)
+}
+
+/** `fs.write` at the descriptor's own position: a thread of libuv's waits for the disk, not for a reader. */
+class FileWriter implements Writer {
+  readonly #fd: number
+  #left = 0
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  write(chunk: Buffer): Promise<void> {
+    this.#last = this.#all(chunk)
+    return this.#last
+  }
+
+  outstanding(): number {
+    return this.#left
+  }
+
+  /** A write that a thread has begun, or will begin, must not meet a number that is somebody else's by then. */
+  async unsent(): Promise<number> {
+    await this.#last.catch(() => {})
+    return this.#left
+  }
+
+  async #all(chunk: Buffer): Promise<void> {
+    this.#left = chunk.length
+    while (this.#left > 0) this.#left -= await this.#once(chunk.subarray(-this.#left))
+  }
+
+  close(): void {}
+
+  #once(chunk: Buffer): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.write(this.#fd, chunk, 0, chunk.length, null, (error, bytes) =>
+        error === null ? resolve(bytes) : reject(error),
+      )
+    })
+  }
+}
+
+/** libuv waits for the reader in the event loop. It sets O_NONBLOCK, so it gets an open file description of its own. */
+class StreamWriter implements Writer {
+  readonly #stream: net.Socket
+  #error: Error | undefined
+
+  constructor(fd: number, isTerminal: boolean) {
+    const { O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
+    let own: number
+    try {
+      own = fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : 'it cannot be opened'
+      throw unsupported(`The pipe or terminal cannot be written to without waiting in blocking mode: ${why}`)
+    }
+    if (isTerminal) {
+      const terminal = new tty.WriteStream(own)
+      closeUnused(own, terminal)
+      this.#stream = terminal
+    } else {
+      this.#stream = new net.Socket({ fd: own, readable: false })
+    }
+    this.#stream.on('error', (error) => {
+      this.#error = error
+    })
+  }
+
+  write(chunk: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#error !== undefined) return reject(this.#error)
+      this.#stream.write(chunk, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  /** The chunk itself stays in the stream's queue until all of it has been written. */
+  outstanding(): number {
+    return outstanding(this.#stream) - this.#stream.writableLength
+  }
+
+  async unsent(): Promise<number> {
+    return this.outstanding()
+  }
+
+  close(): void {
+    this.#stream.destroy()
+  }
+}

@@ -1,0 +1,218 @@
+/** One call of `sendfile` to a descriptor: a file, a pipe, a device, or a socket that is nobody's stream. */
+import { AsyncResource } from 'node:async_hooks'
+import fs from 'node:fs'
+
+import { END, type EngineEvent, METHODS, TARGET } from './binding.ts'
+import { copyRange, type Range, type RangeEnd } from './copy.ts'
+import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
+import { aborted, overlap, unsupported } from './errors.ts'
+import * as kernel from './kernel.ts'
+import type { Obstacle } from './marker.ts'
+import { KIND } from './native-file.ts'
+import { add } from './option-values.ts'
+import type { Method, Request } from './options.ts'
+import { choose, debug, switchedOff } from './preference.ts'
+import { NOTHING_SENT, notStarted } from './segment.ts'
+import { type Settle, Settlement } from './settlement.ts'
+import { type Abortable, offAbort, onAbort } from './signal.ts'
+import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf } from './source.ts'
+import { Stop } from './stop.ts'
+
+const COPY_CHUNK = 64 * 1024
+/** How often the engine reports, in ms, where `onProgress` asks for nothing: never. */
+const NO_TICKS = 0
+
+export class DescriptorSending implements kernel.Listener, Abortable {
+  readonly #parsed: ParsedDescriptor
+  readonly #source: ParsedSource
+  readonly #request: Request
+  readonly #settlement: Settlement
+  readonly #destination: DescriptorDestination
+  readonly #resource = new AsyncResource('SENDFILE64')
+  readonly #stop = new Stop()
+  #file: OpenFile | undefined
+  #reluctance: Obstacle | undefined
+  #transferId: number | undefined
+  /** Lets the next transfer to the same number begin. */
+  #over: (() => void) | undefined
+
+  /** Takes a duplicate of the descriptor, at once. @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
+  constructor(parsed: ParsedDescriptor, source: ParsedSource, request: Request, settle: Settle) {
+    this.#parsed = parsed
+    this.#source = source
+    this.#request = request
+    this.#destination = new DescriptorDestination(parsed.fd)
+    this.#settlement = new Settlement(request, settle)
+  }
+
+  begin(): void {
+    const { signal } = this.#request
+    if (signal !== undefined) onAbort(signal, this)
+    inTurnOf(this.#parsed.fd, () => this.#run())
+  }
+
+  /** Fulfilled when the descriptor is free for the next one. */
+  async #run(): Promise<void> {
+    if (this.#settlement.isSettled) return
+    try {
+      const opened = openFile(this.#source, this.#request.count)
+      const file = opened instanceof Promise ? await opened : opened
+      if (this.#settlement.isSettled) return file.close()
+      this.#file = file
+      await this.#send(file)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #send(file: OpenFile): Promise<void> {
+    const range = rangeOf(file, this.#request)
+    const settlement = this.#settlement
+    settlement.start = range.offset
+    settlement.count = range.count
+    settlement.path = file.path
+    if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
+    this.#mustNotOverlap(range)
+    const obstacle = switchedOff ?? fileObstacle(file)
+    if (obstacle !== undefined) {
+      this.#mustNotBeForced(obstacle)
+      this.#destination.mustBeWritten(obstacle)
+    }
+    const { headers, trailers } = this.#request
+    if (range.count === 0 && headers.length + trailers.length === 0) {
+      return this.#ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
+    }
+    if (obstacle !== undefined || file.native === undefined || !this.#destination.isNative) {
+      return this.#copy(range, obstacle)
+    }
+    const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
+    this.#reluctance = reluctance
+    debug('%s to descriptor %d, methods %d', file.path ?? `fd ${file.fd}`, this.#parsed.fd, methods)
+    return this.#start(range, file.native.fd, methods)
+  }
+
+  /**
+   * sendfile(2) within one file would read what it has just written, without an error.
+   * @throws {SendfileError} ERR_SENDFILE_OVERLAP
+   */
+  #mustNotOverlap({ file, offset, count }: Range): void {
+    const place = this.#destination.place()
+    const { identity } = file
+    if (place === undefined || identity === undefined || count === 0) return
+    if (place.device !== identity.device || place.inode !== identity.inode) return
+    const { headers, trailers } = this.#request
+    const readEnd = count === undefined ? Infinity : add(offset, count)
+    const written = count === undefined ? Infinity : add(place.position, add(count, headers.length + trailers.length))
+    if (offset < written && place.position < readEnd) throw overlap(file.path)
+  }
+
+  #start(range: Range, source: number, methods: number): Promise<void> {
+    const { offset, count, ownPosition } = range
+    const { onProgress, progressInterval } = this.#request
+    const command: kernel.Command = {
+      target: TARGET.adopted,
+      fd: this.#destination.take(),
+      source,
+      offset,
+      count,
+      methods,
+      ownPosition,
+      progressMs: onProgress === undefined ? NO_TICKS : progressInterval,
+      request: this.#request,
+    }
+    const started = kernel.start(command, this)
+    if (typeof started === 'object') return this.#ended(started, started, undefined)
+    if (started < 0) {
+      const event = notStarted(-started)
+      return this.#ended(event, event, undefined)
+    }
+    this.#transferId = started
+    if (this.#stop.stopped) kernel.abort(started, false)
+    return new Promise((resolve) => {
+      this.#over = resolve
+    })
+  }
+
+  /** Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows. */
+  #mustNotBeForced({ reason }: Obstacle): void {
+    const { method, until } = this.#request
+    if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
+    if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
+  }
+
+  async #copy(range: Range, obstacle: Obstacle | undefined): Promise<void> {
+    const writer = this.#destination.writer()
+    const taker = {
+      take: (chunk: Buffer) => writer.write(chunk),
+      outstanding: () => writer.outstanding(),
+      unsent: () => writer.unsent(),
+      progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
+    }
+    const end = await copyRange(range, this.#request, Math.min(COPY_CHUNK, this.#request.quantum), taker, this.#stop)
+    return this.#ended(end, undefined, obstacle)
+  }
+
+  /* -------------------------------------------------- what happens on the way */
+
+  progress(bytesSent: number, method: number): void {
+    this.#resource.runInAsyncScope(() => this.#report(bytesSent, METHODS[method] ?? 'copy'))
+  }
+
+  #report(bytesSent: number, method: Method): void {
+    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp()
+  }
+
+  abort(): void {
+    const { signal } = this.#request
+    if (this.#file === undefined && signal !== undefined) this.#fail(aborted(signal))
+    else this.#giveUp()
+  }
+
+  #giveUp(): void {
+    this.#stop.stop()
+    if (this.#transferId !== undefined) kernel.abort(this.#transferId, false)
+  }
+
+  completed(event: EngineEvent): void {
+    this.#resource.runInAsyncScope(() => {
+      const ended = this.#ended(event, event, undefined)
+      void ended.then(() => this.#over?.())
+    })
+  }
+
+  /* -------------------------------------------------- the end */
+
+  async #ended(end: RangeEnd, event: EngineEvent | undefined, obstacle: Obstacle | undefined): Promise<void> {
+    const settlement = this.#settlement
+    if (end.end !== END.done || end.error !== undefined)
+      return this.#fail(settlement.errorOf(end, event), end.bytesSent)
+    this.#release()
+    try {
+      if (this.#request.end) await this.#close()
+    } catch (error) {
+      return settlement.reject(error, end.bytesSent)
+    }
+    settlement.resolve(end, event, obstacle ?? this.#reluctance)
+  }
+
+  async #close(): Promise<void> {
+    const { fd, handle } = this.#parsed
+    if (handle !== undefined) return handle.close()
+    return new Promise((resolve, reject) => {
+      fs.close(fd, (error) => (error === null || error === undefined ? resolve() : reject(error)))
+    })
+  }
+
+  #fail(error: unknown, bytesSent = 0): void {
+    if (this.#settlement.isSettled) return
+    this.#release()
+    this.#settlement.reject(error, bytesSent)
+  }
+
+  #release(): void {
+    this.#settlement.close()
+    this.#file?.close()
+    this.#destination.release()
+    if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
+  }
+}

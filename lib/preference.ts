@@ -1,0 +1,44 @@
+/** What the environment says: SENDFILE64 chooses for programs that do not, NODE_DEBUG=sendfile64 shows what is decided. */
+import { debuglog } from 'node:util'
+
+import { METHODS, ONLY, PREFER } from './binding.ts'
+import type { Obstacle } from './marker.ts'
+import type { Method } from './options.ts'
+
+/** Prints decisions under NODE_DEBUG=sendfile64. */
+export const debug = debuglog('sendfile64')
+
+const SWITCHED_OFF: Obstacle = { code: 'PLATFORM', reason: 'SENDFILE64=off' }
+
+const { SENDFILE64: word = '' } = process.env
+const preferred: Method | undefined = METHODS.find((method) => method === word)
+
+/** Why no system call of ours may be made, `undefined` if they may. */
+export const switchedOff: Obstacle | undefined = word === 'off' ? SWITCHED_OFF : undefined
+
+if (!['', 'auto', 'off', ...METHODS].includes(word)) {
+  const known = METHODS.join(', ')
+  process.emitWarning(`SENDFILE64='${word}' is not known: expected off, auto, ${known}`, { code: 'SENDFILE64' })
+}
+
+/** The conformance suite has passed on Linux only. */
+const COPIES_BY_DEFAULT = process.platform !== 'linux'
+const UNPROVEN: Obstacle = { code: 'PLATFORM', reason: `sendfile(2) has to be asked for on ${process.platform}` }
+
+/** Which methods the engine is to use, and why not the best one, if it is not. */
+export interface Choice {
+  /** A number of lib/binding.ts. */
+  readonly methods: number
+  readonly obstacle: Obstacle | undefined
+}
+
+/**
+ * The methods for a transfer. `remote` says why the kernel may not read the file by itself; who forces a method has
+ * thought of that.
+ */
+export function choose(method: 'auto' | Method, remote: Obstacle | undefined): Choice {
+  if (method !== 'auto') return { methods: ONLY[method], obstacle: undefined }
+  const obstacle = remote ?? (COPIES_BY_DEFAULT ? UNPROVEN : undefined)
+  if (obstacle !== undefined) return { methods: ONLY.copy, obstacle }
+  return { methods: preferred === undefined ? ONLY.auto : PREFER[preferred], obstacle: undefined }
+}

@@ -1,0 +1,82 @@
+// What must not grow: descriptors, memory, threads; looked at while nothing is on its way.
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+
+v8.setFlagsFromString('--expose-gc')
+const collectGarbage = vm.runInNewContext('gc')
+
+const MOST_THREADS = 6
+/** How much the resident set may grow, in bytes, over the judged time, by the straight line of least squares. */
+const MOST_GROWTH = 24 << 20
+/** The first part of the samples warms up: code, pools, the allocator's arenas. */
+const WARM_UP = 0.25
+const AGREEING = 5
+const FEWEST = 8
+/** How many of the resident sizes are shown. */
+const SHOWN = 8
+
+const descriptors = () => readdirSync('/proc/self/fd').length
+const resident = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))[1]) * 1024
+
+/** Threads of the engine, by the names the kernel knows. */
+function threads() {
+  const names = readdirSync('/proc/self/task').map((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, 'latin1')
+    } catch {
+      return '' // it has ended meanwhile
+    }
+  })
+  return names.filter((name) => name.startsWith('sendfile64-')).length
+}
+
+/** Waits until sockets have closed, which nothing tells of, and collects garbage. `at`: in ms. */
+export async function sample(at) {
+  let [last, same] = [descriptors(), 0]
+  while (same < AGREEING) {
+    await delay(10)
+    const now = descriptors()
+    same = now === last ? same + 1 : 0
+    last = now
+  }
+  collectGarbage()
+  return { at, descriptors: last, resident: resident(), threads: threads() }
+}
+
+/** What the samples say. `problems` is empty if nothing grows. */
+export function judge(samples) {
+  if (samples.length < FEWEST) return { problems: [`${samples.length} samples tell nothing: soak for longer`] }
+  const quarter = Math.max(1, Math.floor(samples.length * WARM_UP))
+  const first = samples.slice(0, quarter)
+  const last = samples.slice(-quarter)
+  const most = (of, what) => Math.max(...of.map((each) => each[what]))
+  const judged = samples.slice(quarter)
+  const growth = growthOf(judged)
+  const found = {
+    samples: samples.length,
+    descriptors: [most(first, 'descriptors'), most(last, 'descriptors')],
+    resident: Array.from(
+      { length: SHOWN },
+      (_, place) => samples[Math.floor((place * (samples.length - 1)) / (SHOWN - 1))].resident,
+    ),
+    growth,
+    threads: most(samples, 'threads'),
+  }
+  const problems = []
+  if (found.descriptors[1] > found.descriptors[0]) problems.push(`descriptors grow: ${found.descriptors.join(' → ')}`)
+  if (growth > MOST_GROWTH) problems.push(`the resident set grows by ${growth} bytes, allowed are ${MOST_GROWTH}`)
+  if (found.threads > MOST_THREADS) problems.push(`${found.threads} threads, allowed are ${MOST_THREADS}`)
+  return { found, problems }
+}
+
+/** By how much a straight line through the samples rises from the first to the last. */
+function growthOf(samples) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const time = mean(samples.map(({ at }) => at))
+  const size = mean(samples.map(({ resident }) => resident))
+  const spread = mean(samples.map(({ at }) => (at - time) ** 2))
+  const common = mean(samples.map(({ at, resident }) => (at - time) * (resident - size)))
+  return spread === 0 ? 0 : Math.round((common / spread) * (samples.at(-1).at - samples[0].at))
+}
