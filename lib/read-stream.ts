@@ -37,8 +37,11 @@ export interface ReadStream extends fs.ReadStream {
 
 /** `new ReadStream(…)`, `ReadStream(…)` and `ReadStream.call(object, …)`, as `fs.ReadStream`; classes may extend it. */
 export interface ReadStreamConstructor {
+  /** The prototype of every stream. */
   readonly prototype: ReadStream
+  /** Makes a stream. Throws what `fs.createReadStream` throws. */
   new (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
+  /** The same without `new`; initialises `this` if that is a file stream already, as older classes derive. */
   (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
 }
 
