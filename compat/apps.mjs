@@ -223,14 +223,15 @@ async function browser(root) {
     const child = spawn(found, [...options, `--user-data-dir=${profile}`, `http://127.0.0.1:${app.port}/page`], {
       stdio: 'ignore',
     })
+    const exited = once(child, 'exit')
     let timer
     const late = new Promise((resolve) => {
       timer = setTimeout(() => resolve({ said: 'nothing in 60 s' }), 60_000)
     })
-    const { said } = await Promise.race([app.next(), late])
-    clearTimeout(timer)
-    const exited = once(child, 'exit')
-    child.kill('SIGTERM')
+    const { said } = await Promise.race([app.next(), late]).finally(() => {
+      clearTimeout(timer)
+      child.kill('SIGTERM')
+    })
     await exited
     results.push({ said, ...(await app.stop()) })
   }
