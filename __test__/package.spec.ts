@@ -63,10 +63,12 @@ const CONSUMER = `
   import net from 'node:net'
   import { open } from 'node:fs/promises'
   import { PassThrough } from 'node:stream'
+  import 'sendfile64/register'
   import {
-    sendfile, sendfileSync, support, SendfileError,
+    createReadStream, ReadStream, sendfile, sendfileSync, support, SendfileError,
     type DestinationArgument, type Fallback, type Method, type MethodSupport, type Progress, type SendfileErrorCode,
-    type SendfileOptions, type SendfileResult, type SourceArgument, type Support,
+    type ReadStreamOptions, type SendfileOptions, type SendfileResult, type SourceArgument, type StreamTransfer,
+    type Support, type TransferContext,
   } from 'sendfile64'
 
   export async function check(socket: net.Socket, response: http.ServerResponse, request: http.ClientRequest) {
@@ -95,6 +97,14 @@ const CONSUMER = `
     const next: number | bigint | null = once.offset
     const found: Support = support()
     const state: MethodSupport['state'] = found.methods.sendfile.state
+    const streamOptions: ReadStreamOptions = { start: 1, segment: 1 << 20, method: 'auto', rate: 1e6 }
+    class Mine extends ReadStream { mine = 1 }
+    const streams: ReadStream[] = [createReadStream('/file', streamOptions), new ReadStream('/file', 'utf8'), new Mine('/file')]
+    const transfer: StreamTransfer | undefined = streams[0]?.transfer
+    const told = (context: TransferContext): number | bigint | undefined => context.result?.bytesSent
+    streams[0]?.pipe(response).on('finish', () => told)
+    // @ts-expect-error: not a method
+    createReadStream('/file', { method: 'teleport' })
     // @ts-expect-error: not a method
     await sendfile(socket, '/file', { method: 'teleport' })
     // @ts-expect-error: not bytes
@@ -108,7 +118,7 @@ const CONSUMER = `
     // @ts-expect-error: not a destination
     await sendfile('socket', '/file')
     try {
-      return { bytes, sum, every, none, fallbacks, method, sources, destinations, next, state, once }
+      return { bytes, sum, every, none, fallbacks, method, transfer, sources, destinations, next, state, once }
     } catch (error) {
       const code: SendfileErrorCode = 'ERR_SENDFILE_TRUNCATED'
       if (error instanceof SendfileError && error.code === code) return [error.bytesSent, error.offset, error.errno]

@@ -25,6 +25,19 @@ export const RIVALS = {
     needs: '../dist/index.js',
     about: 'sendfile(res, path, { end: true })',
   },
+  stream: {
+    script: 'stream.mjs',
+    stats: true,
+    needs: '../dist/index.js',
+    about: 'stock code with the createReadStream of sendfile64',
+  },
+  register: {
+    script: 'stock.mjs',
+    stats: true,
+    needs: '../dist/register.js',
+    preload: '../dist/register.js',
+    about: 'stock, started with --import sendfile64/register',
+  },
   raw: { script: 'raw.mjs', stats: false, about: 'epoll and sendfile(2) in C' },
 }
 
@@ -71,10 +84,14 @@ function command(arguments_, openFiles) {
  * @param {{ rivalArguments?: string[], nodeArguments?: string[], openFiles?: number }} [options] rivalArguments go to the raw server only
  */
 export async function startRival(name, root, options = {}) {
-  const { script, stats } = RIVALS[name]
+  const { script, stats, preload } = RIVALS[name]
+  const preloads = preload ? ['--import', new URL(preload, import.meta.url).href] : []
   const path = fileURLToPath(new URL(`./servers/${script}`, import.meta.url))
   const own = name === 'raw' ? (options.rivalArguments ?? []) : []
-  const [program, arguments_] = command([...(options.nodeArguments ?? []), path, root, ...own], options.openFiles)
+  const [program, arguments_] = command(
+    [...preloads, ...(options.nodeArguments ?? []), path, root, ...own],
+    options.openFiles,
+  )
   const child = spawn(program, arguments_, { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })

@@ -43,7 +43,8 @@ export function parseDestination(destination: unknown): Destination {
   return destination
 }
 
-function isDestination(value: unknown): value is Destination {
+/** Whether it has the methods of something that can be sent to. */
+export function isDestination(value: unknown): value is Destination {
   if (typeof value !== 'object' || value === null) return false
   return ['write', 'end', 'on'].every((name) => typeof Reflect.get(value, name) === 'function')
 }
@@ -162,9 +163,21 @@ function commitHeaders(response: http.ServerResponse): void {
 export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
   if (unheld(message, 'write') === http.OutgoingMessage.prototype.write) return undefined
   if (!(message instanceof http.ServerResponse)) return wrapped('write')
+  // A wrapper that collects the body to set its length at the end must not find the headers sent.
+  if (!message.headersSent && String(message.getHeader('content-length')) !== String(count)) return wrapped('write')
   commitHeaders(message)
   const header = sentHeader(message) ?? ''
   const length = /^content-length: *(\d+) *$/im.exec(header)?.[1]
   const encoded = /^(content|transfer)-encoding:/im.test(header)
   return length === String(count) && !encoded ? undefined : wrapped('write')
+}
+
+/** Whether nobody but Node sees the chunks that are written to a socket or message: nothing is wrapped. */
+export function hidesChunks(destination: Destination): boolean {
+  const own = destination instanceof http.OutgoingMessage ? http.OutgoingMessage.prototype : net.Socket.prototype
+  if (unheld(destination, 'write') !== own.write) return false
+  const socket = connectionOf(destination)
+  const pristine =
+    socket === undefined || (unheld(socket, 'write') === net.Socket.prototype.write && hasOwnWrites(socket))
+  return pristine && (!(destination instanceof http.OutgoingMessage) || hasOwnSend(destination))
 }

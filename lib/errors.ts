@@ -125,6 +125,12 @@ export function systemError(errno: number, syscall: string, account?: Account, p
   return new SendfileError(code, message, withAccount(account, { errno, syscall, path }))
 }
 
+/** What a socket of Node's fails with when the kernel does not take its bytes: 'write EPIPE'. `errno` is negative. */
+export function writeError(errno: number): NodeJS.ErrnoException {
+  const code = errnoName(errno)
+  return Object.assign(new Error(`write ${code}`), { errno, code, syscall: 'write' })
+}
+
 /** An error that somebody else reported about the destination or the source, with our account. */
 export function foreignError(error: unknown, account: Account, path?: string): SendfileError {
   const found = errnoException(error)

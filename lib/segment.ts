@@ -25,6 +25,8 @@ export interface SegmentOwner {
   started(offset: Bytes): void
   /** Bytes have moved: how many of the range so far, and by which method. */
   progress?(bytesSent: number, method: Method): void
+  /** The same, whether or not the request wants to hear of it. */
+  progressed?(bytesSent: number): void
   /** It is over, once: `event` where the kernel moved it, `obstacle` where JavaScript had to. Returns the error. */
   ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined
 }
@@ -48,7 +50,7 @@ const TICK_MS = 100
 export const NOTHING_SENT: Omit<RangeEnd, 'end'> = { bytesSent: 0, errno: 0, syscalls: 0, wouldBlock: 0 }
 
 const { ECONNABORTED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENOTCONN, EPIPE, ETIMEDOUT } = constants.errno
-const CONNECTION_LOST: ReadonlySet<number> = new Set([
+export const CONNECTION_LOST: ReadonlySet<number> = new Set([
   ECONNABORTED,
   ECONNRESET,
   EHOSTUNREACH,
@@ -143,6 +145,7 @@ export class FileSegment implements Segment, Running, kernel.Listener {
       this.#place.hook.moves += 1
       this.#place.refreshIdleTimer()
     }
+    this.#owner.progressed?.(bytesSent)
     if (this.#request.onProgress === undefined) return
     this.#resource?.runInAsyncScope(() => this.#owner.progress?.(bytesSent, METHODS[method] ?? 'copy'))
   }

@@ -7,6 +7,7 @@ import { anyBinding } from './binding.ts'
 import { parseDescriptor } from './descriptor-destination.ts'
 import { DescriptorSending } from './descriptor-sending.ts'
 import { parseDestination } from './destination.ts'
+import { contextOfCall, isTraced, traceTransfer } from './diagnostics.ts'
 import { aborted } from './errors.ts'
 import type { Destination } from './hold.ts'
 import { parseOptions, type SendfileOptions } from './options.ts'
@@ -51,15 +52,17 @@ export function sendfile(
   source: SourceArgument,
   options?: SendfileOptions,
 ): Promise<SendfileResult | SendfileResult<bigint>> {
-  return new Promise((resolve, reject) => {
-    const descriptor = parseDescriptor(destination)
-    const target = descriptor === undefined ? parseDestination(destination) : undefined
-    const parsed = parseSource(source)
-    const request = parseOptions(options)
-    anyBinding()
-    if (request.signal?.aborted === true) throw aborted(request.signal)
-    const settle = { resolve, reject }
-    if (descriptor !== undefined) new DescriptorSending(descriptor, parsed, request, settle).begin()
-    else if (target !== undefined) new Sending(target, parsed, request, settle).begin()
-  })
+  const send = (): Promise<SendfileResult | SendfileResult<bigint>> =>
+    new Promise((resolve, reject) => {
+      const descriptor = parseDescriptor(destination)
+      const target = descriptor === undefined ? parseDestination(destination) : undefined
+      const parsed = parseSource(source)
+      const request = parseOptions(options)
+      anyBinding()
+      if (request.signal?.aborted === true) throw aborted(request.signal)
+      const settle = { resolve, reject }
+      if (descriptor !== undefined) new DescriptorSending(descriptor, parsed, request, settle).begin()
+      else if (target !== undefined) new Sending(target, parsed, request, settle).begin()
+    })
+  return isTraced() ? traceTransfer(contextOfCall(destination, source, options), send) : send()
 }

@@ -171,10 +171,7 @@ export class Settlement {
 
   #fallbacks(event: EngineEvent | undefined, obstacle: Obstacle | undefined, to: Method): Fallback[] {
     const first = obstacle === undefined ? [] : [{ from: this.best, to, ...obstacle }]
-    const refused = (event?.fallbacks ?? []).map(({ from, to: next, errno }) =>
-      refusal(METHODS[from], METHODS[next], errno),
-    )
-    return [...first, ...refused]
+    return [...first, ...refusals(event)]
   }
 
   #methodOf(event: EngineEvent | undefined, obstacle: Obstacle | undefined): Method {
@@ -183,6 +180,11 @@ export class Settlement {
     const { method } = this.#request
     return method === 'auto' ? this.best : method
   }
+}
+
+/** The engine's steps down the ladder, as the user sees them. */
+export function refusals(event: EngineEvent | undefined): Fallback[] {
+  return (event?.fallbacks ?? []).map(({ from, to, errno }) => refusal(METHODS[from], METHODS[to], errno))
 }
 
 function refusal(from: Method = 'copy', to: Method = 'copy', errno = 0): Fallback {

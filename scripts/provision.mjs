@@ -114,8 +114,8 @@ export function build() {
     ['build:native', ['binding.d.cts', ...addonFiles()], ['Cargo.toml', 'Cargo.lock', 'package.json', ...crates]],
     [
       'build:ts',
-      ['dist/index.js', 'dist/index.cjs', 'dist/index.d.cts'],
-      ['index.ts', 'lib', 'binding.d.cts', 'tsconfig.json', 'tsconfig.build.json'],
+      ['dist/index.js', 'dist/index.cjs', 'dist/index.d.cts', 'dist/register.cjs'],
+      ['index.ts', 'register.ts', 'lib', 'binding.d.cts', 'tsconfig.json', 'tsconfig.build.json'],
     ],
   ]
   for (const [script, outputs, sources] of steps) {

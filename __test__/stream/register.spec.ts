@@ -1,0 +1,161 @@
+// node --require sendfile64/register, as users have it: the built package in a project of its own.
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+
+import { buildIfStale, linkedProject, partialProject } from '../fixtures/built-package.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+
+const file = sampleFile(4 << 20)
+
+test.before(() => buildIfStale())
+
+interface How {
+  readonly flags?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly folder?: string
+  readonly extension?: 'cjs' | 'mjs'
+}
+
+/** Runs a script that prints one line of JSON. */
+function run(
+  script: string,
+  { flags = ['--require', 'sendfile64/register'], env = {}, folder = linkedProject(), extension = 'cjs' }: How = {},
+): {
+  said: Record<string, unknown>
+  stderr: string
+} {
+  const path = join(folder, `script.${extension}`)
+  writeFileSync(path, script)
+  const { stdout, stderr, status } = spawnSync(process.execPath, [...flags, path, file.path], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    timeout: 30_000,
+  })
+  if (status !== 0) throw new Error(`exit code ${status}: ${stderr}`)
+  return { said: JSON.parse(stdout), stderr }
+}
+
+/** Serves the file once by what `make` makes, and tells what was got and how. */
+const serving = (make: string, load = (module: string) => `require('${module}')`): string => `
+  const fs = ${load('node:fs')}, http = ${load('node:http')}, { createHash } = ${load('node:crypto')}
+  const server = http.createServer(async (request, response) => {
+    const stream = await (${make})
+    stream.on('close', () => setImmediate(() => server.close()))
+    stream.pipe(response)
+    server.stream = stream
+  })
+  server.keepAliveTimeout = 1
+  server.listen(0, '127.0.0.1', async () => {
+    const answer = await fetch('http://127.0.0.1:' + server.address().port)
+    const sum = createHash('sha256').update(Buffer.from(await answer.arrayBuffer())).digest('hex')
+    const { transfer } = server.stream
+    console.log(JSON.stringify({ sum, method: transfer?.method, bytes: transfer?.bytesSent }))
+  })
+`
+const byKernel = { sum: sha256(file.bytes), method: 'sendfile', bytes: file.bytes.length }
+const asStock = { sum: sha256(file.bytes) }
+const PATH = 'process.argv[2]'
+
+const preloads = { '--require': ['--require', 'sendfile64/register'], '--import': ['--import', 'sendfile64/register'] }
+for (const [name, flags] of Object.entries(preloads)) {
+  test(`${name}: fs.createReadStream`, (t) => {
+    t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags }).said, byKernel)
+  })
+
+  test(`${name}: FileHandle.createReadStream`, (t) => {
+    t.deepEqual(
+      run(serving(`fs.promises.open(${PATH}).then((handle) => handle.createReadStream())`), { flags }).said,
+      byKernel,
+    )
+  })
+
+  test(`${name}: names imported from node:fs`, (t) => {
+    const script = `import { createReadStream, ReadStream } from 'node:fs'\n${serving(
+      `Math.random() < 0.5 ? createReadStream(${PATH}) : new ReadStream(${PATH})`,
+      (module) => `await import('${module}')`,
+    )}`
+    t.deepEqual(run(script, { flags, extension: 'mjs' }).said, byKernel)
+  })
+}
+
+test('loaded twice, by both ways, it is done once', (t) => {
+  const flags = [...preloads['--require'], ...preloads['--import'], ...preloads['--require']]
+  const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { flags, env: { NODE_DEBUG: 'sendfile64' } })
+  t.deepEqual(said, byKernel)
+  t.is(stderr.match(/register: fs\.ReadStream is replaced/g)?.length, 1)
+})
+
+test('two copies of the package: the second leaves the first in place', (t) => {
+  const folder = linkedProject()
+  const other = linkedProject()
+  const flags = [
+    '--require',
+    'sendfile64/register',
+    '--require',
+    join(other, 'node_modules/sendfile64/dist/register.cjs'),
+  ]
+  t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags, folder }).said, byKernel)
+})
+
+test('in worker threads', (t) => {
+  const script = `
+    const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads')
+    if (isMainThread) new Worker(__filename, { argv: [${PATH}] })
+    else { ${serving(`fs.createReadStream(${PATH})`)} }
+  `
+  t.deepEqual(run(script).said, byKernel)
+})
+
+test('SENDFILE64=off: streams stay stock, and NODE_DEBUG says so', (t) => {
+  const env = { SENDFILE64: 'off', NODE_DEBUG: 'sendfile64' }
+  const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { env })
+  t.deepEqual(said, asStock)
+  t.regex(stderr, /register: streams stay stock, SENDFILE64=off/)
+})
+
+test('SENDFILE64=copy: the engine copies', (t) => {
+  const { said } = run(serving(`fs.createReadStream(${PATH})`), { env: { SENDFILE64: 'copy' } })
+  t.deepEqual(said, { ...byKernel, method: 'copy' })
+})
+
+test('without a binding: streams stay stock, and NODE_DEBUG says so', (t) => {
+  const folder = partialProject(['package.json', 'dist'])
+  const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { folder, env: { NODE_DEBUG: 'sendfile64' } })
+  t.deepEqual(said, asStock)
+  t.regex(stderr, /register: streams stay stock, the addon is not loaded/)
+})
+
+test('a module that derives from fs.ReadStream by apply, as graceful-fs does', (t) => {
+  const script = serving(`(() => {
+    const Base = fs.ReadStream
+    function Patient(path, options) {
+      if (this instanceof Patient) return Base.apply(this, arguments), this
+      return Patient.apply(Object.create(Patient.prototype), arguments)
+    }
+    Patient.prototype = Object.create(Base.prototype)
+    Patient.prototype.open = function () {
+      fs.open(this.path, this.flags, this.mode, (error, fd) => {
+        if (error) return this.destroy(error)
+        this.fd = fd
+        this.emit('open', fd)
+      })
+    }
+    return new Patient(${PATH})
+  })()`)
+  t.deepEqual(run(script).said, byKernel)
+})
+
+test('whoever replaces fs.read sees every read', (t) => {
+  const script = serving(`(() => {
+    const { read } = fs
+    server.reads = 0
+    fs.read = (...args) => (server.reads++, read(...args))
+    process.on('exit', () => process.exitCode = server.reads >= 64 ? 0 : 1)
+    return fs.createReadStream(${PATH})
+  })()`)
+  t.like(run(script).said, { sum: sha256(file.bytes), method: 'copy' })
+})

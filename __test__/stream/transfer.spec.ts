@@ -1,0 +1,146 @@
+// What a piped stream tells of its transfer, and the options that are not those of fs.createReadStream.
+import { once } from 'node:events'
+import fs from 'node:fs'
+import http from 'node:http'
+import type net from 'node:net'
+import { PassThrough } from 'node:stream'
+import tls from 'node:tls'
+import test from 'ava'
+
+import { createReadStream, ReadStream, type StreamTransfer } from '../../index.ts'
+import { cert, key } from '../fixtures/certificate.ts'
+import { collect } from '../fixtures/collect.ts'
+import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { serve } from '../fixtures/servers.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { until, within } from '../fixtures/within.ts'
+
+const file = sampleFile(8 << 20)
+
+/** Pipes a stream to a socket; gives what came, and what event 'transfer' has told. */
+async function pipeToSocket(stream: ReadStream, near: net.Socket): Promise<StreamTransfer> {
+  const told = once(stream, 'transfer')
+  stream.pipe(near)
+  const [transfer]: unknown[] = await within(told, "event 'transfer'")
+  return transfer as StreamTransfer
+}
+
+test('a stream tells its transfer while it goes on, and when it is over', async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  const stream = createReadStream(file.path)
+  t.is(stream.transfer, undefined)
+  const over = pipeToSocket(stream, near)
+  await until(() => (stream.transfer?.bytesSent ?? 0) > 0, 'some bytes')
+  t.true((stream.transfer?.bytesSent ?? 0) < file.bytes.length)
+  t.is(stream.transfer?.bytesSent, stream.bytesRead)
+  far.resume()
+  const { method, bytesSent, fallbacks } = await over
+  await within(received.closed, 'the end of the connection')
+  t.deepEqual({ method, bytesSent, fallbacks }, { method: 'sendfile', bytesSent: file.bytes.length, fallbacks: [] })
+  t.is(sha256(received.bytes), sha256(file.bytes))
+})
+
+test('towards other destinations the transfer says why it is copied', async (t) => {
+  const sink = new PassThrough().resume()
+  const stream = createReadStream(file.path)
+  const over = once(stream, 'transfer')
+  stream.pipe(sink)
+  const [transfer]: unknown[] = await within(over, "event 'transfer'")
+  t.like(transfer, {
+    method: 'copy',
+    bytesSent: file.bytes.length,
+    fallbacks: [{ from: 'sendfile', to: 'copy', code: 'FOREIGN' }],
+  })
+})
+
+test('writableLength of the destination stays within one segment', async (t) => {
+  const { near, received } = await connectedPair(t)
+  const stream = createReadStream(file.path, { segment: 300_000 })
+  let most = 0
+  const over = pipeToSocket(stream, near)
+  const timer = setInterval(() => {
+    most = Math.max(most, near.writableLength)
+  }, 0)
+  t.teardown(() => clearInterval(timer))
+  stream.on('pause', () => {
+    most = Math.max(most, near.writableLength)
+  })
+  await over
+  await within(received.closed, 'the end of the connection')
+  t.true(most > 0 && most <= 300_000, `${most}`)
+  t.is(sha256(received.bytes), sha256(file.bytes))
+})
+
+test('segments grow while they are taken quickly, to 16 MiB at most', async (t) => {
+  const large = sampleFile(96 << 20)
+  const { port } = await serve(t, (_, response) => {
+    createReadStream(large.path).pipe(response)
+  })
+  const request = http.get({ port, agent: false })
+  const [response]: http.IncomingMessage[] = await once(request, 'response')
+  const { bytes } = await collect(response!)
+  t.is(sha256(bytes), sha256(large.bytes))
+})
+
+test("method: 'copy' is done by the engine, without fallbacks", async (t) => {
+  const { near, received } = await connectedPair(t)
+  const { method, fallbacks } = await pipeToSocket(createReadStream(file.path, { method: 'copy' }), near)
+  await within(received.closed, 'the end of the connection')
+  t.deepEqual({ method, fallbacks }, { method: 'copy', fallbacks: [] })
+  t.is(sha256(received.bytes), sha256(file.bytes))
+})
+
+test("method: 'sendfile' towards TLS destroys the stream", async (t) => {
+  const server = tls.createServer({ cert, key }, (socket) => {
+    socket.on('error', () => {})
+    stream.pipe(socket)
+    stream.on('close', () => socket.destroy())
+  })
+  t.teardown(() => server.close())
+  const stream = createReadStream(file.path, { method: 'sendfile' })
+  const client = tls.connect({ port: await portOf(server), rejectUnauthorized: false })
+  client.on('error', () => {})
+  t.teardown(() => void client.destroy())
+  const [error]: unknown[] = await within(once(stream, 'error'), "event 'error'")
+  t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', name: 'SendfileError' })
+})
+
+test('rate is kept on average', async (t) => {
+  const { near, received } = await connectedPair(t)
+  const { path, bytes } = sampleFile(300_000)
+  const startedAt = performance.now()
+  const { bytesSent } = await pipeToSocket(createReadStream(path, { rate: 1_000_000 }), near)
+  const took = performance.now() - startedAt
+  await within(received.closed, 'the end of the connection')
+  t.is(bytesSent, bytes.length)
+  t.true(took >= 150, `${took} ms`)
+  t.is(sha256(received.bytes), sha256(bytes))
+})
+
+test('options that are ours are checked before anything is opened', (t) => {
+  const bad: [object, string, RegExp][] = [
+    [{ segment: '1' }, 'ERR_INVALID_ARG_TYPE', /options\.segment/],
+    [{ segment: 0 }, 'ERR_OUT_OF_RANGE', /options\.segment/],
+    [{ segment: 1.5 }, 'ERR_OUT_OF_RANGE', /options\.segment.*an integer/],
+    [{ rate: -1 }, 'ERR_OUT_OF_RANGE', /options\.rate/],
+    [{ rate: Number.NaN }, 'ERR_OUT_OF_RANGE', /options\.rate/],
+    [{ rate: '1' }, 'ERR_INVALID_ARG_TYPE', /options\.rate/],
+    [{ method: 'teleport' }, 'ERR_INVALID_ARG_VALUE', /options\.method/],
+    [{ method: 1 }, 'ERR_INVALID_ARG_TYPE', /options\.method/],
+  ]
+  for (const [options, code, message] of bad) {
+    t.throws(() => createReadStream('/no/such/file', options), { code, message })
+  }
+})
+
+test('a stream is a file stream, and file streams are streams of this class', (t) => {
+  const [stream, stock] = [createReadStream(file.path), fs.createReadStream(file.path)]
+  class Mine extends ReadStream {}
+  t.true(stream instanceof fs.ReadStream)
+  t.true(stock instanceof ReadStream)
+  t.false(stock instanceof Mine)
+  t.false(stream instanceof Mine)
+  t.is(ReadStream.name, 'ReadStream')
+  for (const each of [stream, stock]) each.destroy()
+})

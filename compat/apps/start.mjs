@@ -1,0 +1,7 @@
+/** Prints the port, and ends with exit() when stdin does, so that the counts are written. */
+export function start(listen) {
+  listen(0, function listening() {
+    console.log(JSON.stringify({ port: this.address().port }))
+  })
+  process.stdin.resume().on('end', () => process.exit(0))
+}

@@ -1,0 +1,96 @@
+/** node compat/run.mjs [--only A,B] [--mirror TEMPLATE] [--apps]: see README.md */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+import { main, Unprepared } from '../scripts/provision.mjs'
+import { runApps } from './apps.mjs'
+import { PROJECTS } from './projects.mjs'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+/** No name with a dot: servers of static files hide what is in such a folder. */
+const cache = join(here, 'cache')
+const LIMIT_MS = 5 * 60_000
+
+function git(args, options = {}) {
+  return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options }).trim()
+}
+
+/** A checkout of the pinned commit, with its packages. */
+function checkout({ name, repository, tag, commit, build }, mirror) {
+  const folder = join(cache, name)
+  if (!existsSync(join(folder, 'node_modules'))) {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(cache, { recursive: true })
+    const [owner, project] = repository.split('/')
+    const url = mirror.replace('{owner}', owner).replace('{name}', project)
+    try {
+      git(['-c', 'advice.detachedHead=false', 'clone', '--quiet', '--depth', '1', '--branch', tag, url, folder])
+    } catch (error) {
+      throw new Unprepared(`${name}: ${url} cannot be cloned. Is there a network, or a --mirror?\n${error.stderr}`)
+    }
+    const found = git(['rev-parse', 'HEAD'], { cwd: folder })
+    if (found !== commit)
+      throw new Unprepared(`${name}: ${tag} is ${found}, not the pinned ${commit}: somebody has moved it`)
+    const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
+    execFileSync('npm', ['install', ...options], { cwd: folder, stdio: 'inherit' })
+  }
+  if (build !== undefined) execFileSync(process.execPath, build, { cwd: folder, stdio: 'ignore' })
+  return folder
+}
+
+/** How many tests passed and failed, by what mocha and uvu print at the end. */
+function runTests({ test }, folder, env) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, test, {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    timeout: LIMIT_MS,
+    maxBuffer: 1 << 28,
+  })
+  const number = (...patterns) => Number(patterns.map((pattern) => pattern.exec(stdout)?.[1]).find(Boolean) ?? 0)
+  const passed = number(/^ +(\d+) passing/m, /Passed: +(\d+)/)
+  const failed = number(/^ +(\d+) failing/m) + Math.max(0, number(/Total: +(\d+)/) - number(/Passed: +(\d+)/))
+  return { passed, failed, status, output: `${stdout}\n${stderr}` }
+}
+
+/** Both runs of a project; whether they agree. */
+function compare(project, mirror) {
+  const folder = checkout(project, mirror)
+  const counts = join(mkdtempSync(join(tmpdir(), 'sendfile64-compat-')), 'counts')
+  const stock = runTests(project, folder, {})
+  const ours = runTests(project, folder, { NODE_OPTIONS: `--require ${join(here, 'count.cjs')}`, COMPAT_COUNT: counts })
+  const lines = existsSync(counts)
+    ? readFileSync(counts, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    : []
+  const kernel = lines.reduce((sum, { sendfile }) => sum + sendfile, 0)
+  const same = stock.passed === ours.passed && stock.failed === ours.failed && stock.passed > 0 && kernel > 0
+  const figures = ({ passed, failed }) => `${passed} passed, ${failed} failed`
+  console.log(
+    `${same ? 'same   ' : 'DIFFERS'} ${project.name} ${project.tag}: stock ${figures(stock)}; registered ${figures(ours)}; ${kernel} transfers by the kernel`,
+  )
+  if (!same) console.log(ours.output.slice(-6000))
+  return same
+}
+
+await main(async () => {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      mirror: { type: 'string', default: 'https://github.com/{owner}/{name}.git' },
+      apps: { type: 'boolean', default: false },
+    },
+  })
+  if (!existsSync(join(here, '../dist/register.cjs'))) throw new Unprepared('dist/ is missing: run `npm run build`.')
+  if (values.apps) return (await runApps()) ? 0 : 1
+  const wanted = values.only?.split(',') ?? PROJECTS.map(({ name }) => name)
+  const chosen = PROJECTS.filter(({ name }) => wanted.includes(name))
+  if (chosen.length === 0) throw new Unprepared(`no such project; there are: ${PROJECTS.map(({ name }) => name)}`)
+  return chosen.map((project) => compare(project, values.mirror)).every(Boolean) ? 0 : 1
+})

@@ -1,0 +1,164 @@
+/** createReadStream and ReadStream: fs.ReadStream whose pipe goes through the kernel where it can. */
+import type fs from 'node:fs'
+
+import { isNode, native } from './binding.ts'
+import { isDestination } from './destination.ts'
+import { isTraced, type TransferContext, TransferTrace } from './diagnostics.ts'
+import type { Destination } from './hold.ts'
+import { KEY, markersWork, PROTOCOL } from './marker.ts'
+import {
+  derive,
+  destroyAsStock,
+  type DestroyCallback,
+  type FileStream,
+  isPipedTo,
+  readAsStock,
+  Stock,
+  createStock,
+  stockConstructor,
+  type StockReadStream,
+} from './node-streams.ts'
+import { debug, switchedOff } from './preference.ts'
+import { Pump } from './pump.ts'
+import { DEFAULTS, parseSettings, type Settings, type TransferOptions } from './stream-options.ts'
+import type { LiveTransfer, StreamTransfer } from './stream-transfer.ts'
+
+/** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */
+export type ReadStreamOptions = Exclude<Parameters<typeof fs.createReadStream>[1], string | undefined> & TransferOptions
+
+/** What a file is read by: `fs.ReadStream`, with the figures of its transfer. */
+export interface ReadStream extends fs.ReadStream {
+  /**
+   * The transfer to the destination of the last `pipe()`, while it goes on and afterwards; `undefined` before, and
+   * where streams are stock. Event 'transfer' tells it once it is over.
+   */
+  readonly transfer: StreamTransfer | undefined
+}
+
+/** `new ReadStream(…)`, `ReadStream(…)` and `ReadStream.call(object, …)`, as `fs.ReadStream`; classes may extend it. */
+export interface ReadStreamConstructor {
+  /** The prototype of every stream. */
+  readonly prototype: ReadStream
+  /** Makes a stream. Throws what `fs.createReadStream` throws. */
+  new (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
+  /** The same without `new`; initialises `this` if that is a file stream already, as older classes derive. */
+  (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
+}
+
+const settings = new WeakMap<object, Settings>()
+const pumps = new WeakMap<object, Pump>()
+
+/** Why streams are stock in this process, `undefined` if they are not. */
+export const stockReason: string | undefined = findReason()
+
+function findReason(): string | undefined {
+  if (switchedOff !== undefined) return switchedOff.reason
+  if (!isNode) return 'this runtime is not Node.js'
+  if (native === undefined) return 'the addon is not loaded: see support()'
+  if (!markersWork()) return 'this Node reads the length of a chunk in a way that is not known yet'
+  return Stock === undefined ? 'fs.ReadStream has been replaced by a class' : undefined
+}
+
+/** `fs.ReadStream` and more: what it is piped to gets its bytes from the kernel where that is possible. */
+export const ReadStream: ReadStreamConstructor = define()
+
+function define(): ReadStreamConstructor {
+  // Another copy of the package may have registered its own.
+  if (stockReason !== undefined || Stock === undefined || Object.hasOwn(Stock, KEY)) return stockConstructor()
+  return derive(construct(Stock), Stock, membersOver(Stock))
+}
+
+/** As `fs.ReadStream`: a function that initialises `this`, or makes an object where it is called without one. */
+function construct(stock: StockReadStream): Function {
+  function ReadStream(this: unknown, path: unknown, options?: unknown): unknown {
+    if (!(this instanceof stock)) return Reflect.construct(ReadStream, [path, options])
+    const parsed = parseSettings(options)
+    Reflect.apply(stock, this, [path, options])
+    if (parsed !== undefined) settings.set(this, parsed)
+    return undefined
+  }
+  // Streams that were made before, or by who holds the stock class, are file streams as well.
+  Object.defineProperty(ReadStream, Symbol.hasInstance, {
+    value(this: unknown, value: unknown) {
+      if (this === ReadStream) return value instanceof stock
+      return Reflect.apply(Function.prototype[Symbol.hasInstance], this, [value])
+    },
+  })
+  Object.defineProperty(ReadStream, KEY, { value: PROTOCOL })
+  return ReadStream
+}
+
+function membersOver({ prototype: stock }: StockReadStream): object {
+  return {
+    pipe(this: FileStream, destination: NodeJS.WritableStream, options?: { end?: boolean }): NodeJS.WritableStream {
+      return pipe(this, destination, () => void Reflect.apply(stock.pipe, this, [destination, options]))
+    },
+    unpipe(this: FileStream, destination?: NodeJS.WritableStream): FileStream {
+      Reflect.apply(stock.unpipe, this, [destination])
+      pumps.get(this)?.unpiped()
+      return this
+    },
+    _read(this: FileStream, size: number): void {
+      const pump = pumps.get(this)
+      if (pump === undefined) readAsStock(this, size)
+      else pump.read(size)
+    },
+    _destroy(this: FileStream, error: Error | null, callback: DestroyCallback): void {
+      pumps.get(this)?.finish(error)
+      destroyAsStock(this, error, callback)
+    },
+    get transfer(): StreamTransfer | undefined {
+      return pumps.get(this)?.transfer
+    },
+    set transfer(value: unknown) {
+      Object.defineProperty(this, 'transfer', { configurable: true, enumerable: true, writable: true, value })
+    },
+  }
+}
+
+/** The pipe is Node's; a pump answers the reads that it makes. */
+function pipe(source: FileStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
+  // With a second destination, or none that could be written to, the first pump goes on as it is.
+  if (isPipedTo(source) || !isDestination(destination)) {
+    asStock()
+    return destination
+  }
+  const traced = isTraced()
+  let trace: TransferTrace | undefined
+  const pump = new Pump(source, destination, settings.get(source) ?? DEFAULTS, (transfer, error) =>
+    finish(source, transfer, error, trace),
+  )
+  pumps.set(source, pump)
+  const begin = (): void => {
+    asStock()
+    pump.begin(source.rawListeners('data').at(-1))
+  }
+  if (traced) trace = new TransferTrace(contextOf(source, destination), begin)
+  else begin()
+  return destination
+}
+
+function contextOf(source: FileStream, destination: Destination): TransferContext {
+  const { path, fd, pos, end, bytesRead } = source
+  const count = Number.isFinite(end) ? end - (pos ?? bytesRead) + 1 : undefined
+  return { api: 'pipe', source: { path, fd: fd ?? undefined, offset: pos ?? bytesRead, count }, destination }
+}
+
+function finish(source: FileStream, transfer: LiveTransfer, error: unknown, trace: TransferTrace | undefined): void {
+  const { method, bytesSent } = transfer
+  debug('a stream of %s has sent %d bytes by %s', source.path ?? source.fd, bytesSent, method)
+  trace?.finish(transfer, error)
+  if (source.listenerCount('transfer') > 0) process.nextTick(() => source.emit('transfer', transfer))
+}
+
+/**
+ * Like `fs.createReadStream`, but what the stream is piped to gets its bytes from the kernel where that is possible;
+ * everything else is as with a stock stream. The file must not be changed until the peer has it: the kernel sends
+ * pages, not copies (sendfile(2), NOTES).
+ *
+ * @throws what fs.createReadStream throws, and ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for
+ * options of ours
+ */
+export function createReadStream(path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream {
+  return stockReason === undefined ? new ReadStream(path, options) : createStock(path, options)
+}

@@ -1,0 +1,48 @@
+/** Puts our ReadStream in the place of Node's, for the whole process. */
+import fs from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { devNull } from 'node:os'
+
+import { KEY } from './marker.ts'
+import { debug } from './preference.ts'
+import { ReadStream, stockReason } from './read-stream.ts'
+
+/**
+ * Makes every `fs.createReadStream` and `FileHandle.createReadStream` ours: Node makes its streams by `fs.ReadStream`,
+ * also for those who have imported `createReadStream` before. Does nothing where streams are stock, or the second time.
+ */
+export function register(): void {
+  if (stockReason !== undefined) return debug('register: streams stay stock, %s', stockReason)
+  if (Object.hasOwn(fs.ReadStream, KEY)) return debug('register: done before')
+  if (!Reflect.set(fs, 'ReadStream', ReadStream) || !Object.is(fs.ReadStream, ReadStream)) {
+    return debug('register: streams stay stock, fs.ReadStream cannot be replaced')
+  }
+  syncBuiltinESMExports()
+  void registerHandles()
+  debug('register: fs.ReadStream is replaced')
+}
+
+/**
+ * Node shows the class of a FileHandle through its instances alone. This open is in the queue of the thread pool before
+ * any that the program makes.
+ */
+async function registerHandles(): Promise<void> {
+  let handle: FileHandle
+  try {
+    handle = await fs.promises.open(devNull)
+  } catch (error) {
+    return debug('register: FileHandle.createReadStream stays stock, %o', error)
+  }
+  replaceOn(Object.getPrototypeOf(handle))
+  await handle.close()
+}
+
+function replaceOn(prototype: object): void {
+  const method = Object.getOwnPropertyDescriptor(prototype, 'createReadStream')
+  if (typeof method?.value !== 'function') return debug('register: FileHandle has no createReadStream')
+  function createReadStream(this: FileHandle, options?: object): unknown {
+    return Reflect.construct(ReadStream, [undefined, { ...options, fd: this }])
+  }
+  Object.defineProperty(prototype, 'createReadStream', { ...method, value: createReadStream })
+}

@@ -1,0 +1,70 @@
+/** What createReadStream takes beside the options of fs.createReadStream. */
+import { invalidType, outOfRange } from './errors.ts'
+import { type Method, parseOptions, type Request } from './options.ts'
+import { Pace } from './pace.ts'
+
+/** The options of a stream that are ours. */
+export interface TransferOptions {
+  /**
+   * Most bytes to hand to the kernel at once, and so most bytes of this stream in `writableLength` of the destination.
+   * @default 1 MiB, growing to 16 MiB while each is taken within milliseconds
+   */
+  segment?: number | undefined
+  /**
+   * The system call to use. Anything but `'auto'` is forced: a pipe to a destination that it cannot reach destroys the
+   * stream with ERR_SENDFILE_UNSUPPORTED.
+   * @default 'auto'
+   */
+  method?: 'auto' | Method | undefined
+  /**
+   * Most bytes a second on average, while the stream is piped; 0 for no limit.
+   * @default 0
+   */
+  rate?: number | undefined
+}
+
+/** The same, checked. */
+export interface Settings {
+  readonly segment: number | undefined
+  readonly method: 'auto' | Method
+  /** What the engine is asked for. */
+  readonly request: Request
+  readonly pace: Pace | undefined
+  /** Reads go through somebody's own `fs`. */
+  readonly ownFs: boolean
+}
+
+export const DEFAULTS: Settings = {
+  segment: undefined,
+  method: 'auto',
+  request: parseOptions(undefined),
+  pace: undefined,
+  ownFs: false,
+}
+
+/**
+ * Takes our options out of those of a stream; `undefined` if there are none.
+ * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and {RangeError} ERR_OUT_OF_RANGE
+ */
+export function parseSettings(options: unknown): Settings | undefined {
+  if (typeof options !== 'object' || options === null) return undefined
+  const { segment, method, rate, fs }: Record<string, unknown> = { ...options }
+  if (segment === undefined && method === undefined && rate === undefined && fs === undefined) return undefined
+  const request = parseOptions({ method })
+  return {
+    segment: segment === undefined ? undefined : positive('options.segment', segment, Number.isInteger),
+    method: request.method,
+    request,
+    pace: rate === undefined || rate === 0 ? undefined : new Pace(positive('options.rate', rate, Number.isFinite)),
+    ownFs: fs !== undefined && fs !== null,
+  }
+}
+
+function positive(name: string, value: unknown, fits: (value: number) => boolean): number {
+  if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
+  if (!fits(value)) throw outOfRange(name, name.endsWith('segment') ? 'an integer' : 'a finite number', value)
+  if (value <= 0 || value > Number.MAX_SAFE_INTEGER) {
+    throw outOfRange(name, `> 0 && <= ${Number.MAX_SAFE_INTEGER}`, value)
+  }
+  return value
+}

@@ -1,0 +1,65 @@
+/** What is known of a piped stream's transfer, while it goes on and afterwards. */
+import type { TransferFigures } from './diagnostics.ts'
+import type { Obstacle } from './marker.ts'
+import type { Method } from './options.ts'
+import { debug } from './preference.ts'
+import type { Fallback } from './settlement.ts'
+
+/** The transfer of a stream to the destination it was piped to last. */
+export interface StreamTransfer {
+  /** The method that was used last. */
+  readonly method: Method
+  /** Bytes that the destination has accepted so far. */
+  readonly bytesSent: number
+  /** Why no better method was used, in order; empty when the best one was, or one was forced. */
+  readonly fallbacks: readonly Fallback[]
+}
+
+/** The source of the figures. */
+interface Counted {
+  readonly bytesRead: number
+  readonly readableLength: number
+}
+
+export class LiveTransfer implements StreamTransfer, TransferFigures {
+  method: Method
+  readonly fallbacks: Fallback[] = []
+  #dropped = false
+  #source: Counted | undefined
+  #bytes: number
+
+  constructor(source: Counted, method: Method) {
+    this.#source = source
+    this.#bytes = handedOn(source)
+    this.method = method
+  }
+
+  get bytesSent(): number {
+    if (this.#dropped) return 0
+    return this.#source === undefined ? this.#bytes : handedOn(this.#source) - this.#bytes
+  }
+
+  /** The message has no body: HEAD, 204, 304. */
+  drop(): void {
+    this.#dropped = true
+  }
+
+  /** Something stands between the kernel and the destination. */
+  meet({ code, reason }: Obstacle): void {
+    this.method = 'copy'
+    if (this.fallbacks.at(-1)?.code === code) return
+    debug('a stream is copied: %s, %s', code, reason)
+    this.fallbacks.push({ from: 'sendfile', to: 'copy', code, reason })
+  }
+
+  /** The figures no longer change. */
+  freeze(): void {
+    this.#bytes = this.bytesSent
+    this.#source = undefined
+  }
+}
+
+/** What has left a stream: read from the file, and not in its buffer. */
+function handedOn({ bytesRead, readableLength }: Counted): number {
+  return bytesRead - readableLength
+}
