@@ -3,7 +3,8 @@ import { EventEmitter } from 'node:events'
 import http from 'node:http'
 
 import { type Destination, callUnheld } from './hold.ts'
-import { hasBody, outstanding } from './node-internals.ts'
+import { outstanding } from './node-handles.ts'
+import { hasBody } from './node-internals.ts'
 import { Stop } from './stop.ts'
 
 export class ChunkWriter {

@@ -19,7 +19,7 @@ import { aborted, badDestination, isConsequence, unsupported } from './errors.ts
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
-import { guardSocket, underway, unguardSocket } from './node-internals.ts'
+import { guardSocket, underway, unguardSocket } from './node-handles.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { choose, debug } from './preference.ts'

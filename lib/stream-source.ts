@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises'
 import tty from 'node:tty'
 
 import { unsupported } from './errors.ts'
-import { handleFd } from './node-internals.ts'
+import { handleFd } from './node-handles.ts'
 import type { Stop } from './stop.ts'
 
 const CHUNK = 64 * 1024

@@ -1,0 +1,131 @@
+/** What Node hides of a socket's handle: its number, its queue, and who may have it. With lib/node-internals.ts and
+ * lib/node-streams.ts the only place that touches private fields of Node. */
+import http from 'node:http'
+import net from 'node:net'
+
+import { busy } from './errors.ts'
+import { type Hook, KEY } from './marker.ts'
+
+interface Handle {
+  readonly fd?: number
+  /** Bytes that libuv has not written yet. */
+  readonly writeQueueSize?: number
+  setBlocking?(blocking: boolean): void
+}
+
+export interface PrivateSocket extends net.Socket {
+  _handle: Handle | null
+  /** The server that accepted it. */
+  server?: { _connections: number } | null
+  encrypted?: boolean
+  resetAndClosing?: boolean
+  _unrefTimer(): void
+  [KEY]?: Hook
+}
+
+/** The class of the socket's handle; `undefined` before it connects and after it is closed. */
+export function handleName(socket: net.Socket): string | undefined {
+  return (socket as PrivateSocket)._handle?.constructor.name
+}
+
+/** The socket's number in this tick, or -1. */
+export function handleFd(socket: net.Socket): number {
+  return (socket as PrivateSocket)._handle?.fd ?? -1
+}
+
+/**
+ * What a stream has been given and not passed on, in bytes: its own queue, and under a socket that of libuv, which falls
+ * while a large write is under way.
+ */
+export function outstanding(stream: object): number {
+  const { writableLength, socket } = stream as { writableLength?: unknown; socket?: unknown }
+  const queued = typeof writableLength === 'number' ? writableLength : 0
+  const under = stream instanceof http.OutgoingMessage ? socket : stream
+  if (!(under instanceof net.Socket)) return queued
+  return queued + ((under as PrivateSocket)._handle?.writeQueueSize ?? 0)
+}
+
+/** What a socket is busy with: a write of libuv's or a transfer. It changes as bytes go; `undefined` while it is idle. */
+export function underway(socket: net.Socket): string | undefined {
+  const { _handle: handle, [KEY]: hook } = socket as PrivateSocket
+  const queued = handle?.writeQueueSize ?? 0
+  return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${hook?.moves ?? 0}`
+}
+
+/** Node makes terminals wait for their reader in the event loop (lib/tty.js, WriteStream). This one is ours. */
+export function doNotBlock(terminal: net.Socket): void {
+  ;(terminal as PrivateSocket)._handle?.setBlocking?.(false)
+}
+
+/** Set on TLS sockets of every kind. */
+export function isEncrypted(socket: net.Socket): boolean {
+  return (socket as PrivateSocket).encrypted === true
+}
+
+/**
+ * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until
+ * {@link unguardSocket}, the handle knows who is asking: HTTP/2 sees none that it could use, so that it writes through the
+ * stream, behind us; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0.
+ */
+export function guardSocket(socket: net.Socket): void {
+  const target = socket as PrivateSocket
+  const { _handle: handle, [KEY]: hook } = target
+  if (hook === undefined || !handle) return
+  if (hook.guard !== undefined) return void (hook.guard.holders += 1)
+  hook.guard = { handle, holders: 1 }
+  define(handle, KEY, socket)
+  Object.defineProperty(handle, 'isStreamBase', { configurable: true, get: guardedIsStreamBase })
+  Object.defineProperty(handle, 'onread', { configurable: true, get: guardedOnread, set: setGuardedOnread })
+}
+
+/** The end of one `guardSocket`. */
+export function unguardSocket(socket: net.Socket): void {
+  const hook = (socket as PrivateSocket)[KEY]
+  const guard = hook?.guard
+  if (hook === undefined || guard === undefined) return
+  guard.holders -= 1
+  if (guard.holders > 0) return
+  hook.guard = undefined
+  // Last in, first out, so that V8 can go back the way it came.
+  for (const name of GUARDED) Reflect.deleteProperty(guard.handle, name)
+}
+
+const GUARDED = ['onread', 'isStreamBase', KEY]
+
+/** lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`. */
+function guardedIsStreamBase(): boolean {
+  return !isReading(HTTP2)
+}
+
+function guardedOnread(this: object): unknown {
+  return Reflect.get(Object.getPrototypeOf(this), 'onread', this)
+}
+
+/** The first thing that lib/internal/child_process.js does to the handle it is going to send away. */
+function setGuardedOnread(this: { [KEY]: PrivateSocket }, listener: unknown): void {
+  if (isReading(CHILD_PROCESS)) {
+    const { server } = this[KEY]
+    if (server) server._connections += 1 // it has counted the connection off before
+    throw busy('another process')
+  }
+  Reflect.set(Object.getPrototypeOf(this), 'onread', listener, this)
+}
+
+const HTTP2 = 'node:internal/http2/core'
+const CHILD_PROCESS = 'node:internal/child_process'
+
+/** Whether a module of Node's is behind the property access, judged by the innermost frames. */
+function isReading(module: string): boolean {
+  const { stackTraceLimit, prepareStackTrace } = Error
+  Error.stackTraceLimit = 3
+  Error.prepareStackTrace = undefined as never
+  const { stack = '' } = new Error()
+  Error.stackTraceLimit = stackTraceLimit
+  Error.prepareStackTrace = prepareStackTrace as never
+  return stack.includes(module)
+}
+
+/** An own property that can be taken away again. */
+export function define(target: object, name: PropertyKey, value: unknown): void {
+  Object.defineProperty(target, name, { configurable: true, writable: true, value })
+}
