@@ -121,11 +121,12 @@ const large = sampleFile(24 * 2 ** 20)
 const script = fileURLToPath(new URL('../fixtures/children/corked.ts', import.meta.url))
 const straceIsThere = spawnSync('strace', ['-V']).status === 0
 
-for (const [how, path, code] of [
-  ['success', large.path, ''],
-  ['truncation', file.path, 'ERR_SENDFILE_TRUNCATED'],
-  ['abort', large.path, 'ABORT_ERR'],
-  ['reset', large.path, 'ECONNRESET'],
+for (const [how, path, codes] of [
+  ['success', large.path, ['']],
+  ['truncation', file.path, ['ERR_SENDFILE_TRUNCATED']],
+  ['abort', large.path, ['ABORT_ERR']],
+  // ECONNRESET is said once (tcp(7)): where libuv has heard it, our next call says EPIPE
+  ['reset', large.path, ['ECONNRESET', 'EPIPE']],
 ] as const) {
   test.serial(`TCP_CORK is taken back after: ${how}`, (t) => {
     t.timeout(60_000)
@@ -135,7 +136,10 @@ for (const [how, path, code] of [
     const options = ['-f', '-qq', '-e', 'trace=setsockopt,sendto,write,writev', '-e', 'signal=none', '-o', log]
     const printed = execFileSync('strace', [...options, ...node], { encoding: 'utf8', timeout: 50_000 })
     const told: { code: string; bytesSent: number; length: number } = JSON.parse(printed)
-    t.is(told.code, code)
+    t.true(
+      codes.some((code) => code === told.code),
+      told.code,
+    )
     const trailers = how === 'success' ? 100 : 0
     if (how !== 'reset') t.is(told.length, 100 + told.bytesSent + trailers + 'a small write'.length)
     const lines = readFileSync(log, 'latin1').split('\n')
