@@ -9,6 +9,7 @@ import { Stop } from './stop.ts'
 
 export class ChunkWriter {
   readonly #destination: Destination
+  readonly #listen: Destination['on']
   readonly stop = new Stop()
   #dropped = false
   #listens = false
@@ -17,8 +18,10 @@ export class ChunkWriter {
   #goOn: (() => void) | undefined
   readonly #onDrain = (): void => this.#resume()
 
-  constructor(destination: Destination) {
+  /** `listen`: the destination's `on` at the time of the call; middleware that comes later has a 'drain' of its own. */
+  constructor(destination: Destination, listen: Destination['on']) {
     this.#destination = destination
+    this.#listen = listen
   }
 
   /** http drops what is written: HEAD, 204, 304. */
@@ -70,7 +73,7 @@ export class ChunkWriter {
       if (this.#listens) return
       // Once: compressing middleware hands `on` to a stream of its own, and does not know `off`.
       this.#listens = true
-      this.#destination.on('drain', this.#onDrain)
+      Reflect.apply(this.#listen, this.#destination, ['drain', this.#onDrain])
     })
   }
 }

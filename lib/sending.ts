@@ -38,6 +38,7 @@ const COPY_CHUNK_TLS = 256 * 1024
 /** One call of `sendfile`. */
 export class Sending implements SegmentOwner, Watcher, Abortable {
   readonly #destination: Destination
+  readonly #listen: Destination['on']
   readonly #source: ParsedSource
   readonly #request: Request
   readonly #settlement: Settlement
@@ -60,6 +61,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
 
   constructor(destination: Destination, source: ParsedSource, request: Request, settle: Settle) {
     this.#destination = destination
+    this.#listen = destination.on
     this.#source = source
     this.#request = request
     this.#settlement = new Settlement(request, settle)
@@ -154,7 +156,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {
     debug('%s is copied: %s', range.file.path ?? `fd ${range.file.fd}`, obstacle.reason)
-    const writer = new ChunkWriter(this.#destination)
+    const writer = new ChunkWriter(this.#destination, this.#listen)
     this.#writer = writer
     const size = Math.min(obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK, this.#request.quantum)
     const taker = {

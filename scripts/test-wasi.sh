@@ -14,7 +14,7 @@ if (($# == 0)); then
   # Left out is what is about the kernel executor: system calls, descriptors as destinations, TCP's own account.
   # Part of it would hold here as well, once it asks __test__/fixtures/executor.ts what to expect.
   kernel=('conformance/**' 'faults/**' 'descriptor-*.spec.ts' preference.spec.ts stream-source.spec.ts)
-  kernel+=(options/stall.spec.ts options/surround.spec.ts options/until.spec.ts)
+  kernel+=(options/stall.spec.ts options/surround.spec.ts options/until.spec.ts 'lifecycle/matrix-*.spec.ts')
   set -- '__test__/**/*.spec.ts' "${kernel[@]/#/!__test__/}"
 fi
 exec node node_modules/ava/entrypoints/cli.mjs "$@"
