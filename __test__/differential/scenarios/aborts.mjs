@@ -36,6 +36,16 @@ const asGone = (event) =>
     .replace(/^(callback|rejected|src error) (EPIPE|ECONNRESET|ERR_STREAM_PREMATURE_CLOSE)$/, '$1 gone')
     .replace(/^target (error (EPIPE|ECONNRESET)|finish)$/, 'target gone')
 
+/**
+ * The pipe lets go before whoever listens hears an error, and after a 'finish' (lib/internal/streams/readable.js, pipe:
+ * onerror is prepended, onfinish is not): which of the two it is, is chance as well.
+ */
+const goneFirst = (events) => {
+  const [gone, unpiped] = [events.indexOf('target gone'), events.indexOf('target unpipe')]
+  if (gone === -1 || unpiped === -1 || gone < unpiped) return events
+  return events.toSpliced(unpiped, 1).toSpliced(gone, 0, 'target unpipe')
+}
+
 const settled = async (target) => {
   while (!target.closed && !target.destroyed) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -75,7 +85,8 @@ async function aborted(scene, { way, act, framing = 'length', to = 'response', b
   const body = to === 'response' && framing === 'length' ? bytes.subarray(bytes.indexOf('\r\n\r\n') + 4) : bytes
   const prefix = framing === 'length' ? body.equals(file.bytes.subarray(0, body.length)) : undefined
   const state = { src: source.destroyed, target: target.destroyed, prefix, whole: body.length === file.size }
-  const events = bySide(scene.events.splice(0).map(byPeer ? asGone : String))
+  const seen = scene.events.splice(0)
+  const events = bySide(byPeer ? goneFirst(seen.map(asGone)) : seen)
   return { state, events, closed: client.socket.destroyed || client.ended }
 }
 

@@ -249,7 +249,7 @@ const meanwhile = [
       const server = net.createServer(async (socket) => {
         const source = scene.create(file.path)
         source.pipe(socket)
-        while (socket.bytesWritten < MIB) await new Promise((resolve) => setImmediate(resolve))
+        while (source.bytesRead < MIB) await new Promise((resolve) => setImmediate(resolve))
         scene.note(source)
         source.unpipe(socket)
         const second = new PassThrough()
