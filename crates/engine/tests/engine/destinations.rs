@@ -5,6 +5,7 @@ use std::io::{ErrorKind, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 
 use nix::pty::openpty;
@@ -204,10 +205,12 @@ fn every_destination_gets_every_byte_by_every_method() {
     }
 }
 
+/// What goes around: a plan borrows it for ever.
+static AROUND: LazyLock<Vec<u8>> = LazyLock::new(|| Sample::new(300_000).bytes.clone());
+
 #[test]
 fn headers_and_trailers_go_around_the_bytes_on_every_destination() {
-    let around = Sample::new(20_000).bytes.clone().leak();
-    let (headers, trailers) = around.split_at(7_000);
+    let (headers, trailers) = AROUND[..20_000].split_at(7_000);
     for kind in KINDS {
         let sample = Sample::new(length(kind));
         for choice in choices() {
@@ -234,8 +237,7 @@ fn headers_and_trailers_go_around_the_bytes_on_every_destination() {
 /// The smallest send buffer takes a part of everything at a time.
 #[test]
 fn headers_and_trailers_that_go_in_pieces_are_whole() {
-    let around = Sample::new(300_000).bytes.clone().leak();
-    let (headers, trailers) = around.split_at(180_000);
+    let (headers, trailers) = AROUND.split_at(180_000);
     let sample = Sample::new(100_000);
     for pair in [tcp, unix] {
         for method in [Method::Sendfile, Method::Splice, Method::Copy] {
