@@ -11,7 +11,7 @@ import type { Obstacle } from './marker.ts'
 import { doNotBlock, outstanding } from './node-handles.ts'
 import type { Bytes } from './option-values.ts'
 import { isFileHandle, opensSources, parseFd } from './source.ts'
-import { closeUnused } from './stream-source.ts'
+import { closeUnused, reopen } from './stream-source.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
 export interface ParsedDescriptor {
@@ -200,14 +200,7 @@ class StreamWriter implements Writer {
   #error: Error | undefined
 
   constructor(fd: number, isTerminal: boolean) {
-    const { O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
-    let own: number
-    try {
-      own = fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY)
-    } catch (error) {
-      const why = error instanceof Error ? error.message : 'it cannot be opened'
-      throw unsupported(`The pipe or terminal cannot be written to without waiting in blocking mode: ${why}`)
-    }
+    const own = reopen(fd, 'written to')
     if (isTerminal) {
       const terminal = new tty.WriteStream(own)
       closeUnused(own, terminal)

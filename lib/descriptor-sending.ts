@@ -5,13 +5,13 @@ import fs from 'node:fs'
 import { END, type EngineEvent, METHODS, TARGET } from './binding.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
-import { aborted, overlap, unsupported } from './errors.ts'
+import { aborted, overlap } from './errors.ts'
 import * as kernel from './kernel.ts'
 import type { Obstacle } from './marker.ts'
 import { KIND } from './native-file.ts'
 import { add } from './option-values.ts'
 import type { Method, Request } from './options.ts'
-import { choose, debug, switchedOff } from './preference.ts'
+import { choose, debug, mustNotBeForced, switchedOff } from './preference.ts'
 import { NOTHING_SENT, notStarted } from './segment.ts'
 import { type Settle, Settlement } from './settlement.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
@@ -75,7 +75,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     this.#mustNotOverlap(range)
     const obstacle = switchedOff ?? fileObstacle(file)
     if (obstacle !== undefined) {
-      this.#mustNotBeForced(obstacle)
+      mustNotBeForced(this.#request, obstacle)
       this.#destination.mustBeWritten(obstacle)
     }
     const { headers, trailers } = this.#request
@@ -131,13 +131,6 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     return new Promise((resolve) => {
       this.#over = resolve
     })
-  }
-
-  /** Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows. */
-  #mustNotBeForced({ reason }: Obstacle): void {
-    const { method, until } = this.#request
-    if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
-    if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
   }
 
   async #copy(range: Range, obstacle: Obstacle | undefined): Promise<void> {

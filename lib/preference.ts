@@ -2,8 +2,9 @@
 import { debuglog } from 'node:util'
 
 import { METHODS, ONLY, PREFER } from './binding.ts'
+import { unsupported } from './errors.ts'
 import type { Obstacle } from './marker.ts'
-import type { Method } from './options.ts'
+import type { Method, Request } from './options.ts'
 
 /** Prints decisions under NODE_DEBUG=sendfile64. */
 export const debug = debuglog('sendfile64')
@@ -41,4 +42,13 @@ export function choose(method: 'auto' | Method, remote: Obstacle | undefined): C
   const obstacle = remote ?? (COPIES_BY_DEFAULT ? UNPROVEN : undefined)
   if (obstacle !== undefined) return { methods: ONLY.copy, obstacle }
   return { methods: preferred === undefined ? ONLY.auto : PREFER[preferred], obstacle: undefined }
+}
+
+/**
+ * Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows.
+ * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
+ */
+export function mustNotBeForced({ method, until }: Request, { reason }: Obstacle): void {
+  if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
+  if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
 }

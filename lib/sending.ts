@@ -15,14 +15,14 @@ import {
   serverSocket,
   wrapperObstacle,
 } from './destination.ts'
-import { aborted, badDestination, isConsequence, unsupported } from './errors.ts'
+import { aborted, badDestination, isConsequence } from './errors.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker, type Obstacle } from './marker.ts'
 import { guardSocket, underway, unguardSocket } from './node-handles.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
-import { choose, debug } from './preference.ts'
+import { choose, debug, mustNotBeForced } from './preference.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { type Settle, Settlement } from './settlement.ts'
@@ -119,7 +119,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const { count } = range
     const unsized = count === undefined ? UNSIZED : undefined
     const obstacle = (route.by === 'copy' ? route.obstacle : undefined) ?? fileObstacle(file) ?? unsized
-    if (obstacle !== undefined) this.#mustNotBeForced(obstacle)
+    if (obstacle !== undefined) mustNotBeForced(this.#request, obstacle)
     const length = count === undefined ? undefined : this.#lengthWith(count)
     if (this.#request.end && length !== undefined) this.#framing.announce(length)
     if (length === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
@@ -130,7 +130,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     }
     const wrapper = route.by === 'message' ? wrapperObstacle(route.message, length) : undefined
     if (wrapper !== undefined) {
-      this.#mustNotBeForced(wrapper)
+      mustNotBeForced(this.#request, wrapper)
       return this.#copy(range, wrapper)
     }
     const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
@@ -145,13 +145,6 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   #lengthWith(count: Bytes): Bytes {
     const { headers, trailers } = this.#request
     return add(count, headers.length + trailers.length)
-  }
-
-  /** Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows. */
-  #mustNotBeForced({ reason }: Obstacle): void {
-    const { method, until } = this.#request
-    if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
-    if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
   }
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {

@@ -164,7 +164,7 @@ function fromNative(opened: Opened, path: string | Buffer | undefined, limit: By
     case KIND.fifo:
     case KIND.terminal:
       try {
-        return streamed(reopen(fd), kind === KIND.terminal, shown, limit)
+        return streamed(reopen(fd, 'read'), kind === KIND.terminal, shown, limit)
       } finally {
         closeNatively(fd)
       }
@@ -221,7 +221,7 @@ function adopt(fd: number, limit: Bytes | undefined, path?: string | Buffer, clo
   }
   const shown = path?.toString()
   const isTerminal = tty.isatty(fd)
-  if (stats.isFIFO() || isTerminal) return streamed(reopen(fd), isTerminal, shown, limit)
+  if (stats.isFIFO() || isTerminal) return streamed(reopen(fd, 'read'), isTerminal, shown, limit)
   if (stats.isFile()) {
     const identity = { device: stats.dev, inode: stats.ino }
     return { fd, native: undefined, size: sizeByNode(fd, stats), path: shown, identity, close }

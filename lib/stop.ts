@@ -10,11 +10,6 @@ export class Stop {
     return this.#stopped
   }
 
-  /** Whether somebody waits. */
-  get isWaitedFor(): boolean {
-    return this.#wake !== undefined
-  }
-
   /** Ends the wait that is going on, and every later one. */
   stop(): void {
     this.#stopped = true

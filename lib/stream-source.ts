@@ -16,16 +16,17 @@ const CHUNK = 64 * 1024
 
 /**
  * Opens the pipe or terminal behind a descriptor once more, without waiting for anybody. libuv sets O_NONBLOCK on what it
- * reads; that belongs to the open file description, which others may share, so ours must be another one.
+ * is given; that belongs to the open file description, which others may share, so ours must be another one.
  * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED where the system does not let it be opened again
  */
-export function reopen(fd: number): number {
-  const { O_RDONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
+export function reopen(fd: number, how: 'read' | 'written to'): number {
+  const { O_RDONLY, O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
+  const access = how === 'read' ? O_RDONLY : O_WRONLY
   try {
-    return fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+    return fs.openSync(`/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
     const why = error instanceof Error ? error.message : 'it cannot be opened'
-    throw unsupported(`The pipe or terminal cannot be read without waiting in blocking mode: ${why}`)
+    throw unsupported(`The pipe or terminal cannot be ${how} without waiting in blocking mode: ${why}`)
   }
 }
 
