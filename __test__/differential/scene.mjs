@@ -94,8 +94,8 @@ export class Scene {
     if (method === 'sendfile' && bytesSent > 0) this.kernelWas = true
   }
 
-  source(stream) {
-    return this.record(stream, 'src', ['open', 'ready', 'end', 'error', 'close'])
+  source(stream, events = ['open', 'ready', 'end', 'error', 'close']) {
+    return this.record(stream, 'src', events)
   }
 
   response(res) {
@@ -257,7 +257,7 @@ function parseChunked(input, head, start, ended) {
       const end = input.indexOf('\r\n\r\n', line)
       if (end === -1) return cut(input.length)
       const answer = answerOf(head, 'chunked', Buffer.concat(parts))
-      return { answer: { ...answer, trailers: input.toString('latin1', line + 2, end) }, used: end + 4 }
+      return { answer: Object.assign(answer, { trailers: input.toString('latin1', line + 2, end) }), used: end + 4 }
     }
     if (input.length < line + 2 + size + 2) return cut(line + 2)
     parts.push(input.subarray(line + 2, line + 2 + size))
