@@ -1,14 +1,18 @@
 /** Which bytes of its file a stream has to send next. */
-import fs from 'node:fs'
-
+import { type CachedFile, SMALL } from './cached-file.ts'
 import type { Obstacle } from './marker.ts'
 import type { NativeFile } from './native-file.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
-import { FILESYSTEM, openFile, UNSIZED } from './source.ts'
+import { duplicateFile, FILESYSTEM, statOrUndefined, UNSIZED } from './source.ts'
 
 /** Found between two steps; the next read of the stream says it in Node's words. */
 const UNREADABLE: Obstacle = { code: 'FILESYSTEM', reason: 'the descriptor is of no regular file' }
+
+const SMALL_FILE: Obstacle = {
+  code: 'SMALL',
+  reason: `up to ${SMALL / 1024} KiB are read sooner than sent by the kernel`,
+}
 
 /** The rest of a file as it is now. */
 export interface Rest {
@@ -21,30 +25,46 @@ export interface Rest {
 
 export class FilePieces {
   readonly #source: FileStream
+  /** Where the stream has opened a path. */
+  readonly #file: CachedFile | undefined
   /** The end of the last segment, and what the stream had read by then. */
   #reached: { readonly offset: number; readonly bytesRead: number } | undefined
   /** The end of the file or of the stream, as it was at the first segment. */
   #expected: number | undefined
 
-  constructor(source: FileStream) {
+  constructor(source: FileStream, file: CachedFile | undefined) {
     this.#source = source
+    this.#file = file
   }
 
-  /** A descriptor of our own for each segment: what the user does to the stream's number cannot redirect a byte. */
-  open(): Rest | Obstacle {
-    const { fd } = this.#source
-    if (fd === null || !isFile(fd)) return UNREADABLE
-    const native = adopt(fd)
-    if (native === undefined) return FILESYSTEM
-    const offset = this.#source.pos ?? Number(native.position)
-    const { size } = native
-    if (size === undefined) {
-      native.close()
-      return UNSIZED
-    }
-    const left = Math.min(Number(size) - offset, this.#wanted)
-    this.#expected ??= offset + Math.max(0, left)
-    return { file: native, offset, left }
+  /** How much to read instead of `size` bytes: for a small file its own size, as a chunk that is not filled is copied. */
+  fitting(size: number): number {
+    const { size: whole = 0 } = this.#file ?? {}
+    return whole > 0 && whole <= SMALL ? Math.min(size, whole) : size
+  }
+
+  /**
+   * A descriptor of our own for each segment: what the user does to the stream's number cannot redirect a byte. At most
+   * `small` bytes in all are not worth one.
+   */
+  open(small: number): Rest | Obstacle {
+    const { fd, pos } = this.#source
+    const isSmall = (left: number): boolean => this.#expected === undefined && left > 0 && left <= small
+    if (isSmall(this.#left(this.#file?.size ?? 0, pos ?? 0))) return SMALL_FILE
+    const stats = fd === null ? undefined : statOrUndefined(fd)
+    if (fd === null || stats?.isFile() !== true) return UNREADABLE
+    const file = duplicateFile(fd, stats)
+    if (file === undefined) return FILESYSTEM
+    const offset = pos ?? Number(file.position)
+    const left = this.#left(Number(file.size), offset)
+    const obstacle = file.size === undefined ? UNSIZED : isSmall(left) ? SMALL_FILE : undefined
+    if (obstacle !== undefined) file.close()
+    else this.#expected ??= offset + Math.max(0, left)
+    return obstacle ?? { file, offset, left }
+  }
+
+  #left(size: number, offset: number): number {
+    return Math.min(size - offset, this.#wanted)
   }
 
   /** A segment has moved `moved` bytes, and the stream's figures say so. */
@@ -72,30 +92,6 @@ export class FilePieces {
   }
 }
 
-function adopt(fd: number): NativeFile | undefined {
-  try {
-    const file = openFile({ kind: 'fd', fd }, undefined)
-    if (file instanceof Promise) return undefined
-    if (file.native === undefined) file.close()
-    return file.native
-  } catch {
-    return undefined
-  }
-}
-
-/** A FIFO or terminal must not be opened once more for nothing. */
-function isFile(fd: number): boolean {
-  try {
-    return fs.fstatSync(fd).isFile()
-  } catch {
-    return false
-  }
-}
-
 function sizeOf(fd: number): number {
-  try {
-    return fs.fstatSync(fd).size
-  } catch {
-    return Number.POSITIVE_INFINITY
-  }
+  return statOrUndefined(fd)?.size ?? Number.POSITIVE_INFINITY
 }

@@ -20,7 +20,7 @@ export type WriteChunk = (chunk: Buffer, callback: WriteCallback) => void
 
 /** Why the kernel path is not taken: a code of `fallbacks[].code`, and a sentence. */
 export interface Obstacle {
-  readonly code: 'TLS' | 'HTTP2' | 'WRAPPED' | 'FILESYSTEM' | 'FOREIGN' | 'PLATFORM'
+  readonly code: 'TLS' | 'HTTP2' | 'WRAPPED' | 'FILESYSTEM' | 'FOREIGN' | 'PLATFORM' | 'SMALL'
   readonly reason: string
 }
 

@@ -6,7 +6,7 @@ import type { Identity } from './source.ts'
 
 /** What the addon has opened, and what fstat(2) says of it. Figures are inexact above 2^53, as in `fs.Stats`. */
 export interface Opened {
-  /** The number: ours until {@link closeNatively}. */
+  /** The number: ours until {@link closeNatively}, unless it is a stream's own. */
   readonly fd: number
   /** One of {@link KIND}. */
   readonly kind: number
@@ -34,7 +34,7 @@ export const KIND = {
 export const FILESYSTEM_KIND = { ordinary: 0, remote: 1, pseudo: 2 } as const
 
 /** Where the addon puts a status: one array, so that opening a small file makes no object of the addon's. */
-const scratch = new Float64Array(5)
+export const scratch = new Float64Array(5)
 
 /** Opens a file without waiting for a disk; a negative errno otherwise, -EAGAIN if a disk would have to be asked. */
 export function openCached(path: Buffer): Opened | number {
@@ -58,7 +58,11 @@ export function closeNatively(fd: number): void {
 }
 
 function opened(fd: number): Opened | number {
-  if (fd < 0) return fd
+  return fd < 0 ? fd : figuresOf(fd)
+}
+
+/** What stands in {@link scratch}, of the descriptor that the addon has just told. */
+export function figuresOf(fd: number): Opened {
   const [kind = 0, size = 0, device = 0, inode = 0, filesystem = 0] = scratch
   return { fd, kind, size, device, inode, filesystem }
 }

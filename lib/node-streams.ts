@@ -79,19 +79,6 @@ export function derive<T>(constructor: Function, base: StockReadStream, members:
   return constructor as T
 }
 
-/** `fs.read` is a function of Node's: it reads what the kernel would send. */
-export function ownRead(): boolean {
-  const { read } = fs
-  if (read !== lastRead) {
-    lastRead = read
-    lastIsOwn = Function.prototype.toString.call(read).includes('binding.read(')
-  }
-  return lastIsOwn
-}
-
-let lastRead: unknown
-let lastIsOwn = false
-
 /** Runs `action` while a method of `target` is `method`, and puts back what was there. */
 export function withMethod(target: object, name: string, method: Function, action: () => void): void {
   const own = Object.getOwnPropertyDescriptor(target, name)

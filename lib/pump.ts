@@ -10,21 +10,15 @@ import http from 'node:http'
 import { Readable } from 'node:stream'
 
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
-import { END, METHODS } from './binding.ts'
+import { END, METHODS, ONLY } from './binding.ts'
+import { type CachedFile, SMALL } from './cached-file.ts'
 import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
 import { badDestination, truncated, unsupported } from './errors.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld, unheld } from './hold.ts'
 import type { Obstacle } from './marker.ts'
-import {
-  type FileStream,
-  hasOwnReading,
-  isPipedTo,
-  onlyPipe,
-  ownRead,
-  readAsStock,
-  withMethod,
-} from './node-streams.ts'
+import { type FileStream, hasOwnReading, isPipedTo, onlyPipe, readAsStock, withMethod } from './node-streams.ts'
+import { readsOwn } from './own-fs.ts'
 import { choose } from './preference.ts'
 import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
 import { failSegment, isDestroyed } from './segment-failure.ts'
@@ -41,6 +35,13 @@ const SHARED: Obstacle = { code: 'FOREIGN', reason: 'the stream is not read by o
 const OWN_FS: Obstacle = { code: 'FILESYSTEM', reason: 'the stream reads by an fs of its own, or fs.read is replaced' }
 
 type MarkerRoute = Exclude<Route, { by: 'copy' }>
+
+/** How a stream was made. */
+export interface Opening {
+  readonly settings: Settings
+  /** Opens the path of the stream; `undefined` where it was given a descriptor, or has an `fs` of its own. */
+  readonly file: CachedFile | undefined
+}
 
 /** Who hears that the transfer is over. */
 export type Finished = (transfer: LiveTransfer, error: unknown) => void
@@ -70,12 +71,12 @@ export class Pump implements SegmentSender {
   #isOver = false
   #failure: { readonly error: unknown } | undefined
 
-  constructor(source: FileStream, destination: Destination, settings: Settings, finished: Finished) {
+  constructor(source: FileStream, destination: Destination, { settings, file }: Opening, finished: Finished) {
     this.#source = source
     this.#destination = destination
     this.#settings = settings
     this.#finished = finished
-    this.#pieces = new FilePieces(source)
+    this.#pieces = new FilePieces(source, file)
     this.#pacedBytes = source.bytesRead
     this.transfer = new LiveTransfer(source, settings.method === 'auto' ? 'sendfile' : settings.method)
     if (settings.ownFs) this.#meet(OWN_FS)
@@ -119,7 +120,7 @@ export class Pump implements SegmentSender {
   #copy(size: number): void {
     if (this.#source.destroyed) return
     const hidden = this.#isEncrypted && this.#isUnseen() && hidesChunks(this.#destination)
-    const chunk = hidden ? this.#chunks.instead(size) : size
+    const chunk = hidden ? this.#chunks.instead(size) : this.#pieces.fitting(size)
     readAsStock(this.#source, Math.min(chunk, this.#settings.pace?.step ?? chunk))
   }
 
@@ -153,7 +154,7 @@ export class Pump implements SegmentSender {
       this.transfer.meet(SHARED)
       return false
     }
-    return ownRead() || this.#meet(OWN_FS)
+    return readsOwn() || this.#meet(OWN_FS)
   }
 
   /** Whether the pipe alone reads the stream: nobody sees how large the chunks are, or that there are none. */
@@ -184,13 +185,19 @@ export class Pump implements SegmentSender {
       return this.#meet(route.obstacle)
     }
     if (this.#pieces.isAtEnd) return this.#end(route)
-    const rest = this.#pieces.open()
+    const rest = this.#pieces.open(this.#small)
     if ('code' in rest) return this.#meet(rest)
     const { methods, obstacle } = choose(this.#settings.method, rest.file.remote)
     const length = obstacle === undefined ? this.#lengthFor(route, rest) : 0
     if (length > 0) this.#sendPiece(route, rest, length, methods)
     else rest.file.close()
     return obstacle === undefined ? length > 0 : this.#meet(obstacle)
+  }
+
+  /** Up to how many bytes to read: written together with the headers, they take fewer calls. */
+  get #small(): number {
+    const { method, segment = SMALL } = this.#settings
+    return choose(method, undefined).methods === ONLY.auto ? Math.min(segment, SMALL) : 0
   }
 
   #lengthFor(route: MarkerRoute, { left }: Rest): number {

@@ -2,6 +2,7 @@
 import type fs from 'node:fs'
 
 import { isNode, native } from './binding.ts'
+import { CachedFile } from './cached-file.ts'
 import { isDestination } from './destination.ts'
 import { isTraced, type TransferContext, TransferTrace } from './diagnostics.ts'
 import type { Destination } from './hold.ts'
@@ -18,9 +19,10 @@ import {
   stockConstructor,
   type StockReadStream,
 } from './node-streams.ts'
+import { define } from './node-handles.ts'
 import { debug, switchedOff } from './preference.ts'
-import { Pump } from './pump.ts'
-import { DEFAULTS, parseSettings, type Settings, type TransferOptions } from './stream-options.ts'
+import { type Opening, Pump } from './pump.ts'
+import { DEFAULTS, opensPath, parseSettings, type TransferOptions, withFs } from './stream-options.ts'
 import type { LiveTransfer, StreamTransfer } from './stream-transfer.ts'
 
 /** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */
@@ -45,8 +47,17 @@ export interface ReadStreamConstructor {
   (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
 }
 
-const settings = new WeakMap<object, Settings>()
-const pumps = new WeakMap<object, Pump>()
+// A stream's own symbols: a WeakMap of thousands of short-lived streams costs the server a fifth of its time.
+const OPENING = Symbol('sendfile64.opening')
+const PUMP = Symbol('sendfile64.pump')
+
+interface OwnStream extends FileStream {
+  [OPENING]?: Opening
+  [PUMP]?: Pump
+}
+
+/** Of a stream that somebody else has made. */
+const UNKNOWN: Opening = { settings: DEFAULTS, file: undefined }
 
 /** Why streams are stock in this process, `undefined` if they are not. */
 export const stockReason: string | undefined = findReason()
@@ -60,9 +71,9 @@ function findReason(): string | undefined {
 }
 
 /** `fs.ReadStream` and more: what it is piped to gets its bytes from the kernel where that is possible. */
-export const ReadStream: ReadStreamConstructor = define()
+export const ReadStream: ReadStreamConstructor = chooseConstructor()
 
-function define(): ReadStreamConstructor {
+function chooseConstructor(): ReadStreamConstructor {
   // Another copy of the package may have registered its own.
   if (stockReason !== undefined || Stock === undefined || Object.hasOwn(Stock, KEY)) return stockConstructor()
   return derive(construct(Stock), Stock, membersOver(Stock))
@@ -72,9 +83,10 @@ function define(): ReadStreamConstructor {
 function construct(stock: StockReadStream): Function {
   function ReadStream(this: unknown, path: unknown, options?: unknown): unknown {
     if (!(this instanceof stock)) return Reflect.construct(ReadStream, [path, options])
-    const parsed = parseSettings(options)
-    Reflect.apply(stock, this, [path, options])
-    if (parsed !== undefined) settings.set(this, parsed)
+    const settings = parseSettings(options) ?? DEFAULTS
+    const file = opensPath(options) ? new CachedFile() : undefined
+    Reflect.apply(stock, this, [path, file === undefined ? options : withFs(options, file)])
+    define(this, OPENING, { settings, file } satisfies Opening)
     return undefined
   }
   // Streams that were made before, or by who holds the stock class, are file streams as well.
@@ -89,35 +101,36 @@ function construct(stock: StockReadStream): Function {
 }
 
 function membersOver({ prototype: stock }: StockReadStream): object {
-  return {
-    pipe(this: FileStream, destination: NodeJS.WritableStream, options?: { end?: boolean }): NodeJS.WritableStream {
+  const members: object & ThisType<OwnStream> = {
+    pipe(destination: NodeJS.WritableStream, options?: { end?: boolean }): NodeJS.WritableStream {
       return pipe(this, destination, () => void Reflect.apply(stock.pipe, this, [destination, options]))
     },
-    unpipe(this: FileStream, destination?: NodeJS.WritableStream): FileStream {
+    unpipe(destination?: NodeJS.WritableStream): OwnStream {
       Reflect.apply(stock.unpipe, this, [destination])
-      pumps.get(this)?.unpiped()
+      this[PUMP]?.unpiped()
       return this
     },
-    _read(this: FileStream, size: number): void {
-      const pump = pumps.get(this)
+    _read(size: number): void {
+      const pump = this[PUMP]
       if (pump === undefined) readAsStock(this, size)
       else pump.read(size)
     },
-    _destroy(this: FileStream, error: Error | null, callback: DestroyCallback): void {
-      pumps.get(this)?.finish(error)
+    _destroy(error: Error | null, callback: DestroyCallback): void {
+      this[PUMP]?.finish(error)
       destroyAsStock(this, error, callback)
     },
     get transfer(): StreamTransfer | undefined {
-      return pumps.get(this)?.transfer
+      return this[PUMP]?.transfer
     },
     set transfer(value: unknown) {
       Object.defineProperty(this, 'transfer', { configurable: true, enumerable: true, writable: true, value })
     },
   }
+  return members
 }
 
 /** The pipe is Node's; a pump answers the reads that it makes. */
-function pipe(source: FileStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
+function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
   // With a second destination, or none that could be written to, the first pump goes on as it is.
   if (isPipedTo(source) || !isDestination(destination)) {
     asStock()
@@ -125,10 +138,10 @@ function pipe(source: FileStream, destination: NodeJS.WritableStream, asStock: (
   }
   const traced = isTraced()
   let trace: TransferTrace | undefined
-  const pump = new Pump(source, destination, settings.get(source) ?? DEFAULTS, (transfer, error) =>
+  const pump = new Pump(source, destination, source[OPENING] ?? UNKNOWN, (transfer, error) =>
     finish(source, transfer, error, trace),
   )
-  pumps.set(source, pump)
+  define(source, PUMP, pump)
   const begin = (): void => {
     asStock()
     pump.begin(source.rawListeners('data').at(-1))

@@ -24,7 +24,7 @@ export interface Fallback {
   from: Method
   /** The method that took over, at the current offset. */
   to: Method
-  /** The errno name of the kernel's answer, or TLS, HTTP2, WRAPPED, FILESYSTEM, FOREIGN, PLATFORM. */
+  /** The errno name of the kernel's answer, or TLS, HTTP2, WRAPPED, FILESYSTEM, FOREIGN, PLATFORM, SMALL. */
   code: string
   /** The same in a sentence. */
   reason: string

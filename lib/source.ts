@@ -21,6 +21,7 @@ import {
 } from './native-file.ts'
 import { type Bytes, remaining } from './option-values.ts'
 import type { Request } from './options.ts'
+import { opensOwn } from './own-fs.ts'
 import type { Stop } from './stop.ts'
 import { reopen, StreamSource } from './stream-source.ts'
 
@@ -60,10 +61,6 @@ const { EAGAIN, EBADF, EISDIR } = constants.errno
 
 /** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */
 export const opensSources = isNode && native !== undefined
-
-/** Node's own functions, as they are before anybody replaces them. */
-const { open, openSync } = fs
-const ownFs = [open, openSync].every((method) => Function.prototype.toString.call(method).includes('binding.open('))
 
 export function parseSource(source: unknown): ParsedSource {
   if (typeof source === 'number') return { kind: 'fd', fd: parseFd('source', source) }
@@ -116,9 +113,8 @@ export function openFile(source: ParsedSource, limit: Bytes | undefined): OpenFi
  * Only while nobody stands between `fs` and the file system: the permission model, or a replaced `fs.open` (mock file
  * systems, packed apps).
  */
-function opensNatively(): boolean {
-  const replaced = fs.open !== open || fs.openSync !== openSync
-  return opensSources && ownFs && !replaced && !('permission' in process)
+export function opensNatively(): boolean {
+  return opensSources && opensOwn() && !('permission' in process)
 }
 
 async function openUncached(path: Buffer, shown: string | Buffer, limit: Bytes | undefined): Promise<OpenFile> {
@@ -134,11 +130,12 @@ function confirm(opened: Opened, path: string | Buffer, limit: Bytes | undefined
   return undefined
 }
 
-function isSame({ device, inode, size }: Opened, stats: fs.Stats | undefined): boolean {
+/** Whether `fs` sees the file that the addon sees; a virtual file system does not. */
+export function isSame({ device, inode, size }: Opened, stats: fs.Stats | undefined): boolean {
   return stats !== undefined && device === stats.dev && inode === stats.ino && size === stats.size
 }
 
-function statOrUndefined(fd: number): fs.Stats | undefined {
+export function statOrUndefined(fd: number): fs.Stats | undefined {
   try {
     return fs.fstatSync(fd)
   } catch {
@@ -152,12 +149,7 @@ function fromNative(opened: Opened, path: string | Buffer | undefined, limit: By
   const { kind, fd } = opened
   switch (kind) {
     case KIND.regular:
-      return new NativeFile(
-        opened,
-        sizeOf(opened),
-        shown,
-        opened.filesystem === FILESYSTEM_KIND.remote ? REMOTE : undefined,
-      )
+      return nativeFile(opened, shown)
     case KIND.characterDevice:
     case KIND.blockDevice:
       return new NativeFile(opened, undefined, shown, undefined)
@@ -172,6 +164,20 @@ function fromNative(opened: Opened, path: string | Buffer | undefined, limit: By
       closeNatively(fd)
       throw notSendable(kind === KIND.directory, shown)
   }
+}
+
+function nativeFile(opened: Opened, path: string | undefined): NativeFile {
+  const remote = opened.filesystem === FILESYSTEM_KIND.remote ? REMOTE : undefined
+  return new NativeFile(opened, sizeOf(opened), path, remote)
+}
+
+/** A duplicate of a regular file of the caller's, of which `fs` says `stats`; `undefined` where the kernel has no such. */
+export function duplicateFile(fd: number, stats: fs.Stats): NativeFile | undefined {
+  const opened = opensSources && stats.isFile() ? duplicate(fd) : -1
+  if (typeof opened === 'number') return undefined
+  if (isSame(opened, stats)) return nativeFile(opened, undefined)
+  closeNatively(opened.fd)
+  return undefined
 }
 
 function streamed(fd: number, isTerminal: boolean, path: string | undefined, limit: Bytes | undefined): OpenFile {

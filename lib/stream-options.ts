@@ -60,6 +60,25 @@ export function parseSettings(options: unknown): Settings | undefined {
   }
 }
 
+/** Whether the stream opens its path by Node's `fs`. What is no set of options is for stock to refuse. */
+export function opensPath(options: unknown): boolean {
+  if (options === undefined || options === null || typeof options === 'string') return true
+  return typeof options === 'object' && get(options, 'fs') === undefined && get(options, 'fd') === undefined
+}
+
+function get(options: object, name: string): unknown {
+  return Reflect.get(options, name) ?? undefined
+}
+
+/** The same options with an `fs`. Inherited ones count, as in Node (lib/internal/fs/utils.js, copyObject). */
+export function withFs(options: unknown, fs: object): object {
+  if (typeof options !== 'object' || options === null) return { encoding: options, fs }
+  const copy: Record<string, unknown> = {}
+  for (const name in options) copy[name] = Reflect.get(options, name)
+  copy.fs = fs
+  return copy
+}
+
 function positive(name: string, value: unknown, fits: (value: number) => boolean): number {
   if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
   if (!fits(value)) throw outOfRange(name, name.endsWith('segment') ? 'an integer' : 'a finite number', value)

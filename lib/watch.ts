@@ -7,7 +7,8 @@ export interface Watcher {
   closed(error: unknown): void
 }
 
-const watches = new WeakMap<object, Watcher[]>()
+// Not weak: every transfer ends, and takes its watcher away.
+const watches = new Map<object, Watcher[]>()
 
 /**
  * Tells `watcher` when the destination closes or emits 'error': that rejects the transfer, and is not uncaught for want

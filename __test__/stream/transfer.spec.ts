@@ -83,6 +83,43 @@ test('segments grow while they are taken quickly, to 16 MiB at most', async (t) 
   t.is(sha256(bytes), sha256(large.bytes))
 })
 
+const SIXTY_FOUR_KIB = 64 * 1024
+
+test('up to 64 KiB are read, and the transfer says so', async (t) => {
+  const { near, received } = await connectedPair(t)
+  const { path, bytes } = sampleFile(SIXTY_FOUR_KIB)
+  const { method, bytesSent, fallbacks } = await pipeToSocket(createReadStream(path), near)
+  await within(received.closed, 'the end of the connection')
+  t.deepEqual({ method, bytesSent }, { method: 'copy', bytesSent: bytes.length })
+  t.like(fallbacks, [{ from: 'sendfile', to: 'copy', code: 'SMALL' }])
+  t.is(sha256(received.bytes), sha256(bytes))
+})
+
+const NOT_SMALL = [
+  { name: 'a byte more than 64 KiB', size: SIXTY_FOUR_KIB + 1, options: {} },
+  { name: 'a file larger than a segment', size: 20_000, options: { segment: 19_999 } },
+  { name: "a small file with method: 'sendfile'", size: 20_000, options: { method: 'sendfile' } },
+] as const
+for (const { name, size, options } of NOT_SMALL) {
+  test(`${name} is for the kernel`, async (t) => {
+    const { near, received } = await connectedPair(t)
+    const { path, bytes } = sampleFile(size)
+    const { method, fallbacks } = await pipeToSocket(createReadStream(path, options), near)
+    await within(received.closed, 'the end of the connection')
+    t.deepEqual({ method, fallbacks }, { method: 'sendfile', fallbacks: [] })
+    t.is(sha256(received.bytes), sha256(bytes))
+  })
+}
+
+test('a small range of a large file is read', async (t) => {
+  const { near, received } = await connectedPair(t)
+  const range = { start: 1_000_000, end: 1_000_999 }
+  const { method } = await pipeToSocket(createReadStream(file.path, range), near)
+  await within(received.closed, 'the end of the connection')
+  t.is(method, 'copy')
+  t.is(sha256(received.bytes), sha256(file.bytes.subarray(range.start, range.end + 1)))
+})
+
 test("method: 'copy' is done by the engine, without fallbacks", async (t) => {
   const { near, received } = await connectedPair(t)
   const { method, fallbacks } = await pipeToSocket(createReadStream(file.path, { method: 'copy' }), near)

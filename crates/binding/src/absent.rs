@@ -37,6 +37,18 @@ pub fn sendfile_once(
     Err(ENOSYS)
 }
 
+pub fn open_file_cached(_path: &[u8]) -> Result<(i32, Status), i32> {
+    Err(ENOSYS)
+}
+
+pub fn read_cached(_fd: i32, _buffer: &mut [u8], _offset: Option<u64>) -> Result<usize, i32> {
+    Err(ENOSYS)
+}
+
+pub fn close_named(_fd: i32) -> bool {
+    false
+}
+
 /// What `Environment::start` takes.
 pub struct Start {
     pub target: Target,

@@ -12,6 +12,7 @@
     reason = "the exports of a cdylib are found by napi-derive, not by path"
 )]
 
+mod cached;
 mod environment;
 mod files;
 mod number;

@@ -37,14 +37,14 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn keep(&self, fd: OwnedFd) -> Result<(i32, Status), i32> {
-        let (kind, status) = status(fd.as_fd())?;
+        let status = descriptor::status(fd.as_fd()).map_err(super::code)?;
         let number = fd.as_raw_fd();
         let source = Source {
             fd: Arc::new(fd),
-            kind,
+            kind: kind_of(&status),
         };
         lock(&self.sources).insert(number, source);
-        Ok((number, status))
+        Ok((number, figures(&status)))
     }
 
     pub(super) fn source(&self, number: i32) -> Result<Source, i32> {
@@ -95,29 +95,30 @@ impl Files {
     }
 }
 
-fn status(fd: BorrowedFd<'_>) -> Result<(Kind, Status), i32> {
-    let status = descriptor::status(fd).map_err(super::code)?;
-    let filesystem = match status.filesystem {
-        Filesystem::Ordinary => 0.0,
-        Filesystem::Remote => 1.0,
-        Filesystem::Pseudo => 2.0,
-    };
-    let kind = match (status.kind, status.filesystem) {
+fn kind_of(status: &descriptor::Status) -> Kind {
+    match (status.kind, status.filesystem) {
         (Found::Regular, Filesystem::Ordinary | Filesystem::Remote) => Kind::File,
         (Found::StreamSocket, _) => Kind::Socket,
         (Found::Fifo, _) => Kind::Pipe,
         // Files that the kernel makes up as they are read have that in common with devices.
         _ => Kind::Device,
+    }
+}
+
+/// Inexact above 2^53, as in fs.Stats.
+pub(super) fn figures(status: &descriptor::Status) -> Status {
+    let filesystem = match status.filesystem {
+        Filesystem::Ordinary => 0.0,
+        Filesystem::Remote => 1.0,
+        Filesystem::Pseudo => 2.0,
     };
-    // Inexact above 2^53, as in fs.Stats.
-    let figures = [
+    [
         kind_code(status.kind),
         status.size as f64,
         status.device as f64,
         status.inode as f64,
         filesystem,
-    ];
-    Ok((kind, figures))
+    ]
 }
 
 fn destination_status(fd: BorrowedFd<'_>) -> Result<DestinationStatus, i32> {

@@ -1,5 +1,6 @@
 //! The executor of a target with host descriptors: the engine that all environments of the process share.
 
+mod cached;
 mod files;
 mod machine;
 mod shared;
@@ -19,6 +20,7 @@ use sendfile64_sys::open;
 
 use crate::records::{EventRecord, method_code};
 
+pub use cached::{close_named, open_file_cached, read_cached};
 use files::{CLOSED, Files};
 pub use files::{DestinationStatus, Status};
 pub use machine::{forbid, kernel, probe, sendfile_once};

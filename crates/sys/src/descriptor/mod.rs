@@ -146,6 +146,15 @@ pub fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
 }
 
+/// Whether close(2) of a regular file only lets go of it: the file has a name. The last close of one without a name frees
+/// its blocks, and may wait for the disk (unlink(2)).
+///
+/// # Errors
+/// EBADF for a number that is not open.
+pub fn has_name(file: BorrowedFd<'_>) -> Result<bool, Errno> {
+    fstat(file).map(|stat| stat.st_nlink > 0).map_err(number)
+}
+
 /// The file position: lseek(2) with SEEK_CUR.
 ///
 /// # Errors

@@ -15,10 +15,19 @@ use crate::probe::{self, Availability, Feature};
 const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
 
 pub(super) fn open_cached(path: &Path) -> Result<OwnedFd, Errno> {
+    walk_cached(path, FLAGS)
+}
+
+/// Only names what the path leads to: open(2), O_PATH.
+pub(super) fn find_cached(path: &Path) -> Result<OwnedFd, Errno> {
+    walk_cached(path, OFlag::O_PATH | OFlag::O_CLOEXEC)
+}
+
+fn walk_cached(path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
     if probe::availability(Feature::Openat2) == Availability::Unavailable {
         return Err(EAGAIN);
     }
-    let errno = match openat2(AT_FDCWD, path, cached(FLAGS)) {
+    let errno = match openat2(AT_FDCWD, path, cached(flags)) {
         Ok(fd) => {
             probe::found(Feature::Openat2);
             return Ok(fd);

@@ -7,13 +7,15 @@ mod platform;
 #[path = "elsewhere.rs"]
 mod platform;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use nix::errno::Errno as NixErrno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
 
+use crate::descriptor::{self, Filesystem, Kind, Status};
 use crate::errno::number;
 
 /// O_NONBLOCK: a FIFO without a writer opens at once. O_NOCTTY: a terminal does not become ours.
@@ -31,7 +33,29 @@ pub fn open_cached(path: &Path) -> Result<OwnedFd, Errno> {
     platform::open_cached(path)
 }
 
-/// The same open, allowed to wait for a disk: one open(2).
+/// [`open_cached`] of a regular file on a filesystem of this machine, with what fstat(2) says of it. Nothing else is
+/// opened: for a FIFO, a device or a FUSE file that is an event that others see.
+///
+/// # Errors
+/// Those of [`open_cached`]; EAGAIN also for anything else than such a file.
+pub fn open_file_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
+    let is_file =
+        |status: &Status| status.kind == Kind::Regular && status.filesystem == Filesystem::Ordinary;
+    let found = descriptor::status(platform::find_cached(path)?.as_fd())?;
+    if !is_file(&found) {
+        return Err(number(NixErrno::EAGAIN));
+    }
+    let file = open_cached(path)?;
+    // Once more: the name may stand for another file by now.
+    let status = descriptor::status(file.as_fd())?;
+    if is_file(&status) {
+        Ok((file, status))
+    } else {
+        Err(number(NixErrno::EAGAIN))
+    }
+}
+
+/// The same open as [`open_cached`], allowed to wait for a disk: one open(2).
 ///
 /// # Errors
 /// Those of open(2); EINVAL for a path with a NUL byte.

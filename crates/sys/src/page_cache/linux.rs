@@ -10,6 +10,7 @@ use nix::libc::{self, c_long, c_uint};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::unistd::{SysconfVar, sysconf};
+use sendfile64_core::Errno;
 
 use super::Residency;
 use crate::errno::number;
@@ -154,45 +155,50 @@ fn cachestat(fd: RawFd, range: Range) -> Result<Counts, NixErrno> {
     NixErrno::result(result).map(|_| counts)
 }
 
-/// preadv2(2) of one byte with RWF_NOWAIT: whether the page that holds it is in memory, and read. Where it is not, the
-/// kernel may start to read it.
+/// Whether the page that holds this byte is in memory, and read. Where it is not, the kernel may start to read it.
 fn peek(source: BorrowedFd<'_>, offset: u64) -> Residency {
-    if probe::availability(Feature::ReadNowait) == Availability::Unavailable {
-        return Residency::Unknown;
-    }
-    match read_nowait(source.as_raw_fd(), offset) {
+    match read_nowait(source, &mut [0], Some(offset)) {
         // 0 bytes: beyond the end of the file, for which nobody has to wait.
-        Ok(_) => {
-            probe::found(Feature::ReadNowait);
-            Residency::Resident
-        }
-        Err(NixErrno::EAGAIN) => {
-            probe::found(Feature::ReadNowait);
-            Residency::Absent
-        }
-        // ENOSYS: before 4.6. EPERM: a seccomp filter; no file answers a read with it.
-        Err(errno @ (NixErrno::ENOSYS | NixErrno::EPERM)) => {
-            probe::found_missing(Feature::ReadNowait, number(errno));
-            Residency::Unknown
-        }
+        Ok(_) => Residency::Resident,
+        Err(NixErrno::EAGAIN) => Residency::Absent,
         // EOPNOTSUPP: the filesystem (tmpfs, overlayfs, procfs, NFS) or, up to 4.13, the kernel. EINVAL: O_DIRECT, or
         // an offset out of range. ESPIPE, EISDIR: no file. EIO: the attempt itself will say so.
         Err(_) => Residency::Unknown,
     }
 }
 
-fn read_nowait(fd: RawFd, offset: u64) -> Result<c_long, NixErrno> {
+pub(super) fn read_cached(
+    source: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    offset: Option<u64>,
+) -> Result<usize, Errno> {
+    read_nowait(source, buffer, offset).map_err(|errno| match errno {
+        NixErrno::ENOSYS | NixErrno::EPERM | NixErrno::EOPNOTSUPP => number(NixErrno::EAGAIN),
+        other => number(other),
+    })
+}
+
+/// preadv2(2) with RWF_NOWAIT. ENOSYS without a call where there has been none before.
+fn read_nowait(
+    source: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    offset: Option<u64>,
+) -> Result<usize, NixErrno> {
     const ONE: c_long = 1;
-    let mut byte = [0_u8];
-    let vector = [IoSliceMut::new(&mut byte)];
+    const FILE_POSITION: u64 = u64::MAX; // -1
+    if probe::availability(Feature::ReadNowait) == Availability::Unavailable {
+        return Err(NixErrno::ENOSYS);
+    }
+    let vector = [IoSliceMut::new(buffer)];
+    let offset = offset.unwrap_or(FILE_POSITION);
     // The kernel takes the offset as two longs, low and high. Where a long has 64 bits the first is all of it.
     let (low, high) = (offset as c_long, (offset >> 32) as c_long);
-    // SAFETY: `vector` is ABI-compatible with an array of ONE struct iovec (guaranteed by IoSliceMut) over `byte`, and
+    // SAFETY: `vector` is ABI-compatible with an array of ONE struct iovec (guaranteed by IoSliceMut) over `buffer`, and
     // both outlive the call; the kernel checks the number.
     let read = unsafe {
         libc::syscall(
             libc::SYS_preadv2,
-            fd,
+            source.as_raw_fd(),
             vector.as_ptr(),
             ONE,
             low,
@@ -200,5 +206,14 @@ fn read_nowait(fd: RawFd, offset: u64) -> Result<c_long, NixErrno> {
             libc::RWF_NOWAIT,
         )
     };
-    NixErrno::result(read)
+    let read = NixErrno::result(read).map(|bytes| usize::try_from(bytes).unwrap_or(0));
+    match read {
+        Ok(_) | Err(NixErrno::EAGAIN) => probe::found(Feature::ReadNowait),
+        // ENOSYS: before 4.6. EPERM: a seccomp filter; no file answers a read with it.
+        Err(errno @ (NixErrno::ENOSYS | NixErrno::EPERM)) => {
+            probe::found_missing(Feature::ReadNowait, number(errno));
+        }
+        Err(_) => {}
+    }
+    read
 }

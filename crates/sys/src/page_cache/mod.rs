@@ -10,6 +10,8 @@ mod platform;
 
 use std::os::fd::BorrowedFd;
 
+use sendfile64_core::Errno;
+
 /// Where the pages of a range are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Residency {
@@ -30,4 +32,19 @@ pub enum Residency {
 /// An `Absent` answer may have started the reading of a page.
 pub fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Residency {
     platform::residency(source, offset, count)
+}
+
+/// Reads what is in memory of the file, from `offset` or, where there is none, from the file position, which moves on:
+/// preadv2(2) with RWF_NOWAIT (Linux 4.14). Fewer bytes than there is room for: the file ends, or the next page must come
+/// from the disk. 0: the end of the file.
+///
+/// # Errors
+/// EAGAIN where the first byte must come from the disk, or this kernel or filesystem cannot tell. Otherwise those of
+/// preadv(2).
+pub fn read_cached(
+    source: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    offset: Option<u64>,
+) -> Result<usize, Errno> {
+    platform::read_cached(source, buffer, offset)
 }

@@ -14,7 +14,8 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
 use sendfile64_sys::descriptor::{
-    Flags, Kind, duplicate, flags, outstanding, position, set_position, shutdown_both, status,
+    Flags, Kind, duplicate, flags, has_name, outstanding, position, set_position, shutdown_both,
+    status,
 };
 
 use crate::fixture::{bounded, file, path, tcp};
@@ -238,5 +239,18 @@ fn what_a_destination_holds_shrinks_as_its_reader_reads() {
             outstanding(file("outstanding", b"bytes").as_fd(), End::File),
             None
         );
+    });
+}
+
+#[test]
+fn a_file_has_a_name_until_the_last_is_removed() {
+    bounded(|| {
+        let (one, other) = (path("one-name"), path("other-name"));
+        let file = File::create(&one).expect("create");
+        std::fs::hard_link(&one, &other).expect("link");
+        for (removed, answer) in [(&one, Ok(true)), (&other, Ok(false))] {
+            std::fs::remove_file(removed).expect("remove");
+            assert_eq!(has_name(file.as_fd()), answer);
+        }
     });
 }

@@ -12,7 +12,7 @@ use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use sendfile64_core::Errno;
 use sendfile64_sys::copy_file_range::copy_file_range;
 use sendfile64_sys::open::{open, open_cached};
-use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::page_cache::{Residency, read_cached, residency};
 use sendfile64_sys::probe::Availability::{Available, NotProbed, Unavailable};
 use sendfile64_sys::probe::{Feature, answer, availability, forbid, probe};
 use sendfile64_sys::sendfile::{sendfile, sendfile_once};
@@ -209,6 +209,8 @@ fn without_a_read_that_does_not_wait_nothing_on_a_disk_is_certain() {
                 Residency::Unknown
             };
             assert_eq!(residency(hot.as_fd(), 0, 100_000), expected);
+            let answer = read_cached(hot.as_fd(), &mut [0; 8], Some(0));
+            assert_eq!(answer, Err(Errno(NixErrno::EAGAIN as i32)));
             forbid(Feature::Cachestat);
             assert_eq!(residency(hot.as_fd(), 0, 100_000), Residency::Unknown);
         },

@@ -9,10 +9,12 @@ use std::path::Path;
 
 use nix::errno::Errno as NixErrno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sendfile64_core::Errno;
-use sendfile64_sys::open::{open, open_cached};
+use sendfile64_sys::descriptor::{self, Kind};
+use sendfile64_sys::open::{open, open_cached, open_file_cached};
 use sendfile64_sys::probe::{Availability, Feature, availability};
 
 use crate::fixture::{bounded, path};
@@ -110,5 +112,46 @@ fn a_directory_opens_and_is_the_callers_to_refuse() {
         for open in BOTH {
             assert_eq!(open(Path::new("/")).map(drop), Ok(()));
         }
+    });
+}
+
+#[test]
+fn a_file_opens_with_what_fstat_says_of_it() {
+    bounded(|| {
+        let path = path("file");
+        fs::write(&path, b"0123456789").expect("write");
+        let (fd, status) = open_file_cached(&path).expect("open");
+        assert_eq!(Ok(status), descriptor::status(fd.as_fd()));
+        assert_eq!((status.kind, status.size), (Kind::Regular, 10));
+        let mut bytes = String::new();
+        File::from(fd).read_to_string(&mut bytes).expect("read");
+        assert_eq!(bytes, "0123456789");
+        fs::remove_file(&path).expect("remove");
+    });
+}
+
+#[test]
+fn what_is_no_file_is_not_opened_as_one() {
+    bounded(|| {
+        let path = path("no-file");
+        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).expect("mkfifo");
+        // A writer would be let in, if only for a moment, and then write to nobody.
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK).expect("inotify");
+        inotify
+            .add_watch(&path, AddWatchFlags::IN_OPEN)
+            .expect("watch");
+        for path in [&path, Path::new("/"), Path::new("/dev/zero")] {
+            let answer = open_file_cached(path).map(|(_, status)| status);
+            assert_eq!(answer, Err(Errno(NixErrno::EAGAIN as i32)), "{path:?}");
+        }
+        assert_eq!(
+            inotify.read_events().map(|events| events.len()),
+            Err(NixErrno::EAGAIN),
+            "nobody has opened it"
+        );
+        // The watch is not blind.
+        drop(open_cached(&path).expect("open"));
+        assert_eq!(inotify.read_events().map(|events| events.len()), Ok(1));
+        fs::remove_file(&path).expect("remove");
     });
 }

@@ -5,13 +5,16 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
+use nix::errno::Errno as NixErrno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::{
     BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
 };
+use sendfile64_core::Errno;
+use sendfile64_sys::descriptor;
 use sendfile64_sys::page_cache::Residency::{Absent, Resident, Unknown};
-use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::page_cache::{Residency, read_cached, residency};
 use sendfile64_sys::probe::{Availability, Feature, availability};
 
 use crate::fixture::{bounded, file, in_own_process, path, pattern};
@@ -194,5 +197,73 @@ fn files_of_somebody_else_say_nothing_against_the_call() {
         let [there, _] = expected(ours.as_fd());
         assert_eq!(residency(ours.as_fd(), 0, 10_000), there);
         assert_eq!(availability(Feature::Cachestat), Availability::Available);
+    });
+}
+
+#[test]
+fn what_is_in_memory_is_read_at_once() {
+    bounded(|| {
+        let bytes = pattern(10_000);
+        let file = file("read", &bytes);
+        if expected(file.as_fd())[0] != Resident || cannot_tell_by_reading(&file) {
+            let answer = read_cached(file.as_fd(), &mut [0; 8], Some(0));
+            assert_eq!(answer, Err(Errno(NixErrno::EAGAIN as i32)));
+            return;
+        }
+        let mut buffer = [0; 4_000];
+        for offset in [0, 1, 5_999, 6_000] {
+            let read = read_cached(file.as_fd(), &mut buffer, Some(offset));
+            assert_eq!(read, Ok(4_000), "{offset}");
+            assert_eq!(buffer[..], bytes[offset as usize..offset as usize + 4_000]);
+        }
+        assert_eq!(descriptor::position(file.as_fd()), Ok(0));
+        assert_eq!(
+            read_cached(file.as_fd(), &mut buffer, Some(9_000)),
+            Ok(1_000)
+        );
+        assert_eq!(read_cached(file.as_fd(), &mut buffer, Some(10_000)), Ok(0));
+    });
+}
+
+#[test]
+fn without_an_offset_the_file_position_moves_on() {
+    bounded(|| {
+        let bytes = pattern(10_000);
+        let file = file("position", &bytes);
+        if cannot_tell_by_reading(&file) {
+            return;
+        }
+        let mut all = Vec::new();
+        let mut buffer = [0; 4_000];
+        for expected in [4_000, 4_000, 2_000, 0] {
+            assert_eq!(read_cached(file.as_fd(), &mut buffer, None), Ok(expected));
+            all.extend_from_slice(&buffer[..expected]);
+        }
+        assert_eq!(all, bytes);
+        assert_eq!(descriptor::position(file.as_fd()), Ok(10_000));
+    });
+}
+
+#[test]
+fn what_must_come_from_the_disk_is_not_waited_for() {
+    bounded(|| {
+        let file = cold("cold-read");
+        if cannot_tell_by_reading(&file) {
+            return;
+        }
+        let answer = read_cached(file.as_fd(), &mut [0; 8], Some(MIB / 2));
+        assert_eq!(answer, Err(Errno(NixErrno::EAGAIN as i32)));
+        assert_eq!(descriptor::position(file.as_fd()), Ok(0));
+    });
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    bounded(|| {
+        let path = path("write-only");
+        let file = File::create(&path).expect("create");
+        let answer = read_cached(file.as_fd(), &mut [0; 8], Some(0));
+        assert_eq!(answer, Err(Errno(NixErrno::EBADF as i32)));
+        fs::remove_file(&path).expect("remove");
     });
 }

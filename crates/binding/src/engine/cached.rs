@@ -1,0 +1,30 @@
+//! Files whose descriptors are JavaScript's own.
+
+use std::ffi::OsStr;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use sendfile64_sys::{descriptor, open, page_cache};
+
+use super::files::{Status, figures};
+use super::{borrow, code};
+
+pub fn open_file_cached(path: &[u8]) -> Result<(i32, Status), i32> {
+    let path = Path::new(OsStr::from_bytes(path));
+    let (file, status) = open::open_file_cached(path).map_err(code)?;
+    Ok((file.into_raw_fd(), figures(&status)))
+}
+
+pub fn read_cached(fd: i32, buffer: &mut [u8], offset: Option<u64>) -> Result<usize, i32> {
+    page_cache::read_cached(borrow(fd), buffer, offset).map_err(code)
+}
+
+pub fn close_named(fd: i32) -> bool {
+    let has_name = descriptor::has_name(borrow(fd)) == Ok(true);
+    if has_name {
+        // SAFETY: the number is open, as we have just seen, and JavaScript, whose it is, asks us to close it.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+    has_name
+}

@@ -1,0 +1,65 @@
+/**
+ * The functions of `fs` that a file stream calls, for one stream. What needs no disk is done at once and told in a later
+ * turn of the event loop, as a thread of the pool would tell it; to wake one costs the loop more than such a call.
+ * Everything else is `fs`, as it is at the time of the call.
+ */
+import fs from 'node:fs'
+import { setImmediate } from 'node:timers'
+import { isMainThread } from 'node:worker_threads'
+
+import { native } from './binding.ts'
+import { figuresOf, scratch } from './native-file.ts'
+import { closesOwn, readsOwn } from './own-fs.ts'
+import { isSame, opensNatively, statOrUndefined } from './source.ts'
+
+type Opened = (error: Error | null, fd: number) => void
+type Read = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
+type Closed = (error?: Error | null) => void
+
+/** The size up to which a file is read sooner than a marker is sent, and than a thread of the pool is woken. */
+export const SMALL = 64 * 1024
+
+/** Fake timers replace the one of `timers`, and stock streams need none. */
+const soon = setImmediate
+
+/** A worker counts the descriptors that `fs` opens, and warns of another that is closed (src/env.cc, RemoveUnmanagedFd). */
+const opensAtOnce = isMainThread && native !== undefined
+
+export class CachedFile {
+  /** In bytes, when it was opened; `undefined` where `fs` has opened it. */
+  size: number | undefined
+
+  open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: Opened): void {
+    const fd = flags === 'r' && opensAtOnce && opensNatively() ? this.#open(path) : -1
+    if (fd < 0) fs.open(path, flags, mode, callback)
+    else soon(callback, null, fd)
+  }
+
+  /** `fs` has to see the same file behind the number: a virtual file system does not. */
+  #open(path: string | Buffer): number {
+    const fd = native?.openFileCached(typeof path === 'string' ? Buffer.from(path) : path, scratch) ?? -1
+    if (fd < 0) return fd
+    const opened = figuresOf(fd)
+    if (isSame(opened, statOrUndefined(fd))) {
+      this.size = opened.size
+      return fd
+    }
+    native?.closeNamed(fd)
+    return -1
+  }
+
+  read(fd: number, buffer: Buffer, offset: number, length: number, position: number | undefined, callback: Read): void {
+    const bytesRead = this.size !== undefined && this.size <= SMALL && readsOwn() ? readAtOnce() : -1
+    if (bytesRead < 0) fs.read(fd, buffer, offset, length, position ?? null, callback)
+    else soon(callback, null, bytesRead, buffer)
+
+    function readAtOnce(): number {
+      return native?.readCached(fd, buffer.subarray(offset, offset + length), position ?? -1) ?? -1
+    }
+  }
+
+  close(fd: number, callback: Closed): void {
+    if (this.size !== undefined && closesOwn() && native?.closeNamed(fd) === true) soon(callback, null)
+    else fs.close(fd, callback)
+  }
+}
