@@ -122,6 +122,14 @@ test('SENDFILE64=copy: the engine copies', (t) => {
   t.deepEqual(said, { ...byKernel, method: 'copy' })
 })
 
+test('a small file is read, and with SENDFILE64=sendfile sent by the kernel', (t) => {
+  const small = sampleFile(4096)
+  const script = serving(`fs.createReadStream(${JSON.stringify(small.path)})`)
+  const expected = { sum: sha256(small.bytes), bytes: small.bytes.length }
+  t.deepEqual(run(script).said, { ...expected, method: 'copy' })
+  t.deepEqual(run(script, { env: { SENDFILE64: 'sendfile' } }).said, { ...expected, method: 'sendfile' })
+})
+
 test('without a binding: streams stay stock, and NODE_DEBUG says so', (t) => {
   const folder = partialProject(['package.json', 'dist'])
   const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { folder, env: { NODE_DEBUG: 'sendfile64' } })
