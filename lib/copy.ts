@@ -1,8 +1,7 @@
 /** The portable executor: asks the planner what comes next, reads it and hands it on, in JavaScript. */
-import fs from 'node:fs'
-
 import { anyBinding, END, type Planner, STEP } from './binding.ts'
 import { add, type Bytes } from './option-values.ts'
+import { movePosition, readInto } from './descriptor-status.ts'
 import type { Request } from './options.ts'
 import type { OpenFile } from './source.ts'
 import type { Stop } from './stop.ts'
@@ -13,6 +12,8 @@ export interface Range {
   /** The first byte; the source's own position if `ownPosition`. */
   readonly offset: Bytes
   readonly ownPosition: boolean
+  /** Nobody can tell that position: `offset` is counted from it, and reading moves it. */
+  readonly positionUnknown?: boolean
   /** `undefined`: until the file ends. */
   readonly count: Bytes | undefined
 }
@@ -97,8 +98,15 @@ class CopyRun {
     } finally {
       const unsent = (await this.#taker.unsent?.()) ?? 0
       if (this.#ofRange) this.#unsent = unsent
-      if (ownPosition && file.native !== undefined) file.native.position = add(this.#planner.offset, -this.#unsent)
+      if (ownPosition) await this.#takePosition(file)
     }
+  }
+
+  /** The position of the source moves by what was sent, whatever was read. */
+  #takePosition({ native, fd }: OpenFile): void | Promise<void> {
+    const { offset, bytesSent } = this.#planner
+    if (native !== undefined) native.position = add(offset, -this.#unsent)
+    else if (this.#range.positionUnknown !== true) return movePosition(fd, bytesSent - this.#unsent)
   }
 
   end(failure: { error: unknown } | undefined): RangeEnd {
@@ -129,10 +137,9 @@ class CopyRun {
   }
 
   async #chunk(): Promise<void> {
-    const { file, ownPosition } = this.#range
+    const { file, positionUnknown } = this.#range
     const planner = this.#planner
-    // Without the addon nothing can set the position of a descriptor: reading has to move it.
-    const position = ownPosition && file.native === undefined ? null : planner.offset
+    const position = positionUnknown === true ? null : planner.offset
     const size = planner.size(performance.now())
     const chunk = await (file.read === undefined ? read(file.fd, size, position) : file.read(size, this.#stop))
     if (this.#stop.stopped) return planner.abort()
@@ -186,12 +193,8 @@ class CopyRun {
 }
 
 /** A fresh buffer for each chunk: who takes it may keep it. */
-function read(fd: number, size: number, position: Bytes | null): Promise<Buffer> {
+async function read(fd: number, size: number, position: Bytes | null): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(size)
-  return new Promise((resolve, reject) => {
-    fs.read(fd, buffer, 0, size, position, (error, bytes) => {
-      if (error === null) resolve(bytes === size ? buffer : buffer.subarray(0, bytes))
-      else reject(error)
-    })
-  })
+  const bytes = await readInto(buffer, fd, size, position)
+  return bytes === size ? buffer : buffer.subarray(0, bytes)
 }

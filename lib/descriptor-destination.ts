@@ -5,12 +5,13 @@ import net from 'node:net'
 import { constants } from 'node:os'
 import tty from 'node:tty'
 
+import { descriptorStatus } from './descriptor-status.ts'
 import { badDestination, foreignError, systemError, unsupported } from './errors.ts'
 import { type Adopted, closeNatively, duplicateToSendTo, KIND, positionOf } from './native-file.ts'
 import type { Obstacle } from './marker.ts'
-import { doNotBlock, outstanding } from './node-handles.ts'
+import { doNotBlock, handleFd, outstanding } from './node-handles.ts'
 import type { Bytes } from './option-values.ts'
-import { isFileHandle, opensSources, parseFd } from './source.ts'
+import { isFileHandle, type OpenFile, opensSources, parseFd } from './source.ts'
 import { closeUnused, reopen } from './stream-source.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
@@ -28,7 +29,9 @@ export function parseDescriptor(destination: unknown): ParsedDescriptor | undefi
   return { fd: destination.fd, handle: destination }
 }
 
-const { EPIPE } = constants.errno
+const { EAGAIN, EIO, EPIPE } = constants.errno
+/** What a pipe takes whole or not at all: pipe(7). */
+const PIPE_BUF = 4096
 
 const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, datagramSocket, terminal, other } = KIND
 
@@ -48,7 +51,7 @@ export class DescriptorDestination {
     this.#stats = adopted === undefined ? statusOf(number) : undefined
     this.fd = adopted?.fd ?? number
     this.kind = adopted?.kind ?? kindOf(number, this.#stats)
-    const problem = problemOf(this.kind, adopted?.writable ?? true)
+    const problem = problemOf(this.kind, (adopted ?? descriptorStatus(number))?.writable ?? true)
     if (problem === undefined) return
     this.release()
     throw badDestination(problem)
@@ -65,12 +68,22 @@ export class DescriptorDestination {
     throw unsupported(`A socket descriptor takes system calls of ours: ${reason}. Send to its net.Socket instead`)
   }
 
-  /** Where in which file the next byte goes; `undefined` for what is no file, or cannot be asked. */
-  place(): { readonly device: number; readonly inode: number; readonly position: Bytes } | undefined {
-    const adopted = this.#adopted
-    if (adopted?.kind !== regular) return undefined
-    const { device, inode, appends, fd } = adopted
-    return { device, inode, position: appends ? fs.fstatSync(fd).size : positionOf(fd) }
+  /** Where in the source the next byte goes, `undefined` where nobody can tell; nothing if it is another file. */
+  placeIn({ identity, fd: source }: OpenFile): { readonly position: Bytes | undefined } | undefined {
+    const { fd, kind } = this
+    if (kind !== regular || identity === undefined) return undefined
+    const { device, inode } = this.#adopted ?? { device: this.#stats?.dev, inode: this.#stats?.ino }
+    if (device !== identity.device || inode !== identity.inode) return undefined
+    const position = this.#position()
+    // The figures of two files may be the same as numbers: on Windows they have 64 bits.
+    return position === undefined && !isSameFile(fd, source) ? undefined : { position }
+  }
+
+  #position(): Bytes | undefined {
+    const { fd } = this
+    const status = this.#adopted ?? descriptorStatus(fd)
+    if (status?.appends === true) return fs.fstatSync(fd).size
+    return status !== undefined && 'position' in status ? status.position : positionOf(fd)
   }
 
   /**
@@ -93,6 +106,11 @@ export class DescriptorDestination {
     this.#writer?.close()
     if (this.#adopted !== undefined) closeNatively(this.#adopted.fd)
   }
+}
+
+function isSameFile(one: number, other: number): boolean {
+  const [first, second] = [one, other].map((fd) => fs.fstatSync(fd, { bigint: true }))
+  return first?.dev === second?.dev && first?.ino === second?.ino
 }
 
 function statusOf(fd: number): fs.Stats {
@@ -153,6 +171,12 @@ function writerTo(fd: number, kind: number): Writer {
   return new FileWriter(fd)
 }
 
+/** A write that takes nothing and says nothing would be made again for ever. @throws {SendfileError} EIO */
+function something(bytes: number): number {
+  if (bytes === 0) throw systemError(-EIO, 'write')
+  return bytes
+}
+
 /** `fs.write` at the descriptor's own position: a thread of libuv's waits for the disk, not for a reader. */
 class FileWriter implements Writer {
   readonly #fd: number
@@ -180,7 +204,7 @@ class FileWriter implements Writer {
 
   async #all(chunk: Buffer): Promise<void> {
     this.#left = chunk.length
-    while (this.#left > 0) this.#left -= await this.#once(chunk.subarray(-this.#left))
+    while (this.#left > 0) this.#left -= something(await this.#once(chunk.subarray(-this.#left)))
   }
 
   close(): void {}
@@ -198,6 +222,10 @@ class FileWriter implements Writer {
 class StreamWriter implements Writer {
   readonly #stream: net.Socket
   #error: Error | undefined
+  /** Of the last chunk, the bytes that the kernel has not got. */
+  #left = 0
+  /** How many of them libuv has. */
+  #given = 0
 
   constructor(fd: number, isTerminal: boolean) {
     const own = reopen(fd, 'written to')
@@ -214,16 +242,44 @@ class StreamWriter implements Writer {
     })
   }
 
-  write(chunk: Buffer): Promise<void> {
+  /** libuv does not tell how far a write had come that fails: it gets what a pipe takes whole or not at all, to wait. */
+  async write(chunk: Buffer): Promise<void> {
+    this.#left = chunk.length
+    while (this.#left > 0) {
+      if (this.#error !== undefined) throw this.#error
+      const rest = chunk.subarray(-this.#left)
+      const taken = this.#atOnce(rest)
+      if (taken === undefined) await this.#give(rest.subarray(0, PIPE_BUF))
+      else this.#left -= something(taken)
+    }
+  }
+
+  /** As much as there is room for; `undefined` if there is none. */
+  #atOnce(chunk: Buffer): number | undefined {
+    try {
+      return fs.writeSync(handleFd(this.#stream), chunk)
+    } catch (error) {
+      if (error instanceof Error && 'errno' in error && error.errno === -EAGAIN) return undefined
+      throw error
+    }
+  }
+
+  #give(piece: Buffer): Promise<void> {
+    this.#given = piece.length
     return new Promise((resolve, reject) => {
-      if (this.#error !== undefined) return reject(this.#error)
-      this.#stream.write(chunk, (error) => (error ? reject(error) : resolve()))
+      this.#stream.write(piece, (error) => {
+        this.#given = 0
+        if (error) return reject(error)
+        this.#left -= piece.length
+        resolve()
+      })
     })
   }
 
-  /** The chunk itself stays in the stream's queue until all of it has been written. */
+  /** The piece itself stays in the stream's queue until all of it has been written. */
   outstanding(): number {
-    return outstanding(this.#stream) - this.#stream.writableLength
+    if (this.#given === 0) return this.#left
+    return this.#left - this.#given + outstanding(this.#stream) - this.#stream.writableLength
   }
 
   async unsent(): Promise<number> {

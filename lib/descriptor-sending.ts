@@ -96,14 +96,17 @@ export class DescriptorSending implements kernel.Listener, Abortable {
    * @throws {SendfileError} ERR_SENDFILE_OVERLAP
    */
   #mustNotOverlap({ file, offset, count }: Range): void {
-    const place = this.#destination.place()
-    const { identity } = file
-    if (place === undefined || identity === undefined || count === 0) return
-    if (place.device !== identity.device || place.inode !== identity.inode) return
+    if (count === 0) return
+    const place = this.#destination.placeIn(file)
+    if (place === undefined) return
+    const { position } = place
     const { headers, trailers } = this.#request
     const readEnd = count === undefined ? Infinity : add(offset, count)
-    const written = count === undefined ? Infinity : add(place.position, add(count, headers.length + trailers.length))
-    if (offset < written && place.position < readEnd) throw overlap(file.path)
+    const written =
+      position === undefined || count === undefined
+        ? Infinity
+        : add(position, add(count, headers.length + trailers.length))
+    if (offset < written && (position ?? 0) < readEnd) throw overlap(file.path)
   }
 
   #start(range: Range, source: number, methods: number): Promise<void> {

@@ -36,7 +36,8 @@ export function remaining(size: Bytes, offset: Bytes): Bytes {
   return left > 0n ? narrow(left) : 0
 }
 
-function narrow(value: bigint): Bytes {
+/** The number that a bigint is, where there is an exact one. */
+export function narrow(value: bigint): Bytes {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
 }
 

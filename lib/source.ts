@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 import { isNode, native } from './binding.ts'
 import type { Range } from './copy.ts'
+import { descriptorStatus } from './descriptor-status.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
 import type { Obstacle } from './marker.ts'
 import {
@@ -276,11 +277,15 @@ export function rangeOf(file: OpenFile, { offset, count }: Request): Range {
     throw invalidValue('options.count', count, 'must be given for a device, which has no end')
   }
   const ownPosition = offset === null
-  const start = ownPosition ? (file.native?.position ?? 0) : offset
-  // Without the addon nobody can tell the position that the rest is counted from.
-  const rest =
-    file.size === undefined || (ownPosition && file.native === undefined) ? undefined : remaining(file.size, start)
-  return { file, offset: start, ownPosition, count: count ?? rest }
+  const start = ownPosition ? positionOf(file) : offset
+  const rest = file.size === undefined || start === undefined ? undefined : remaining(file.size, start)
+  return { file, offset: start ?? 0, ownPosition, positionUnknown: start === undefined, count: count ?? rest }
+}
+
+/** `undefined` where nobody can tell it, and for devices, whose bytes cannot be read twice to move it. */
+function positionOf({ native, fd, identity }: OpenFile): Bytes | undefined {
+  if (native !== undefined) return native.position
+  return identity === undefined ? undefined : descriptorStatus(fd)?.position
 }
 
 /** Why the kernel cannot read the file, `undefined` if it can. */

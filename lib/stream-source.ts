@@ -8,23 +8,32 @@ import { constants } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import tty from 'node:tty'
 
-import { unsupported } from './errors.ts'
+import { systemError, unsupported } from './errors.ts'
 import { handleFd } from './node-handles.ts'
 import type { Stop } from './stop.ts'
 
 const CHUNK = 64 * 1024
+const { EPIPE } = constants.errno
+/** The device of every master: 5:2 in the kernel's admin-guide/devices.txt. */
+const PTMX = 0x502
 
 /**
  * Opens the pipe or terminal behind a descriptor once more, without waiting for anybody. libuv sets O_NONBLOCK on what it
  * is given; that belongs to the open file description, which others may share, so ours must be another one.
- * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED where the system does not let it be opened again
+ * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED where the system does not let it be opened again; EPIPE for a FIFO
+ * that nobody reads
  */
 export function reopen(fd: number, how: 'read' | 'written to'): number {
   const { O_RDONLY, O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
   const access = how === 'read' ? O_RDONLY : O_WRONLY
+  // Whoever opens it gets another terminal: pts(4).
+  if (fs.fstatSync(fd).rdev === PTMX)
+    throw unsupported(`The master of a pseudoterminal cannot be ${how} without waiting`)
   try {
     return fs.openSync(`/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
+    if (how === 'written to' && error instanceof Error && Reflect.get(error, 'code') === 'ENXIO')
+      throw systemError(-EPIPE, 'write')
     const why = error instanceof Error ? error.message : 'it cannot be opened'
     throw unsupported(`The pipe or terminal cannot be ${how} without waiting in blocking mode: ${why}`)
   }
