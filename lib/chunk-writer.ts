@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import http from 'node:http'
 
+import { badDestination } from './errors.ts'
 import { type Destination, callUnheld } from './hold.ts'
 import { outstanding } from './node-handles.ts'
 import { hasBody } from './node-internals.ts'
@@ -12,6 +13,8 @@ export class ChunkWriter {
   readonly #listen: Destination['on']
   readonly stop = new Stop()
   #dropped = false
+  #hasWritten = false
+  #refused = false
   #listens = false
   #cutShort = false
   /** Ends the wait that is going on. */
@@ -29,15 +32,37 @@ export class ChunkWriter {
     return this.#dropped
   }
 
-  /** Writes a chunk. Relies on the return value and 'drain' only: some middleware loses the callback of `write`. */
+  /**
+   * Writes a chunk. Relies on the return value and 'drain' only: some middleware loses the callback of `write`.
+   * @throws {SendfileError} ERR_SENDFILE_DESTINATION: a destroyed one would drop the chunk, and perhaps tell nobody
+   */
   take(chunk: Buffer): Promise<void> | undefined {
     const destination: unknown = this.#destination
-    const accepted = callUnheld(this.#destination, 'write', chunk)
+    if (Reflect.get(this.#destination, 'destroyed') === true) {
+      throw Reflect.get(this.#destination, 'errored') ?? badDestination('The destination is destroyed')
+    }
+    const accepted = this.#write(chunk)
     if (destination instanceof http.OutgoingMessage && !hasBody(destination)) {
       this.#dropped = true
       this.stop.stop()
     }
     return accepted === false && !this.stop.stopped ? this.#drained() : undefined
+  }
+
+  /** The first chunk was not even taken: the destination is as it was. */
+  get refused(): boolean {
+    return this.#refused
+  }
+
+  #write(chunk: Buffer): unknown {
+    try {
+      const accepted = callUnheld(this.#destination, 'write', chunk)
+      this.#hasWritten = true
+      return accepted
+    } catch (error) {
+      this.#refused = !this.#hasWritten
+      throw error
+    }
   }
 
   /** What the destination has taken and not passed on. */

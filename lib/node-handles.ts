@@ -18,6 +18,8 @@ export interface PrivateSocket extends net.Socket {
   /** The server that accepted it. */
   server?: { _connections: number } | null
   encrypted?: boolean
+  /** Bytes that libuv has been given. */
+  readonly _bytesDispatched?: number
   resetAndClosing?: boolean
   _unrefTimer(): void
   [KEY]?: Hook
@@ -47,9 +49,9 @@ export function outstanding(stream: object): number {
 
 /** What a socket is busy with: a write of libuv's or a transfer. It changes as bytes go; `undefined` while it is idle. */
 export function underway(socket: net.Socket): string | undefined {
-  const { _handle: handle, [KEY]: hook } = socket as PrivateSocket
+  const { _handle: handle, _bytesDispatched: dispatched, [KEY]: hook } = socket as PrivateSocket
   const queued = handle?.writeQueueSize ?? 0
-  return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${hook?.moves ?? 0}`
+  return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${dispatched} ${hook?.moves ?? 0}`
 }
 
 /** Node makes terminals wait for their reader in the event loop (lib/tty.js, WriteStream). This one is ours. */

@@ -74,7 +74,15 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const { signal } = this.#request
     if (signal !== undefined) onAbort(signal, this)
     watch(this.#destination, this.#connection, this)
-    inOrder(this.#destination, () => this.#open())
+    let hasBegun = false
+    inOrder(this.#destination, () => {
+      hasBegun = true
+      this.#stallWatch?.stop()
+      return this.#open()
+    })
+    // What it waits for may stall, and need not have a timeout of its own.
+    if (!hasBegun)
+      this.#watchStall(() => this.#fail(this.#settlement.errorOf({ ...NOTHING_SENT, end: END.stalled }, undefined)))
   }
 
   /* -------------------------------------------------- the way there */
@@ -159,7 +167,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     }
     const end = await copyRange(range, this.#request, size, taker, writer.stop)
     this.#dropped = writer.dropped
-    if (this.ended(end, undefined, obstacle) !== undefined) this.#framing.breakOff()
+    if (this.ended(end, undefined, obstacle) !== undefined && !writer.refused) this.#framing.breakOff()
   }
 
   #sendMarker(route: Exclude<Route, { by: 'copy' }>, segment: FileSegment): void {
@@ -179,14 +187,17 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
 
   #guard(segment: FileSegment): void {
     if (!segment.isWaiting || this.#settlement.isSettled) return
-    const { stallTimeout } = this.#request
-    if (stallTimeout > 0) {
-      const connection = this.#connection ?? connectionOf(this.#destination)
-      const before = (): string | undefined => (connection === undefined ? undefined : underway(connection))
-      this.#stallWatch = new StallWatch(before, stallTimeout, () => segment.cancel(END.stalled))
-    }
+    this.#watchStall(() => segment.cancel(END.stalled))
     this.#guarded = connectionOf(this.#destination)
     if (this.#guarded !== undefined) guardSocket(this.#guarded)
+  }
+
+  /** While another one has its turn. */
+  #watchStall(stalled: () => void): void {
+    const { stallTimeout } = this.#request
+    const connection = this.#connection ?? connectionOf(this.#destination)
+    if (stallTimeout === 0 || connection === undefined) return
+    this.#stallWatch = new StallWatch(() => underway(connection), stallTimeout, stalled)
   }
 
   /** Only news if the segment's turn never came. */
