@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, SendfileError, type SendfileOptions } from '../index.ts'
 import { ERROR_CODES } from '../lib/errors.ts'
-import { IN_KERNEL, kernelSerial } from './fixtures/executor.ts'
+import { IN_KERNEL } from './fixtures/executor.ts'
 import { call } from './fixtures/bad-call.ts'
 import { countDescriptors, descriptorsSettleAt, restingDescriptors } from './fixtures/descriptors.ts'
 import { sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
@@ -120,8 +120,7 @@ async function peerLeaves(
   t.is(await descriptorsSettleAt(before), before)
 }
 
-// Where JavaScript copies, http tells that the response is closed, and not why.
-kernelSerial("a client that goes away: the transfer to its response rejects, and no 'error' is uncaught", async (t) => {
+test.serial("a client that goes away: the transfer to its response rejects, and no 'error' is uncaught", async (t) => {
   const server = http.createServer()
   const asked = once(server, 'request')
   const port = await listen(t, server)
@@ -132,7 +131,9 @@ kernelSerial("a client that goes away: the transfer to its response rejects, and
   client.destroy()
   answer.destroy()
   const error = await t.throwsAsync(within(sending, 'the rejection'), { instanceOf: SendfileError })
-  checkGone(t, error, 0)
+  // Where JavaScript copies, http tells that the response is closed, and not why.
+  if (IN_KERNEL) checkGone(t, error, 0)
+  else t.like(error, { code: 'ERR_SENDFILE_DESTINATION' })
   if (!response.closed) await within(once(response, 'close'), 'the end of the response')
   t.true(response.destroyed)
 })

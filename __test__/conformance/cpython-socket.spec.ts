@@ -9,11 +9,12 @@ import test from 'ava'
 
 import { sendfile, SendfileError, type SendfileOptions, type SourceArgument } from '../../index.ts'
 import { endingOf } from '../fixtures/ending.ts'
+import { fallbackCode, IN_KERNEL, serialBy } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import { within } from '../fixtures/within.ts'
-import { drained, fed, handleFd, isNonBlocking, opened, pipe, positionOf } from './fixtures/descriptor.ts'
+import { drained, fed, handleFd, isNonBlocking, numbered, opened, pipe, positionOf } from './fixtures/descriptor.ts'
 import { line } from './fixtures/line.ts'
 import { tidy } from './fixtures/tidy.ts'
 
@@ -39,7 +40,7 @@ const RANGES: readonly (readonly [title: string, options: SendfileOptions, from:
 
 for (const method of METHODS) {
   for (const [title, options, from, to] of RANGES) {
-    test.serial(
+    serialBy(method)(
       `${title}, by ${method}`,
       tidy(async (t, closing) => {
         const { near, body } = await line(closing)
@@ -53,7 +54,7 @@ for (const method of METHODS) {
     )
   }
 
-  test.serial(
+  serialBy(method)(
     `CPython socket 32: the position is at the end, by ${method}`,
     tidy(async (t, closing) => {
       const { near, body } = await line(closing)
@@ -66,7 +67,7 @@ for (const method of METHODS) {
     }),
   )
 
-  test.serial(
+  serialBy(method)(
     `CPython socket 34: an empty file is 0 bytes, by ${method}`,
     tidy(async (t, closing) => {
       const { near, rest } = await line(closing)
@@ -77,13 +78,13 @@ for (const method of METHODS) {
 
   // CPython refuses sockets that do not wait, as os.sendfile would fail for want of room. api.md: nobody waits in a call,
   // whatever the mode of the descriptor, which stays as it is.
-  test.serial(
+  serialBy(method)(
     `CPython socket 39: a socket that does not wait, and a pipe that would, by ${method}`,
     tidy(async (t, closing) => {
       const { near, body } = await line(closing)
       t.true(isNonBlocking(handleFd(near)))
       const received = body()
-      t.is((await within(sendfile(handleFd(near), file.path, { method }), 'the transfer')).bytesSent, SIZE)
+      t.is((await within(sendfile(numbered(near), file.path, { method }), 'the transfer')).bytesSent, SIZE)
       near.end()
       t.is(sha256((await received).bytes), sha256(file.bytes))
 
@@ -97,12 +98,12 @@ for (const method of METHODS) {
     }),
   )
 
-  test.serial(
+  serialBy(method)(
     `CPython socket 41: a peer that does not read for longer than the time limit, by ${method}`,
     tidy(async (t, closing) => {
       for (const to of ['socket', 'number']) {
         const { near, rest } = await line(closing)
-        const destination = to === 'socket' ? near : handleFd(near)
+        const destination = to === 'socket' ? near : numbered(near)
         const { code, bytesSent, offset } = await endingOf(
           sendfile(destination, file.path, { stallTimeout: 10, method }),
         )
@@ -131,7 +132,7 @@ test.serial(
     const result = await within(sendfile(near, ends.readEnd, { end: true }), 'the transfer')
     t.like(result, { bytesSent: bytes.length, method: 'copy' })
     t.is(result.fallbacks.length, 1)
-    t.like(result.fallbacks[0], { from: 'sendfile', to: 'copy', code: 'FILESYSTEM' })
+    t.like(result.fallbacks[0], { from: 'sendfile', to: 'copy', code: fallbackCode('FILESYSTEM') })
     t.is(sha256((await received).bytes), sha256(bytes))
   }),
 )
@@ -147,7 +148,8 @@ test.serial(
     const byNumber = sendfile(handleFd(near), ends.readEnd)
     const error = await t.throwsAsync(within(byNumber, 'the refusal'), { instanceOf: SendfileError })
     t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', bytesSent: 0, offset: 0 })
-    t.regex(error?.message ?? '', /size of the source is only known at its end\. Send to its net\.Socket instead$/)
+    t.regex(error?.message ?? '', /\. Send to its net\.Socket instead$/)
+    if (IN_KERNEL) t.regex(error?.message ?? '', /size of the source is only known at its end/)
     t.is((await within(sendfile(near, ends.readEnd, { end: true }), 'the transfer')).bytesSent, bytes.length)
     t.is(sha256((await received).bytes), sha256(bytes))
   }),
@@ -163,7 +165,9 @@ test.serial(
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
     const error = await t.throwsAsync(sendfile(handleFd(socket), file.path), { instanceOf: SendfileError })
-    t.like(error, { code: 'ERR_SENDFILE_DESTINATION', bytesSent: 0, offset: 0 })
+    // without the addon nobody can tell a datagram socket from another one by its number
+    const code = IN_KERNEL ? 'ERR_SENDFILE_DESTINATION' : 'ERR_SENDFILE_UNSUPPORTED'
+    t.like(error, { code, bytesSent: 0, offset: 0 })
   }),
 )
 

@@ -1,6 +1,7 @@
 // Every kind of descriptor at either end of a transfer, and what api.md makes of what Linux 6.18 answers for it.
 import { mkdirSync } from 'node:fs'
 
+import { canForce, IN_KERNEL } from '../fixtures/executor.ts'
 import type { Attempt, Settings } from '../fixtures/launched.ts'
 import { sampleDirectory, writeSample } from '../fixtures/sample-file.ts'
 
@@ -46,28 +47,51 @@ const APPENDS = [
   'copy',
 ]
 
+/** What JavaScript alone cannot do: force another method, write to a socket by its number, to a master without waiting. */
+const NOT_BY_JAVASCRIPT = 'ERR_SENDFILE_UNSUPPORTED'
+
 export interface DestinationRow {
   readonly kind: string
   readonly end: Attempt['out']
   readonly readFrom?: number
   /** One for each of METHODS. */
   readonly outcomes: readonly string[]
+  /** What becomes of it without the addon, where it is not copied for the want of it. */
+  readonly portable?: string
 }
+
+/** What is expected of the method on this binding. */
+export function outcomeTo({ outcomes, portable }: DestinationRow, method: (typeof METHODS)[number]): string {
+  const outcome = outcomes[METHODS.indexOf(method)] ?? ''
+  if (IN_KERNEL) return outcome
+  if (outcomes === NO_DESTINATION) return portable ?? outcome
+  if (!canForce(method) && portable !== NOT_OPEN) return NOT_BY_JAVASCRIPT
+  if (portable !== undefined) return portable
+  return method === 'copy' ? 'copy' : `${outcomes[0]?.split(/[ ,]/)[0]} PLATFORM, copy`
+}
+
+const NOT_OPEN = 'EBADF (EBADF)'
 
 // Where the kernel takes datagrams, api.md does not: one file would become packets of any size. It answers splice(2)
 // between two files with EINVAL; forced, it goes through a pipe.
 export const destinations: readonly DestinationRow[] = [
-  { kind: 'unix stream socket', end: 110, readFrom: 111, outcomes: THROUGH },
+  { kind: 'unix stream socket', end: 110, readFrom: 111, outcomes: THROUGH, portable: NOT_BY_JAVASCRIPT },
   {
     kind: 'unix stream socket in blocking mode',
     end: 112,
     readFrom: 113,
     outcomes: ['sendfile EAGAIN, copy', ...BLOCKING, 'copy'],
+    portable: NOT_BY_JAVASCRIPT,
   },
-  { kind: 'TCP socket that is not connected', end: 119, outcomes: ['EPIPE', ...BLOCKING, 'EPIPE'] },
-  { kind: 'unix datagram socket', end: 114, outcomes: NO_DESTINATION },
-  { kind: 'unix seqpacket socket', end: 116, outcomes: NO_DESTINATION },
-  { kind: 'UDP socket', end: 118, outcomes: NO_DESTINATION },
+  {
+    kind: 'TCP socket that is not connected',
+    end: 119,
+    outcomes: ['EPIPE', ...BLOCKING, 'EPIPE'],
+    portable: NOT_BY_JAVASCRIPT,
+  },
+  { kind: 'unix datagram socket', end: 114, outcomes: NO_DESTINATION, portable: NOT_BY_JAVASCRIPT },
+  { kind: 'unix seqpacket socket', end: 116, outcomes: NO_DESTINATION, portable: NOT_BY_JAVASCRIPT },
+  { kind: 'UDP socket', end: 118, outcomes: NO_DESTINATION, portable: NOT_BY_JAVASCRIPT },
   { kind: 'pipe', end: 121, readFrom: 120, outcomes: THROUGH },
   {
     kind: 'file',
@@ -78,17 +102,17 @@ export const destinations: readonly DestinationRow[] = [
   { kind: 'file on tmpfs', end: `${elsewhere}|w`, outcomes: OTHER_FILESYSTEM },
   { kind: 'memfd', end: 100, outcomes: OTHER_FILESYSTEM },
   { kind: '/dev/null', end: '/dev/null|w', outcomes: THROUGH },
-  { kind: '/dev/full', end: '/dev/full|w', outcomes: FULL },
-  { kind: 'pty master', end: 122, readFrom: 123, outcomes: THROUGH },
+  { kind: '/dev/full', end: '/dev/full|w', outcomes: FULL, portable: 'ENOSPC (ENOSPC)' },
+  { kind: 'pty master', end: 122, readFrom: 123, outcomes: THROUGH, portable: NOT_BY_JAVASCRIPT },
   { kind: 'pty slave', end: 123, readFrom: 122, outcomes: THROUGH },
   // It cannot be opened once more, and no write to it can be told not to wait.
-  { kind: 'pty master in blocking mode', end: 124, outcomes: all(refused('EAGAIN')) },
+  { kind: 'pty master in blocking mode', end: 124, outcomes: all(refused('EAGAIN')), portable: NOT_BY_JAVASCRIPT },
   { kind: 'eventfd', end: 101, outcomes: NO_DESTINATION },
   { kind: 'epoll descriptor', end: 102, outcomes: NO_DESTINATION },
   { kind: 'O_PATH descriptor', end: 103, outcomes: NO_DESTINATION },
   { kind: 'file that is open for reading', end: source, outcomes: NO_DESTINATION },
   { kind: 'directory', end: `${folder}|r`, outcomes: NO_DESTINATION },
-  { kind: 'number that is not open', end: 999, outcomes: all('EBADF') },
+  { kind: 'number that is not open', end: 999, outcomes: all('EBADF'), portable: NOT_OPEN },
 ]
 
 /* ---------------------------------------------------------------- sources */
@@ -103,6 +127,17 @@ export interface SourceRow {
   readonly outcome: string
   readonly toSocket?: string
 }
+
+/** What is expected of the source on this binding. */
+export function outcomeFrom({ outcome, toSocket = outcome }: SourceRow, to: 'pipe' | 'socket'): string {
+  if (IN_KERNEL) return to === 'pipe' ? outcome : toSocket
+  if (to === 'socket') return REFUSED_FIRST.has(outcome) ? outcome : NOT_BY_JAVASCRIPT
+  if (outcome === 'EBADF') return NOT_OPEN
+  return outcome.startsWith('sendfile') && outcome !== JAVASCRIPT ? 'sendfile PLATFORM, copy' : outcome
+}
+
+/** Before anybody asks about the destination. */
+const REFUSED_FIRST = new Set(['ERR_INVALID_ARG_VALUE', 'EISDIR', NOT_OPEN])
 
 const NO_SOURCE = 'ERR_SENDFILE_UNSUPPORTED'
 const JAVASCRIPT = 'sendfile FILESYSTEM, copy'
@@ -158,6 +193,8 @@ export const sources: readonly SourceRow[] = [
     outcome: JAVASCRIPT,
     toSocket: NO_SOURCE,
   },
+  // Opened once more it would be another terminal.
+  { kind: 'pty master', end: 122, options: { count: 3 }, outcome: NO_SOURCE },
   {
     kind: 'pipe from null',
     end: 130,

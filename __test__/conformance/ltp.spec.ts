@@ -11,6 +11,7 @@ import test from 'ava'
 import { sendfile, SendfileError } from '../../index.ts'
 import { collect } from '../fixtures/collect.ts'
 import { counting } from '../fixtures/counted.ts'
+import { IN_KERNEL } from '../fixtures/executor.ts'
 import { attemptAll, cannotLaunch } from '../fixtures/launched.ts'
 import { sampleDirectory, sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -92,7 +93,9 @@ counted('LTP 71: sendfile07, a datagram socket', async (t, scope) => {
   const settings = ['--open', 'datagram=100,101', '--nonblocking', '100']
   const attempts = [{ name: 'unix', out: 100, source: `${source}|r`, options: {} }]
   const { ended } = await attemptAll(scope, settings, attempts)
-  t.like(ended.get('unix'), { code: 'ERR_SENDFILE_DESTINATION', bytesSent: 0 })
+  // without the addon nobody can tell a datagram socket from another one by its number
+  const code = IN_KERNEL ? 'ERR_SENDFILE_DESTINATION' : 'ERR_SENDFILE_UNSUPPORTED'
+  t.like(ended.get('unix'), { code, bytesSent: 0 })
 })
 
 counted('LTP 72: sendfile08, a file that is written keeps its position', async (t, scope) => {

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile, SendfileError } from '../../index.ts'
 import type { Scope } from '../fixtures/connected-pair.ts'
 import { counting } from '../fixtures/counted.ts'
+import { METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { lineOver, type Transport, TRANSPORTS } from '../fixtures/transports.ts'
@@ -49,7 +50,7 @@ async function fileRegion(t: ExecutionContext, scope: Scope, transport: Transpor
   if (how.waits) {
     const [empty, whole] = await within(Promise.all(sendings), 'the transfers', 30_000)
     t.like(empty, { bytesSent: 0, syscalls: 0 })
-    t.like(whole, { bytesSent: SIZE, offset: PREFIX + SIZE, method: 'sendfile' })
+    t.like(whole, { bytesSent: SIZE, offset: PREFIX + SIZE, method: METHOD })
   }
   near.end()
   t.is(sha256(await within(received, 'the region', 30_000)), sha256(hello, content))

@@ -3,6 +3,7 @@ import { readSync, writeFileSync, writeSync } from 'node:fs'
 import test from 'ava'
 
 import { sendfile } from '../../index.ts'
+import { FALLBACK_CODES, serialBy } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
@@ -19,7 +20,7 @@ test.before(warmEngine)
 
 // What io::copy() takes from a BufReader's buffer and gives to a BufWriter's are headers and trailers here.
 for (const method of ['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] as const) {
-  test.serial(
+  serialBy(method)(
     `Rust std 102: limits, buffered bytes and the positions of both files, by ${method}`,
     tidy(async (t, closing) => {
       const source = opened(closing, file.path)
@@ -29,7 +30,8 @@ for (const method of ['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] a
 
       const limited = { offset: null, count: 40_000, headers: BEFORE, trailers: [AFTER, AFTER], method }
       const first = await within(sendfile(out.fd, source, limited), 'the limited copy')
-      t.like(first, { bytesSent: 40_000, offset: 43_000, fallbacks: [] })
+      t.like(first, { bytesSent: 40_000, offset: 43_000 })
+      t.is(first.fallbacks.length, method === 'auto' ? FALLBACK_CODES.length : 0)
       t.is(positionOf(source), 43_000)
       t.is(positionOf(out.fd), 1000 + 1000 + 40_000 + 2000)
       const second = await within(sendfile(out.fd, source, { offset: null, method }), 'the rest')
@@ -64,7 +66,7 @@ for (const [method, seen] of [
   ['sendfile', 'new'],
   ['splice', 'new'],
 ] as const) {
-  test.serial(
+  serialBy(method)(
     `Rust std 104: a file that is changed after it went into a pipe: the reader of a ${method} gets the ${seen} bytes`,
     tidy(async (t, closing) => {
       const [old, changed] = [sampleBytes(4096, 4), sampleBytes(4096, 5)]

@@ -2,6 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 
 import type { SendfileOptions } from '../../index.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { compilerIsThere, refusing } from './compiled.ts'
@@ -12,7 +13,7 @@ import { QUANTUM } from './table.ts'
 const REST = 4321
 const BEFORE = 2 * QUANTUM
 const file = sampleFile(BEFORE + REST)
-const declare = compilerIsThere ? test.serial : test.serial.skip
+const declare = compilerIsThere ? kernelSerial : test.serial.skip
 
 type Row = readonly [Destination, SendfileOptions, string, 'ENOSYS' | 'EPERM' | 'EINVAL' | 'EIO', Partial<Told>]
 

@@ -1,6 +1,7 @@
 // EAGAIN without end from a destination that poll(2) calls writable: nobody may spin on it.
 import test, { type ExecutionContext } from 'ava'
 
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { type Destination, place, straceWorks, TAIL, type Told, transferTo } from './runner.ts'
@@ -8,7 +9,7 @@ import { injecting } from './strace.ts'
 import { type Call, QUANTUM, SIZE } from './table.ts'
 
 const file = sampleFile(SIZE)
-const declare = straceWorks ? test.serial : test.serial.skip
+const declare = straceWorks ? kernelSerial : test.serial.skip
 
 /** Two calls of JavaScript's thread, and two of the engine's. */
 const MOST_BEFORE = 4 * QUANTUM

@@ -3,7 +3,7 @@ import http, { type ServerOptions, type ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileResult } from '../../index.ts'
-import { kernelTest } from '../fixtures/executor.ts'
+import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 import type { RawResponse, RequestParts } from '../fixtures/http-client.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
@@ -60,7 +60,7 @@ for (const { name, status, request, length } of bodyless) {
     })
   }
 
-  kernelTest(`${name} is an error for servers that reject such writes, as stock's`, async (t) => {
+  test(`${name} is an error for servers that reject such writes, as stock's`, async (t) => {
     const errors: unknown[] = []
     await thenWhole(
       t,
@@ -102,6 +102,7 @@ test('strictContentLength counts the bytes of the kernel', async (t) => {
   t.is(sha256(response.body), expected)
 })
 
+// To http, what the kernel sends is one chunk.
 kernelTest('strictContentLength with a file that is too long is refused before a byte moves', async (t) => {
   const errors: unknown[] = []
   const response = await strictly(t, SIZE - 1, async (res) => {
@@ -147,4 +148,17 @@ test('a stock client understands what we answer', async (t) => {
     ),
   )
   t.deepEqual(new Set(bodies), new Set([sha256(file.bytes)]))
+})
+
+const portableTest = IN_KERNEL ? test.skip : test
+
+portableTest('strictContentLength with a file that is too long breaks off what JavaScript copies', async (t) => {
+  const errors: unknown[] = []
+  const answer = strictly(t, SIZE - 1, async (res) => {
+    errors.push(await t.throwsAsync(sendfile(res, file.path), { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' }))
+    t.true(res.destroyed)
+  })
+  await t.throwsAsync(answer, { name: 'Unanswered' })
+  const [error] = errors
+  t.true(Number(Reflect.get(Object(error), 'bytesSent')) < SIZE)
 })

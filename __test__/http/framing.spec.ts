@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileOptions, type SendfileResult } from '../../index.ts'
-import { METHOD, kernelTest } from '../fixtures/executor.ts'
+import { IN_KERNEL, METHOD } from '../fixtures/executor.ts'
 import type { HttpClient, RawResponse, RequestParts } from '../fixtures/http-client.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
@@ -70,13 +70,14 @@ test('end: true leaves a Content-Length that is there already', async (t) => {
   bodyIs(t, response, file.bytes)
 })
 
-kernelTest('end: true leaves a Transfer-Encoding that is there already', async (t) => {
+test('end: true leaves a Transfer-Encoding that is there already', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     res.setHeader('Transfer-Encoding', 'chunked')
     return sendfile(res, file.path, { end: true })
   })
   t.false(response.headers.has('content-length'))
-  t.deepEqual(response.chunks, [SIZE])
+  if (IN_KERNEL) t.deepEqual(response.chunks, [SIZE])
+  else t.true(response.chunks.length > 1, 'JavaScript writes as much at once as a stream of Node')
   bodyIs(t, response, file.bytes)
   t.is(result.method, METHOD)
 })
@@ -91,7 +92,7 @@ test('end: true sets nothing once the headers are out', async (t) => {
   bodyIs(t, response, file.bytes)
 })
 
-kernelTest('without end, a file is chunked as a write of the same length', async (t) => {
+test('without end, a file is chunked as a write of the same length', async (t) => {
   const around = (response: ServerResponse, sendBody: () => void): void => {
     response.write('head')
     sendBody()
@@ -106,7 +107,7 @@ kernelTest('without end, a file is chunked as a write of the same length', async
     return sent[0]!
   })
   // Node 26 gathers the writes of one tick in one chunk, older ones do not.
-  t.deepEqual(response.chunks, stock.chunks)
+  if (IN_KERNEL) t.deepEqual(response.chunks, stock.chunks)
   t.is(response.framing, 'chunked')
   bodyIs(t, response, Buffer.concat([Buffer.from('head'), file.bytes, Buffer.from('tailend')]))
   t.is(result.method, METHOD)

@@ -18,7 +18,7 @@ import { within } from '../fixtures/within.ts'
 // Without RESOLVE_CACHED every file is opened asynchronously. Read when the package is loaded.
 process.env.SENDFILE64_WITHOUT = 'openat2'
 const { sendfile, SendfileError } = await import('../../index.ts')
-const { METHOD, fallbackCode, kernelSerial } = await import('../fixtures/executor.ts')
+const { METHOD, fallbackCode } = await import('../fixtures/executor.ts')
 
 const SIZE = 800_000
 const file = sampleFile(SIZE)
@@ -232,7 +232,7 @@ test('a signal that fires meanwhile lets go of what was held', async (t) => {
 })
 
 for (const by of ['response', 'client'] as const) {
-  kernelSerial(`destroyed by the ${by} meanwhile: rejected, and nothing is left open`, async (t) => {
+  test.serial(`destroyed by the ${by} meanwhile: rejected, and nothing is left open`, async (t) => {
     const before = await restingDescriptors()
     const errors: unknown[] = []
     const served = await serve(t, async (_, response) => {

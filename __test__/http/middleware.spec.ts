@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileResult } from '../../index.ts'
-import { FALLBACK_CODES, IN_KERNEL, METHOD, fallbackCode, kernelSerial } from '../fixtures/executor.ts'
+import { FALLBACK_CODES, IN_KERNEL, METHOD, fallbackCode } from '../fixtures/executor.ts'
 import type { RawResponse, RequestParts } from '../fixtures/http-client.ts'
 import { beforeHeaders, compress, observeBody } from '../fixtures/middleware.ts'
 import { sampleFile, writeSample } from '../fixtures/sample-file.ts'
@@ -113,7 +113,7 @@ for (const [name, send] of [
   })
 }
 
-kernelSerial('compression waits for a client that reads slowly, without piling up listeners', async (t) => {
+test.serial('compression waits for a client that reads slowly, without piling up listeners', async (t) => {
   const warnings: Error[] = []
   const onWarning = (warning: Error): void => void warnings.push(warning)
   process.on('warning', onWarning)

@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile } from '../../index.ts'
 import { portOf } from '../fixtures/connected-pair.ts'
 import { endingOf } from '../fixtures/ending.ts'
-import { kernelTest } from '../fixtures/executor.ts'
+import { IN_KERNEL } from '../fixtures/executor.ts'
 import { HttpClient } from '../fixtures/http-client.ts'
 import { Received } from '../fixtures/received.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -23,7 +23,7 @@ const WAYS = ['AbortSignal', 'destroy()'] as const
 /* ------------------------------------------------------------ pipelined responses */
 
 for (const way of WAYS) {
-  kernelTest(`${way}: a pipelined response goes, the one before it arrives whole`, async (t) => {
+  test(`${way}: a pipelined response goes, the one before it arrives whole`, async (t) => {
     const server = http.createServer()
     const client = await HttpClient.connect(await portOf(server))
     t.teardown(() => server.close())
@@ -47,6 +47,7 @@ for (const way of WAYS) {
     t.is(sha256(body), sha256(file.bytes))
     t.deepEqual(await whole, { code: undefined, bytesSent: file.bytes.length, offset: file.bytes.length })
     t.deepEqual(await cutOff, { code: CUT_OFF[way], bytesSent: 0, offset: 0 })
+    if (!IN_KERNEL) second!.destroy() // its file was not open yet: it could still be answered
     await t.throwsAsync(within(lost!, 'the second answer'), { name: 'Unanswered', message: /after 0 bytes/ })
   })
 }
@@ -54,7 +55,7 @@ for (const way of WAYS) {
 /* ------------------------------------------------------------ uploads */
 
 for (const way of WAYS) {
-  kernelTest(`${way}: an upload before its request has a socket`, async (t) => {
+  test(`${way}: an upload before its request has a socket`, async (t) => {
     const { request, requests } = await upload(t)
     const closed = closeOf(request)
     const abort = new AbortController()
@@ -64,6 +65,7 @@ for (const way of WAYS) {
     // Node's own word for a request that is destroyed without an answer: socket hang up
     const code = way === 'destroy()' ? 'ECONNRESET' : CUT_OFF[way]
     t.deepEqual(await ending, { code, bytesSent: 0, offset: 0 })
+    if (!IN_KERNEL) request.destroy() // its file was not open yet: it could still be sent
     await within(closed, 'the end of the request')
     for (const { socket, received } of requests) {
       socket.resume()
@@ -72,7 +74,7 @@ for (const way of WAYS) {
     }
   })
 
-  kernelTest(`${way}: an upload to a server that does not read`, async (t) => {
+  test(`${way}: an upload to a server that does not read`, async (t) => {
     const { request, accepted } = await upload(t)
     const abort = new AbortController()
     const ending = endingOf(sendfile(request, file.path, { signal: abort.signal }))
@@ -82,12 +84,16 @@ for (const way of WAYS) {
     if (way === 'AbortSignal') abort.abort()
     else request.destroy()
     const { code, bytesSent } = await ending
-    t.is(code, CUT_OFF[way])
+    // Node's own word for a request that is destroyed without an answer, heard before the socket is
+    t.is(code, way === 'destroy()' && !IN_KERNEL ? 'ECONNRESET' : CUT_OFF[way])
     socket.resume()
     await within(received.closed, 'the end of the connection')
     const body = received.bytes.subarray(received.bytes.indexOf('\r\n\r\n') + 4)
     t.true(bytesSent > 0 && bytesSent < file.bytes.length)
-    t.is(sha256(body), sha256(file.bytes.subarray(0, bytesSent)))
+    // what waits in a stream is lost with it
+    if (IN_KERNEL) t.is(body.length, bytesSent)
+    t.true(body.length > 0 && body.length <= bytesSent)
+    t.is(sha256(body), sha256(file.bytes.subarray(0, body.length)))
     t.true(request.destroyed)
   })
 }

@@ -1,11 +1,10 @@
 // worker.terminate() and process.exit() at every moment of a transfer's life.
 import { once } from 'node:events'
 import net from 'node:net'
-import type { ExecutionContext } from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 import { evict } from '../fixtures/cold-file.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
-import { kernelSerial } from '../fixtures/executor.ts'
 import { Received } from '../fixtures/received.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { serving } from '../fixtures/serving.ts'
@@ -26,7 +25,7 @@ const EXIT_CODES = { worker: 1, process: 7 } as const
 
 for (const by of ['worker', 'process'] as const) {
   const name = by === 'worker' ? 'worker.terminate()' : 'process.exit()'
-  for (const moment of MOMENTS) kernelSerial(`${name}, ${moment}`, (t) => cutOff(t, by, moment))
+  for (const moment of MOMENTS) test.serial(`${name}, ${moment}`, (t) => cutOff(t, by, moment))
 }
 
 async function cutOff(t: ExecutionContext, by: 'worker' | 'process', moment: Moment): Promise<void> {

@@ -7,9 +7,9 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile } from '../../index.ts'
 import { evict } from '../fixtures/cold-file.ts'
 import { portOf } from '../fixtures/connected-pair.ts'
-import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
+import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import { type Ending, endingOf } from '../fixtures/ending.ts'
-import { kernelSerial } from '../fixtures/executor.ts'
+import { IN_KERNEL } from '../fixtures/executor.ts'
 import { Received } from '../fixtures/received.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -21,6 +21,8 @@ import { within } from '../fixtures/within.ts'
 const BLOCKING = 8 << 20
 /** More than the kernel takes while a client that reads is not looking. */
 const file = sampleFile(48 << 20)
+/** What JavaScript copies at once: a message takes one before it asks to wait. */
+const CHUNK = 64 * 1024
 
 const MOMENTS = ['before', 'queued', 'writable', 'blocked', 'cold', 'after'] as const
 type Moment = (typeof MOMENTS)[number]
@@ -55,7 +57,13 @@ const WAYS: readonly Way[] = [
     codes: ['EPIPE', 'ECONNRESET', ...CLOSED],
     inOrder: false,
   },
-  { name: 'FIN of the client', act: ({ far }) => void far.end(), codes: [undefined], inOrder: true },
+  {
+    name: 'FIN of the client',
+    act: ({ far }) => void far.end(),
+    // http ends its socket then, behind what it has got by then
+    codes: IN_KERNEL ? [undefined] : [undefined, ...CLOSED],
+    inOrder: true,
+  },
   { name: 'server.close()', act: ({ server }) => void server.close(), codes: [undefined], inOrder: true },
   { name: 'closeAllConnections()', act: ({ server }) => server.closeAllConnections(), codes: CLOSED, inOrder: true },
 ]
@@ -63,13 +71,14 @@ const WAYS: readonly Way[] = [
 test.before(warmEngine)
 
 for (const way of WAYS) {
-  for (const moment of MOMENTS) kernelSerial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment, false))
+  for (const moment of MOMENTS) test.serial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment, false))
 }
-kernelSerial('AbortSignal, blocked, chunked', (t) => cutOff(t, WAYS[0]!, 'blocked', true))
-kernelSerial('AbortSignal, queued, chunked', (t) => cutOff(t, WAYS[0]!, 'queued', true))
+test.serial('AbortSignal, blocked, chunked', (t) => cutOff(t, WAYS[0]!, 'blocked', true))
+test.serial('AbortSignal, queued, chunked', (t) => cutOff(t, WAYS[0]!, 'queued', true))
 
 async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: boolean): Promise<void> {
-  const descriptors = countDescriptors()
+  // A thread may be opening the file of the test before, which was over by then.
+  const descriptors = IN_KERNEL ? countDescriptors() : await restingDescriptors()
   const exchange = await exchanged(t, moment !== 'queued' && moment !== 'blocked')
   const { response, near, far, received, server } = exchange
   const abort = new AbortController()
@@ -94,7 +103,9 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: bo
   assertAccount(t, end, moment)
   t.is(getEventListeners(abort.signal, 'abort').length, 0)
   far.resume()
-  const usable = way.name === 'AbortSignal' && moment === 'before'
+  // JavaScript has opened the file in a later tick, or not yet.
+  const untouched = moment === 'before' || (!IN_KERNEL && end.bytesSent === 0)
+  const usable = way.name === 'AbortSignal' && untouched && !near.destroyed
   if (!near.destroyed) {
     if (moment !== 'queued') t.deepEqual([...listenersOf(response), ...listenersOf(near)], listeners)
     if (usable) response.end(file.bytes)
@@ -105,11 +116,14 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: bo
   await within(received.closed, 'the end of the connection')
 
   const sent = usable ? file.bytes : file.bytes.subarray(0, end.bytesSent)
-  const announced = chunked ? `${file.bytes.length.toString(16)}\r\n` : ''
-  const whole = [chunked ? chunkOf(head) : head, Buffer.from(moment === 'queued' ? '' : announced), sent]
-  if (way.inOrder && sent.length > 0) t.true(received.length > head.length)
+  const announced = chunked && IN_KERNEL ? `${file.bytes.length.toString(16)}\r\n` : ''
+  const copied = chunked && !IN_KERNEL ? Buffer.concat(piecesOf(sent).map(chunkOf)) : sent
+  const whole = [chunked ? chunkOf(head) : head, Buffer.from(moment === 'queued' ? '' : announced), copied]
   // What waits in front is lost with the connection, as with Node's own writes, unless the transfer alone is given up.
-  const cut = moment === 'queued' && end.code !== undefined && way.name !== 'AbortSignal'
+  // So is what JavaScript has written.
+  const cut =
+    end.code !== undefined && !usable && (IN_KERNEL ? moment === 'queued' && way.name !== 'AbortSignal' : true)
+  if (way.inOrder && sent.length > 0 && !cut) t.true(received.length > head.length)
   const strict = { ...way, inOrder: way.inOrder && !cut }
   assertReceived(t, strict, Buffer.concat(whole), received, moment === 'queued' ? announced : '')
   if (!near.destroyed) await within(closeOf(near), "the end of the server's socket")
@@ -120,7 +134,8 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: bo
 function assertAccount(t: ExecutionContext, { code, bytesSent, offset }: Ending, moment: Moment): void {
   t.is(offset, bytesSent)
   if (code === undefined) t.is(bytesSent, file.bytes.length)
-  else if (moment === 'before' || moment === 'queued') t.is(bytesSent, 0)
+  else if (moment === 'before') t.is(bytesSent, 0)
+  else if (moment === 'queued') t.true(bytesSent <= (IN_KERNEL ? 0 : CHUNK))
   else t.true(bytesSent < file.bytes.length)
   if (moment === 'writable' || moment === 'blocked') t.true(bytesSent > 0)
 }
@@ -145,6 +160,11 @@ function assertReceived(t: ExecutionContext, { inOrder }: Way, whole: Buffer, go
 
 function chunkOf(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
+}
+
+function piecesOf(bytes: Buffer): Buffer[] {
+  const count = Math.ceil(bytes.length / CHUNK)
+  return Array.from({ length: count }, (_, index) => bytes.subarray(index * CHUNK, (index + 1) * CHUNK))
 }
 
 /** A request that has come to its server. */

@@ -6,9 +6,9 @@ import test, { type ExecutionContext } from 'ava'
 import { sendfile } from '../../index.ts'
 import { evict } from '../fixtures/cold-file.ts'
 import { connectedPair, type Pair } from '../fixtures/connected-pair.ts'
-import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
+import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import { type Ending, endingOf } from '../fixtures/ending.ts'
-import { kernelSerial } from '../fixtures/executor.ts'
+import { IN_KERNEL } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
@@ -52,11 +52,12 @@ const WAYS: readonly Way[] = [
 test.before(warmEngine)
 
 for (const way of WAYS) {
-  for (const moment of MOMENTS) kernelSerial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment))
+  for (const moment of MOMENTS) test.serial(`${way.name}, ${moment}`, (t) => cutOff(t, way, moment))
 }
 
 async function cutOff(t: ExecutionContext, way: Way, moment: Moment): Promise<void> {
-  const descriptors = countDescriptors()
+  // A thread may be opening the file of the test before, which was over by then.
+  const descriptors = IN_KERNEL ? countDescriptors() : await restingDescriptors()
   const reading = moment !== 'queued' && moment !== 'blocked'
   const pair = await connectedPair(t, { reading, allowHalfOpen: way.client === 'reset' })
   const { near, far, received } = pair
@@ -90,8 +91,9 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment): Promise<vo
   await within(received.closed, 'the end of the connection')
   assertAccount(t, end, moment)
   const whole = Buffer.concat([head, file.bytes.subarray(0, end.bytesSent), tail])
-  // What waits in front is lost with the socket, as with Node's own writes.
-  const cut = moment === 'queued' && way.name === 'destroy()' ? received.length : whole.length
+  // What waits in a stream is lost with the socket, as with Node's own writes: what JavaScript copies does.
+  const waits = moment === 'queued' || (!IN_KERNEL && end.code !== undefined)
+  const cut = waits && way.name === 'destroy()' ? received.length : whole.length
   assertReceived(t, way, whole.subarray(0, cut), pair)
   pair.close()
   t.is(await descriptorsSettleAt(descriptors), descriptors)

@@ -7,7 +7,6 @@ import { sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
 import { endingOf } from '../fixtures/ending.ts'
-import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
@@ -20,7 +19,7 @@ const QUEUED = 50
 test.before(warmEngine)
 
 for (const way of ['AbortSignal', 'destroy()', 'RST of the client'] as const) {
-  kernelSerial(`${way}, while the file is being opened`, async (t) => {
+  test.serial(`${way}, while the file is being opened`, async (t) => {
     const descriptors = countDescriptors()
     const { near, far, received, close } = await connectedPair(t)
     const { open } = fs

@@ -1,9 +1,7 @@
 // A process ends at every stage of a transfer's life: with its own code, by no signal, saying nothing, and soon.
-import test from 'ava'
-
 import { run } from '../fixtures/child-process.ts'
 import { within } from '../fixtures/within.ts'
-import { BOUND, stageArguments, STAGES } from './stages.ts'
+import { BOUND, declareAt, stageArguments, STAGES } from './stages.ts'
 
 const ENDINGS = [
   ['process.exit()', 7],
@@ -14,7 +12,7 @@ const ENDINGS = [
 
 for (const [ending, code] of ENDINGS) {
   for (const stage of STAGES) {
-    test.serial(`${ending}: ${stage}`, async (t) => {
+    declareAt(stage)(`${ending}: ${stage}`, async (t) => {
       const child = run(t, 'staged.ts', stageArguments(stage, ending))
       const exit = await within(child.exit, 'the exit', BOUND)
       t.like(exit, { code, signal: null, stdout: '' })

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import { countOurThreads } from '../fixtures/threads.ts'
 import { until, within } from '../fixtures/within.ts'
-import { BOUND, stageArguments, STAGES } from './stages.ts'
+import { BOUND, declareAt, stageArguments, STAGES } from './stages.ts'
 
 const script = new URL('../fixtures/children/staged.ts', import.meta.url)
 
@@ -23,7 +23,7 @@ test.before(async () => {
 
 for (const [ending, expected] of ENDINGS) {
   for (const stage of STAGES) {
-    test.serial(`${ending}: ${stage}`, async (t) => {
+    declareAt(stage)(`${ending}: ${stage}`, async (t) => {
       const descriptors = countDescriptors()
       const worker = new Worker(script, { workerData: stageArguments(stage, ending).join('\n') })
       t.teardown(() => worker.terminate())

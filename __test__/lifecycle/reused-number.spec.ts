@@ -4,17 +4,16 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 
-import test from 'ava'
-
 import { sendfile } from '../../index.ts'
 import { countDescriptors } from '../fixtures/descriptors.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
 
 const file = sampleFile(3 << 20)
 
-test.serial('a transfer keeps its destination when the one before it on the same descriptor ends', async (t) => {
+kernelSerial('a transfer keeps its destination when the one before it on the same descriptor ends', async (t) => {
   const path = join(sampleDirectory(), 'reused-number')
   const fd = openSync(path, 'w')
   t.teardown(() => closeSync(fd))

@@ -2,6 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
+import test from 'ava'
+
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 
 export const STAGES = [
@@ -20,6 +23,11 @@ export const STAGES = [
   'settled',
 ] as const
 export type Stage = (typeof STAGES)[number]
+
+/** Nobody but the kernel knows what has been acknowledged. */
+export function declareAt(stage: Stage): typeof kernelSerial {
+  return stage === 'unacknowledged' ? kernelSerial : test.serial
+}
 
 /** How long an environment may take to end, in ms, on a busy machine. */
 export const BOUND = 10_000

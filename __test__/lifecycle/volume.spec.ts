@@ -10,7 +10,7 @@ import test from 'ava'
 import { sendfile, SendfileError } from '../../index.ts'
 import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.ts'
-import { METHOD, kernelSerial } from '../fixtures/executor.ts'
+import { METHOD, serialBy } from '../fixtures/executor.ts'
 import { sampleBytes, sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -58,7 +58,7 @@ test.serial('200 transfers to 200 sockets, each with its own range', async (t) =
   t.is(await descriptorsSettleAt(descriptors), descriptors)
 })
 
-kernelSerial('200 responses at once, from one FileHandle', async (t) => {
+test.serial('200 responses at once, from one FileHandle', async (t) => {
   const descriptors = countDescriptors()
   const handle = await open(small.path)
   const { connect, close } = await serve(t, async (_, response) => {
@@ -129,7 +129,7 @@ test.serial('64 MiB from beyond 4 GiB, in bigints', async (t) => {
   t.is(result.offset, BigInt(AT + PIECE))
 })
 
-kernelSerial('64 MiB from a file position beyond 4 GiB', async (t) => {
+test.serial('64 MiB from a file position beyond 4 GiB', async (t) => {
   const { fd, piece } = sparse()
   const { near, received } = await connectedPair(t)
   t.is(positionOf(fd), AT)
@@ -178,7 +178,7 @@ const ZEROS = Buffer.alloc(4 << 20)
 
 /* ------------------------------------------------------------ positions */
 
-kernelSerial('offset null moves the position by the bytes sent, a number leaves it alone', async (t) => {
+test.serial('offset null moves the position by the bytes sent, a number leaves it alone', async (t) => {
   const { near, received } = await connectedPair(t)
   const handle = await open(small.path)
   t.teardown(() => handle.close())
@@ -195,7 +195,7 @@ kernelSerial('offset null moves the position by the bytes sent, a number leaves 
 })
 
 for (const method of ['sendfile', 'copy'] as const) {
-  kernelSerial(
+  serialBy(method)(
     `offset null moves the position by the bytes sent, also of an aborted transfer (${method})`,
     async (t) => {
       const large = sampleFile(16 << 20, 6)

@@ -9,6 +9,7 @@ import { sendfile } from '../../index.ts'
 import { capture, captureProblem } from '../fixtures/capture.ts'
 import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleBytes, sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { listen, serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -72,7 +73,7 @@ for (const [name, said] of [
   ['headers and a small file', { headers: parts.headers }],
   ['a small file and trailers', { trailers: parts.trailers }],
 ] as const) {
-  test.serial(`${name} are one TCP segment`, async (t) => {
+  kernelSerial(`${name} are one TCP segment`, async (t) => {
     if (captureProblem !== undefined) return (void t.log(`skipped: ${captureProblem}`), t.pass())
     const { near, received } = await connectedPair(t)
     const seen = await capture(t, Number(near.localPort))
@@ -92,7 +93,7 @@ test.serial('what is written by itself is a segment of its own: the capture can 
   t.deepEqual(await seen.segments(), [100, 5000])
 })
 
-test.serial('the head of a message, headers and a small file are one TCP segment', async (t) => {
+kernelSerial('the head of a message, headers and a small file are one TCP segment', async (t) => {
   if (captureProblem !== undefined) return (void t.log(`skipped: ${captureProblem}`), t.pass())
   const server = http.createServer((_, response) => {
     response.setHeader('connection', 'close')
@@ -128,7 +129,7 @@ for (const [how, path, codes] of [
   // ECONNRESET is said once (tcp(7)): where libuv has heard it, our next call says EPIPE
   ['reset', large.path, ['ECONNRESET', 'EPIPE']],
 ] as const) {
-  test.serial(`TCP_CORK is taken back after: ${how}`, (t) => {
+  kernelSerial(`TCP_CORK is taken back after: ${how}`, (t) => {
     t.timeout(60_000)
     if (!straceIsThere) return (void t.log('skipped: strace cannot be run'), t.pass())
     const log = `${sampleDirectory()}/corked-${how}.strace`

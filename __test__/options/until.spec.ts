@@ -4,6 +4,7 @@ import test from 'ava'
 
 import { sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
+import { IN_KERNEL, kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled, unacknowledged } from '../fixtures/stalled.ts'
@@ -23,7 +24,7 @@ test.serial("'queued' does not wait for a peer that reads nothing", async (t) =>
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-test.serial("'acknowledged' waits until the peer's kernel has every byte", async (t) => {
+kernelSerial("'acknowledged' waits until the peer's kernel has every byte", async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   let settled = false
   const sending = sendfile(near, file.path, { until: 'acknowledged' }).finally(() => {
@@ -40,14 +41,14 @@ test.serial("'acknowledged' waits until the peer's kernel has every byte", async
   t.is(sha256(received.bytes), sha256(file.bytes, Buffer.from('after')))
 })
 
-test.serial('nothing is unacknowledged when the promise is fulfilled, trailers included', async (t) => {
+kernelSerial('nothing is unacknowledged when the promise is fulfilled, trailers included', async (t) => {
   const { near } = await connectedPair(t)
   const parts = { headers: Buffer.alloc(1000), trailers: Buffer.alloc(1000) }
   await within(sendfile(near, file.path, { until: 'acknowledged', ...parts }), 'the transfer')
   t.is(unacknowledged(near), 0)
 })
 
-test.serial('a peer that resets the connection is the error of the transfer and of the stream', async (t) => {
+kernelSerial('a peer that resets the connection is the error of the transfer and of the stream', async (t) => {
   const { near, far } = await connectedPair(t, { reading: false })
   const failed = once(near, 'error')
   const sending = sendfile(near, file.path, { until: 'acknowledged' })
@@ -59,7 +60,7 @@ test.serial('a peer that resets the connection is the error of the transfer and 
   t.like(error, { code: 'ECONNRESET', bytesSent: file.bytes.length })
 })
 
-test.serial('an abort ends the wait, with every byte counted', async (t) => {
+kernelSerial('an abort ends the wait, with every byte counted', async (t) => {
   const { near } = await connectedPair(t, { reading: false })
   const controller = new AbortController()
   const sending = sendfile(near, file.path, { until: 'acknowledged', signal: controller.signal })
@@ -68,3 +69,15 @@ test.serial('an abort ends the wait, with every byte counted', async (t) => {
   const error = await t.throwsAsync(within(sending, 'the rejection'), { code: 'ABORT_ERR' })
   t.is(Reflect.get(Object(error), 'bytesSent'), file.bytes.length)
 })
+
+if (!IN_KERNEL) {
+  test.serial("'acknowledged' is refused where nobody asks the kernel, and no byte is sent", async (t) => {
+    const { near, received } = await connectedPair(t)
+    await t.throwsAsync(within(sendfile(near, file.path, { until: 'acknowledged' }), 'the refusal'), {
+      code: 'ERR_SENDFILE_UNSUPPORTED',
+    })
+    near.end('the socket goes on')
+    await within(received.closed, 'the end')
+    t.is(received.bytes.toString(), 'the socket goes on')
+  })
+}

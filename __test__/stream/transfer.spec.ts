@@ -11,6 +11,7 @@ import { createReadStream, ReadStream, type StreamTransfer } from '../../index.t
 import { cert, key } from '../fixtures/certificate.ts'
 import { collect } from '../fixtures/collect.ts'
 import { connectedPair, portOf } from '../fixtures/connected-pair.ts'
+import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -26,7 +27,7 @@ async function pipeToSocket(stream: ReadStream, near: net.Socket): Promise<Strea
   return transfer as StreamTransfer
 }
 
-test('a stream tells its transfer while it goes on, and when it is over', async (t) => {
+kernelTest('a stream tells its transfer while it goes on, and when it is over', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const stream = createReadStream(file.path)
   t.is(stream.transfer, undefined)
@@ -41,7 +42,7 @@ test('a stream tells its transfer while it goes on, and when it is over', async 
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-test('towards other destinations the transfer says why it is copied', async (t) => {
+kernelTest('towards other destinations the transfer says why it is copied', async (t) => {
   const sink = new PassThrough().resume()
   const stream = createReadStream(file.path)
   const over = once(stream, 'transfer')
@@ -54,7 +55,7 @@ test('towards other destinations the transfer says why it is copied', async (t) 
   })
 })
 
-test('writableLength of the destination stays within one segment', async (t) => {
+kernelTest('writableLength of the destination stays within one segment', async (t) => {
   const { near, received } = await connectedPair(t)
   const stream = createReadStream(file.path, { segment: 300_000 })
   let most = 0
@@ -85,7 +86,7 @@ test('segments grow while they are taken quickly, to 16 MiB at most', async (t) 
 
 const SIXTY_FOUR_KIB = 64 * 1024
 
-test('up to 64 KiB are read, and the transfer says so', async (t) => {
+kernelTest('up to 64 KiB are read, and the transfer says so', async (t) => {
   const { near, received } = await connectedPair(t)
   const { path, bytes } = sampleFile(SIXTY_FOUR_KIB)
   const { method, bytesSent, fallbacks } = await pipeToSocket(createReadStream(path), near)
@@ -101,7 +102,7 @@ const NOT_SMALL = [
   { name: "a small file with method: 'sendfile'", size: 20_000, options: { method: 'sendfile' } },
 ] as const
 for (const { name, size, options } of NOT_SMALL) {
-  test(`${name} is for the kernel`, async (t) => {
+  kernelTest(`${name} is for the kernel`, async (t) => {
     const { near, received } = await connectedPair(t)
     const { path, bytes } = sampleFile(size)
     const { method, fallbacks } = await pipeToSocket(createReadStream(path, options), near)
@@ -111,7 +112,7 @@ for (const { name, size, options } of NOT_SMALL) {
   })
 }
 
-test('a small range of a large file is read', async (t) => {
+kernelTest('a small range of a large file is read', async (t) => {
   const { near, received } = await connectedPair(t)
   const range = { start: 1_000_000, end: 1_000_999 }
   const { method } = await pipeToSocket(createReadStream(file.path, range), near)
@@ -120,7 +121,7 @@ test('a small range of a large file is read', async (t) => {
   t.is(sha256(received.bytes), sha256(file.bytes.subarray(range.start, range.end + 1)))
 })
 
-test("method: 'copy' is done by the engine, without fallbacks", async (t) => {
+kernelTest("method: 'copy' is done by the engine, without fallbacks", async (t) => {
   const { near, received } = await connectedPair(t)
   const { method, fallbacks } = await pipeToSocket(createReadStream(file.path, { method: 'copy' }), near)
   await within(received.closed, 'the end of the connection')
@@ -128,7 +129,7 @@ test("method: 'copy' is done by the engine, without fallbacks", async (t) => {
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-test("method: 'sendfile' towards TLS destroys the stream", async (t) => {
+kernelTest("method: 'sendfile' towards TLS destroys the stream", async (t) => {
   const server = tls.createServer({ cert, key }, (socket) => {
     socket.on('error', () => {})
     stream.pipe(socket)
@@ -143,7 +144,7 @@ test("method: 'sendfile' towards TLS destroys the stream", async (t) => {
   t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', name: 'SendfileError' })
 })
 
-test('rate is kept on average', async (t) => {
+kernelTest('rate is kept on average', async (t) => {
   const { near, received } = await connectedPair(t)
   const { path, bytes } = sampleFile(300_000)
   const startedAt = performance.now()
@@ -155,7 +156,7 @@ test('rate is kept on average', async (t) => {
   t.is(sha256(received.bytes), sha256(bytes))
 })
 
-test('options that are ours are checked before anything is opened', (t) => {
+kernelTest('options that are ours are checked before anything is opened', (t) => {
   const bad: [object, string, RegExp][] = [
     [{ segment: '1' }, 'ERR_INVALID_ARG_TYPE', /options\.segment/],
     [{ segment: 0 }, 'ERR_OUT_OF_RANGE', /options\.segment/],
@@ -180,4 +181,18 @@ test('a stream is a file stream, and file streams are streams of this class', (t
   t.false(stream instanceof Mine)
   t.is(ReadStream.name, 'ReadStream')
   for (const each of [stream, stock]) each.destroy()
+})
+
+const stockTest = IN_KERNEL ? test.skip : test
+
+stockTest('where JavaScript copies, the streams are those of Node', async (t) => {
+  t.true(Object.is(ReadStream, fs.ReadStream))
+  const { near, received } = await connectedPair(t)
+  // options of ours are none of Node's
+  const stream = createReadStream(file.path, { start: 10, method: 'sendfile', segment: 1 << 20, rate: 1 })
+  stream.on('transfer', () => t.fail('nobody tells of a transfer'))
+  stream.pipe(near)
+  await within(received.closed, 'the end of the connection')
+  t.is(stream.transfer, undefined)
+  t.is(sha256(received.bytes), sha256(file.bytes.subarray(10)))
 })
