@@ -3,7 +3,11 @@ import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 
 interface PrivateReadable extends Readable {
-  readonly _readableState: { readonly pipes?: unknown }
+  readonly _readableState: {
+    readonly pipes?: unknown
+    readonly reading?: unknown
+    readonly awaitDrainWriters?: unknown
+  }
 }
 
 /** The hooks of a Readable that are documented for implementers, and that a file stream has. */
@@ -52,6 +56,17 @@ export function onlyPipe(stream: Readable): unknown {
 export function isPipedTo(stream: Readable, destination?: unknown): boolean {
   const { pipes } = (stream as PrivateReadable)._readableState
   return Array.isArray(pipes) && (destination === undefined ? pipes.length > 0 : pipes.includes(destination))
+}
+
+/** Whether the pipe to this destination has paused the stream until 'drain'. */
+export function awaitsDrain(stream: Readable, destination: unknown): boolean {
+  const { awaitDrainWriters: writers } = (stream as PrivateReadable)._readableState
+  return writers === destination || (writers instanceof Set && writers.has(destination))
+}
+
+/** Whether chunks are in the stream's buffer, or a read is going on that will put one there. */
+export function isReadAlready(stream: Readable): boolean {
+  return stream.readableLength > 0 || (stream as PrivateReadable)._readableState.reading === true
 }
 
 /** Whether the methods by which chunks reach who reads the stream are Node's, so that nobody can see that none come. */

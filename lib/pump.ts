@@ -32,6 +32,7 @@ const SEGMENT_MOST = 16 << 20
 const SEGMENT_QUICK_MS = 50
 
 const SHARED: Obstacle = { code: 'FOREIGN', reason: 'the stream is not read by one pipe alone' }
+const HELD: Obstacle = { code: 'FOREIGN', reason: 'the destination takes another transfer first' }
 const OWN_FS: Obstacle = { code: 'FILESYSTEM', reason: 'the stream reads by an fs of its own, or fs.read is replaced' }
 
 type MarkerRoute = Exclude<Route, { by: 'copy' }>
@@ -78,7 +79,7 @@ export class Pump implements SegmentSender {
     this.#finished = finished
     this.#pieces = new FilePieces(source, file)
     this.#pacedBytes = source.bytesRead
-    this.transfer = new LiveTransfer(source, settings.method === 'auto' ? 'sendfile' : settings.method)
+    this.transfer = new LiveTransfer(source, settings.method)
     if (settings.ownFs) this.#meet(OWN_FS)
   }
 
@@ -149,12 +150,18 @@ export class Pump implements SegmentSender {
   #isAlone(): boolean {
     if (this.#isStock || this.#isOver) return false
     const source = this.#source
-    if (source.readableFlowing !== true || !isPipedTo(source, this.#destination)) return false
-    if (!this.#isUnseen() || !hasOwnReading(source, Readable.prototype)) {
-      this.transfer.meet(SHARED)
-      return false
-    }
+    if (!this.#isFlowing() || !isPipedTo(source, this.#destination)) return false
+    if (!this.#isUnseen() || !hasOwnReading(source, Readable.prototype)) return this.transfer.meet(SHARED)
     return readsOwn() || this.#meet(OWN_FS)
+  }
+
+  /**
+   * Or stands still until 'drain', after a chunk from the buffer. A chunk that is read ahead now would be followed by
+   * another at every 'drain'; a marker takes no memory, and waits in the destination as well as in the stream.
+   */
+  #isFlowing(): boolean {
+    const { readableFlowing } = this.#source
+    return readableFlowing === true || awaitsDrain(this.#source, this.#destination)
   }
 
   /** Whether the pipe alone reads the stream: nobody sees how large the chunks are, or that there are none. */
@@ -178,7 +185,8 @@ export class Pump implements SegmentSender {
 
   /** Sends the next segment, or the end. Returns false where a read has to do it. */
   #send(): boolean {
-    if (isHeld(this.#destination) || closedState(this.#destination) !== undefined) return false
+    if (isHeld(this.#destination)) return this.transfer.meet(HELD)
+    if (closedState(this.#destination) !== undefined) return false
     const route = routeTo(this.#destination)
     if (route.by === 'copy') {
       this.#isEncrypted = route.obstacle.code === 'TLS'

@@ -1,6 +1,7 @@
 /** What is known of a piped stream's transfer, while it goes on and afterwards. */
 import type { TransferFigures } from './diagnostics.ts'
 import type { Obstacle } from './marker.ts'
+import { type FileStream, isReadAlready } from './node-streams.ts'
 import type { Method } from './options.ts'
 import { debug } from './preference.ts'
 import type { Fallback } from './settlement.ts'
@@ -16,22 +17,25 @@ export interface StreamTransfer {
 }
 
 /** The source of the figures. */
-interface Counted {
-  readonly bytesRead: number
-  readonly readableLength: number
-}
+type Counted = Pick<FileStream, 'bytesRead' | 'readableLength'>
+
+const READ: Obstacle = { code: 'FOREIGN', reason: 'the stream had been read from before it was piped' }
 
 export class LiveTransfer implements StreamTransfer, TransferFigures {
   method: Method
   readonly fallbacks: Fallback[] = []
+  readonly #isForced: boolean
   #dropped = false
   #source: Counted | undefined
   #bytes: number
 
-  constructor(source: Counted, method: Method) {
+  constructor(source: FileStream, method: 'auto' | Method) {
     this.#source = source
     this.#bytes = handedOn(source)
-    this.method = method
+    this.#isForced = method !== 'auto'
+    this.method = method === 'auto' ? 'sendfile' : method
+    // What is in its buffer, or about to be, the destination gets from there: perhaps that is the whole file.
+    if (isReadAlready(source)) this.meet(READ)
   }
 
   get bytesSent(): number {
@@ -45,11 +49,12 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
   }
 
   /** Something stands between the kernel and the destination. */
-  meet({ code, reason }: Obstacle): void {
+  meet({ code, reason }: Obstacle): false {
     this.method = 'copy'
-    if (this.fallbacks.at(-1)?.code === code) return
+    if (this.#isForced || this.fallbacks.at(-1)?.code === code) return false
     debug('a stream is copied: %s, %s', code, reason)
     this.fallbacks.push({ from: 'sendfile', to: 'copy', code, reason })
+    return false
   }
 
   /** The figures no longer change. */

@@ -352,6 +352,30 @@ const prefix = [
     },
   },
   {
+    name: "piped after the first 'readable', then paused, left and taken up again",
+    async run(scene) {
+      let source
+      let target
+      const server = net.createServer((socket) => {
+        target = socket
+        source = scene.source(scene.create(file.path))
+        source.once('readable', () => source.pipe(socket))
+      })
+      const client = await scene.connect(await scene.listen(server))
+      client.socket.on('data', () => client.socket.pause() && setTimeout(() => client.socket.resume(), 1))
+      await client.has(MIB)
+      source.pause()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      scene.note(source)
+      source.unpipe(target)
+      source.pipe(target)
+      source.resume()
+      await within(client.closed, 'the end')
+      await scene.quiet()
+      return [sha256(client.bytes()), source.bytesRead]
+    },
+  },
+  {
     name: 'unshift before the pipe',
     async run(scene) {
       const server = net.createServer((socket) => {
