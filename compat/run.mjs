@@ -1,14 +1,15 @@
 /** node compat/run.mjs [--only A,B] [--mirror TEMPLATE] [--apps]: see README.md */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { isDeepStrictEqual, parseArgs, stripVTControlCharacters } from 'node:util'
 
 import { main, Unprepared } from '../scripts/provision.mjs'
 import { runApps } from './apps.mjs'
 import { PROJECTS } from './projects.mjs'
+import { parseResults } from './results.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 /** No name with a dot: servers of static files hide what is in such a folder. */
@@ -42,19 +43,33 @@ function checkout({ name, repository, tag, commit, build }, mirror) {
   return folder
 }
 
-/** How many tests passed and failed, by what mocha and uvu print at the end. */
-function runTests({ test }, folder, env) {
-  const { stdout, stderr, status } = spawnSync(process.execPath, test, {
+/** The files of a project's tests, if its runner has to be told. */
+function filesOf({ files }, folder) {
+  if (files === undefined) return []
+  const [under, pattern] = files
+  const found = readdirSync(join(folder, under), { recursive: true }).filter((path) => pattern.test(path))
+  return found.toSorted().map((path) => join(under, path))
+}
+
+function runTests(project, folder, env) {
+  const { stdout, stderr } = spawnSync(process.execPath, [...project.test, ...filesOf(project, folder)], {
     cwd: folder,
     encoding: 'utf8',
     env: { ...process.env, ...env },
     timeout: LIMIT_MS,
     maxBuffer: 1 << 28,
   })
-  const number = (...patterns) => Number(patterns.map((pattern) => pattern.exec(stdout)?.[1]).find(Boolean) ?? 0)
-  const passed = number(/^ +(\d+) passing/m, /Passed: +(\d+)/)
-  const failed = number(/^ +(\d+) failing/m) + Math.max(0, number(/Total: +(\d+)/) - number(/Passed: +(\d+)/))
-  return { passed, failed, status, output: `${stdout}\n${stderr}` }
+  return { ...parseResults(stripVTControlCharacters(stdout), project.format), output: `${stdout}\n${stderr}` }
+}
+
+/** How many transfers the processes of a run have made, by their methods. */
+function transfersIn(counts) {
+  const sum = { sendfile: 0, copy: 0 }
+  if (!existsSync(counts)) return sum
+  for (const line of readFileSync(counts, 'utf8').trim().split('\n')) {
+    for (const [method, count] of Object.entries(JSON.parse(line))) sum[method] = (sum[method] ?? 0) + count
+  }
+  return sum
 }
 
 /** Both runs of a project; whether they agree. */
@@ -63,20 +78,21 @@ function compare(project, mirror) {
   const counts = join(mkdtempSync(join(tmpdir(), 'sendfile64-compat-')), 'counts')
   const stock = runTests(project, folder, {})
   const ours = runTests(project, folder, { NODE_OPTIONS: `--require ${join(here, 'count.cjs')}`, COMPAT_COUNT: counts })
-  const lines = existsSync(counts)
-    ? readFileSync(counts, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line))
-    : []
-  const kernel = lines.reduce((sum, { sendfile }) => sum + sendfile, 0)
-  const same = stock.passed === ours.passed && stock.failed === ours.failed && stock.passed > 0 && kernel > 0
-  const figures = ({ passed, failed }) => `${passed} passed, ${failed} failed`
+  const { sendfile, copy } = transfersIn(counts)
+  const { kernel = true } = project
+  const sameFailures = isDeepStrictEqual(stock.failed, ours.failed)
+  const same = stock.passed > 0 && stock.passed === ours.passed && sameFailures && sendfile > 0 === kernel
+  const figures = ({ passed, failed }) => `${passed} passed, ${failed.length} failed`
   console.log(
-    `${same ? 'same   ' : 'DIFFERS'} ${project.name} ${project.tag}: stock ${figures(stock)}; registered ${figures(ours)}; ${kernel} transfers by the kernel`,
+    `${same ? 'same   ' : 'DIFFERS'} ${project.name} ${project.tag}: stock ${figures(stock)}; registered ${figures(ours)}; ${sendfile} transfers by the kernel, ${copy} copied`,
   )
-  if (!same) console.log(ours.output.slice(-6000))
-  return same
+  if (same) return true
+  if (sendfile > 0 !== kernel) console.log(`the kernel should have made ${kernel ? 'some transfers' : 'none'}`)
+  for (const name of stock.failed.filter((name) => !ours.failed.includes(name))) console.log(`stock fails: ${name}`)
+  for (const name of ours.failed.filter((name) => !stock.failed.includes(name)))
+    console.log(`registered fails: ${name}`)
+  console.log(ours.output.slice(-6000))
+  return false
 }
 
 await main(async () => {

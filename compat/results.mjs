@@ -1,0 +1,21 @@
+/** What the runners of tests print: how many have passed, and the names of those that have not. */
+
+const names = (output, pattern) => [...output.matchAll(pattern)].map(([, name]) => name).toSorted()
+
+const FORMATS = {
+  /** Test Anything Protocol; a test with subtests counts besides them. Skipped tests and known failures do not count. */
+  tap: (output) => ({
+    passed: (output.match(/^ *ok \d+(?!.*# (?:SKIP|TODO))/gim) ?? []).length,
+    failed: names(output, /^ *not ok \d+(?!.*# TODO)(?: -)? *(.*?)(?: # time=.*)?$/gim),
+  }),
+  /** Ends with the totals; `FAIL  suite "name"` before them. */
+  uvu: (output) => ({
+    passed: Number(/Passed: +(\d+)/.exec(output)?.[1] ?? 0),
+    failed: names(output, /^ *FAIL +(.*)$/gm),
+  }),
+}
+
+/** @param {string} output without colours */
+export function parseResults(output, format = 'tap') {
+  return FORMATS[format](output)
+}
