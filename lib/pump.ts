@@ -17,7 +17,15 @@ import { badDestination, truncated, unsupported } from './errors.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld, unheld } from './hold.ts'
 import type { Obstacle } from './marker.ts'
-import { type FileStream, hasOwnReading, isPipedTo, onlyPipe, readAsStock, withMethod } from './node-streams.ts'
+import {
+  awaitsDrain,
+  type FileStream,
+  hasOwnReading,
+  isPipedTo,
+  onlyPipe,
+  readAsStock,
+  withMethod,
+} from './node-streams.ts'
 import { readsOwn } from './own-fs.ts'
 import { choose } from './preference.ts'
 import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
