@@ -2,7 +2,7 @@
 //
 // The origin makes os.sendfile and os.fstat lie. Here the kernel itself gives the answers: a file open for appending, a
 // device that is full, files of /proc and /sys whose sizes are no sizes.
-import { constants as fs, existsSync, readFileSync, readSync } from 'node:fs'
+import { existsSync, readFileSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { constants } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
@@ -22,8 +22,8 @@ import { sampleBytes, sampleFile, writeSample } from '../fixtures/sample-file.ts
 import { sha256 } from '../fixtures/sha256.ts'
 import { engineIdle } from '../fixtures/threads.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
-import { until, within } from '../fixtures/within.ts'
-import { drained, fed, freshPath, opened, pipe, positionOf, target } from './fixtures/descriptor.ts'
+import { within } from '../fixtures/within.ts'
+import { drained, fed, freshPath, opened, pipe, positionOf, readOver, target } from './fixtures/descriptor.ts'
 import { type Closing, tidy } from './fixtures/tidy.ts'
 
 const SIZE = 3 * 2 ** 20 + 1
@@ -310,20 +310,4 @@ for (const cut of ['stall', 'abort'] as const) {
       t.is(sha256(bytes), sha256(HEADER, file.bytes.subarray(0, bytes.length - HEADER.length)))
     }),
   )
-}
-
-/** Reads more than `length` bytes of a pipe without ever waiting in a call, and little more. */
-async function readOver(closing: Closing, path: string, length: number): Promise<Buffer> {
-  const reader = opened(closing, path, fs.O_RDONLY | fs.O_NONBLOCK)
-  let bytes = Buffer.alloc(0)
-  await until(() => {
-    const chunk = Buffer.alloc(length + 1 - bytes.length)
-    try {
-      bytes = Buffer.concat([bytes, chunk.subarray(0, readSync(reader, chunk))])
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
-    }
-    return bytes.length > length
-  }, 'bytes in the pipe')
-  return bytes
 }

@@ -44,6 +44,7 @@ test("a file on the socket given to 'upgrade' keeps its place", async (t) => {
   for (const result of await Promise.all(results)) t.is(result.method, METHOD)
 })
 
+// In the queue of the socket the file is one chunk. What JavaScript copies is many, and others write between them.
 kernelTest('an upgrade behind a response whose file is still on its way waits for it', async (t) => {
   const results: Promise<SendfileResult>[] = []
   const { server, connect } = await serve(t, (_, response) => {

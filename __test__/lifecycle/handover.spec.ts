@@ -90,6 +90,7 @@ test.before(warmEngine)
 
 for (const { name, waits, take, use } of TAKERS) {
   for (const moment of ['runs', 'is queued', 'has just been queued'] as const) {
+    // What JavaScript copies are writes of the stream, as anybody's: nothing guards the handle between two of them.
     kernelSerial(`${name} while a transfer ${moment}`, async (t) => {
       const { near, far } = await connectedPair(t, { reading: false })
       far.removeAllListeners('data') // others read here
