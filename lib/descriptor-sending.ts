@@ -206,8 +206,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   }
 
   #release(): void {
-    this.#settlement.close()
-    this.#file?.close()
+    this.#settlement.close(this.#file?.close())
     this.#destination.release()
     if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
   }

@@ -282,8 +282,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   #release(): void {
-    this.#settlement.close()
-    this.#file?.close()
+    this.#settlement.close(this.#file?.close())
     unwatch(this.#destination, this.#connection, this)
     this.#writer?.release()
     this.#stallWatch?.stop()

@@ -72,6 +72,7 @@ export class Settlement {
   /** What `onProgress` has thrown. */
   #thrown: { readonly error: unknown } | undefined
   #settled = false
+  #released: Promise<void> | undefined
 
   constructor(request: Request, settle: Settle) {
     this.#request = request
@@ -85,9 +86,15 @@ export class Settlement {
     return this.#settled
   }
 
-  /** Nothing that comes later is heard. */
-  close(): void {
+  /** Nothing that comes later is heard. The caller hears of the end when what the transfer held is `released`. */
+  close(released?: Promise<void> | void): void {
     this.#settled = true
+    this.#released = released ?? undefined
+  }
+
+  #tell(how: () => void): void {
+    if (this.#released === undefined) how()
+    else void this.#released.then(how)
   }
 
   /** Tells `onProgress`. Returns whether it is content: after an exception, the transfer is to be given up. */
@@ -113,16 +120,19 @@ export class Settlement {
     } catch (error) {
       return this.reject(error, end.bytesSent)
     }
-    if (bigint) this.#settle.resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...rest })
-    else this.#settle.resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...rest })
+    this.#tell(() => {
+      if (bigint) this.#settle.resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...rest })
+      else this.#settle.resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...rest })
+    })
   }
 
   /** Node's own errors stay what they are; what is thrown without being an error is passed on. */
   reject(error: unknown, bytesSent = 0): void {
-    if (!(error instanceof Error)) return this.#settle.reject(error)
+    if (!(error instanceof Error)) return this.#tell(() => this.#settle.reject(error))
     const so = this.account(bytesSent)
     const foreign = !(error instanceof SendfileError) && 'syscall' in error
-    this.#settle.reject(foreign ? foreignError(error, so, this.path) : Object.assign(error, so))
+    const told = foreign ? foreignError(error, so, this.path) : Object.assign(error, so)
+    this.#tell(() => this.#settle.reject(told))
   }
 
   account(bytesSent: number): Account {

@@ -49,7 +49,7 @@ export interface OpenFile {
   readonly remote?: Obstacle | undefined
   /** Reads what has no offsets, instead of `fs.read`; an empty buffer at the end. */
   readonly read?: ((size: number, stop: Stop) => Promise<Buffer>) | undefined
-  close(): void
+  close(): void | Promise<void>
 }
 
 /** Two descriptors with the same figures are the same file. */
@@ -207,19 +207,25 @@ async function openByNode(path: string | Buffer, limit: Bytes | undefined): Prom
   const fd = await new Promise<number>((resolve, reject) => {
     fs.open(path, O_RDONLY | O_NONBLOCK, (error, opened) => (error === null ? resolve(opened) : reject(error)))
   })
-  const closeFd = (): void => fs.close(fd, () => {})
+  // On a thread: whoever serves the filesystem may be this process. A promise must not be settled before.
+  const closeFd = (): Promise<void> => new Promise((resolve) => fs.close(fd, () => resolve()))
   try {
     const file = adopt(fd, limit, path, closeFd)
-    if (file.fd !== fd) closeFd()
+    if (file.fd !== fd) void closeFd()
     return file
   } catch (error) {
-    closeFd()
+    void closeFd()
     throw error
   }
 }
 
 /** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
-function adopt(fd: number, limit: Bytes | undefined, path?: string | Buffer, close = (): void => {}): OpenFile {
+function adopt(
+  fd: number,
+  limit: Bytes | undefined,
+  path?: string | Buffer,
+  close: OpenFile['close'] = () => {},
+): OpenFile {
   const stats = fs.fstatSync(fd)
   const opened = opensSources ? duplicate(fd) : undefined
   if (typeof opened === 'object') {
