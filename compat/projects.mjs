@@ -98,7 +98,7 @@ const SERVERS = [
     repository: 'http-party/http-server',
     tag: 'v14.1.1',
     commit: 'af0ac3e4b9bd5fff55337aee32bf37f6116c7b4f',
-    test: ['node_modules/tap/bin/run.js', '-R', 'tap', '--no-coverage'],
+    test: ['node_modules/tap/bin/run.js', '-R', 'tap', '--no-coverage', '--jobs=1'],
     files: ['test', /^(?!304).*\.test\.js$/], // that one does not end on Node.js 20 and later
   },
   {

@@ -15,6 +15,8 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 /** No name with a dot: servers of static files hide what is in such a folder. */
 const cache = join(here, 'cache')
 const LIMIT_MS = 5 * 60_000
+/** How often both runs are made if they differ by chance. */
+const MOST_TIMES = 3
 
 function git(args, options = {}) {
   return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options }).trim()
@@ -72,27 +74,39 @@ function transfersIn(counts) {
   return sum
 }
 
-/** Both runs of a project; whether they agree. */
-function compare(project, mirror) {
-  const folder = checkout(project, mirror)
+/** Both runs of a project, and whether they agree. */
+function runBoth(project, folder) {
   const counts = join(mkdtempSync(join(tmpdir(), 'sendfile64-compat-')), 'counts')
   const stock = runTests(project, folder, {})
   const ours = runTests(project, folder, { NODE_OPTIONS: `--require ${join(here, 'count.cjs')}`, COMPAT_COUNT: counts })
-  const { sendfile, copy } = transfersIn(counts)
-  const { kernel = true } = project
-  const sameFailures = isDeepStrictEqual(stock.failed, ours.failed)
-  const same = stock.passed > 0 && stock.passed === ours.passed && sameFailures && sendfile > 0 === kernel
+  const transfers = transfersIn(counts)
+  const sameResults = stock.passed === ours.passed && isDeepStrictEqual(stock.failed, ours.failed)
+  const sameWay = transfers.sendfile > 0 === (project.kernel ?? true)
+  return { stock, ours, transfers, sameWay, same: stock.passed > 0 && sameResults && sameWay }
+}
+
+/** Whether stock and registered agree, at least once: some tests measure time, or want a certain port. */
+function compare(project, mirror) {
+  const folder = checkout(project, mirror)
+  let found = runBoth(project, folder)
+  let times = 1
+  for (; !found.same && times < MOST_TIMES; times += 1) found = runBoth(project, folder)
+  tell(project, found, times)
+  return found.same
+}
+
+function tell({ name, tag, kernel = true }, { stock, ours, transfers, sameWay, same }, times) {
   const figures = ({ passed, failed }) => `${passed} passed, ${failed.length} failed`
-  console.log(
-    `${same ? 'same   ' : 'DIFFERS'} ${project.name} ${project.tag}: stock ${figures(stock)}; registered ${figures(ours)}; ${sendfile} transfers by the kernel, ${copy} copied`,
-  )
-  if (same) return true
-  if (sendfile > 0 !== kernel) console.log(`the kernel should have made ${kernel ? 'some transfers' : 'none'}`)
-  for (const name of stock.failed.filter((name) => !ours.failed.includes(name))) console.log(`stock fails: ${name}`)
-  for (const name of ours.failed.filter((name) => !stock.failed.includes(name)))
-    console.log(`registered fails: ${name}`)
+  const word = same ? 'same   ' : 'DIFFERS'
+  const how = `${transfers.sendfile} transfers by the kernel, ${transfers.copy} copied`
+  const repeated = times > 1 ? `; run ${times} times` : ''
+  console.log(`${word} ${name} ${tag}: stock ${figures(stock)}; registered ${figures(ours)}; ${how}${repeated}`)
+  if (same) return
+  if (!sameWay) console.log(`the kernel should have made ${kernel ? 'some transfers' : 'none'}`)
+  for (const title of stock.failed.filter((title) => !ours.failed.includes(title))) console.log(`stock fails: ${title}`)
+  for (const title of ours.failed.filter((title) => !stock.failed.includes(title)))
+    console.log(`registered fails: ${title}`)
   console.log(ours.output.slice(-6000))
-  return false
 }
 
 await main(async () => {
