@@ -15,7 +15,7 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 /** No name with a dot: servers of static files hide what is in such a folder. */
 const cache = join(here, 'cache')
 const LIMIT_MS = 5 * 60_000
-/** How often both runs are made if they differ by chance. */
+/** How often the runs are made if they differ by chance. */
 const MOST_TIMES = 3
 
 function git(args, options = {}) {
@@ -74,33 +74,46 @@ function transfersIn(counts) {
   return sum
 }
 
-/** Both runs of a project, and whether they agree. */
-function runBoth(project, folder) {
+/** As every program has it, where small files are read; and with small files sent by the kernel, too. */
+const REGISTERED = [{ how: 'registered' }, { how: 'registered, SENDFILE64=sendfile', SENDFILE64: 'sendfile' }]
+
+function runRegistered(project, folder, stock, { how, ...env }) {
   const counts = join(mkdtempSync(join(tmpdir(), 'sendfile64-compat-')), 'counts')
-  const stock = runTests(project, folder, {})
-  const ours = runTests(project, folder, { NODE_OPTIONS: `--require ${join(here, 'count.cjs')}`, COMPAT_COUNT: counts })
+  const preload = { NODE_OPTIONS: `--require ${join(here, 'count.cjs')}`, COMPAT_COUNT: counts }
+  const ours = runTests(project, folder, { ...preload, ...env })
   const transfers = transfersIn(counts)
   const sameResults = stock.passed === ours.passed && isDeepStrictEqual(stock.failed, ours.failed)
-  const sameWay = transfers.sendfile > 0 === (project.kernel ?? true)
-  return { stock, ours, transfers, sameWay, same: stock.passed > 0 && sameResults && sameWay }
+  const wanted = project.kernel ?? true
+  const sameWay = wanted ? transfers.sendfile > 0 || env.SENDFILE64 === undefined : transfers.sendfile === 0
+  return { how, ours, transfers, sameWay, same: stock.passed > 0 && sameResults && sameWay }
 }
+
+/** All runs of a project. */
+function runAll(project, folder) {
+  const stock = runTests(project, folder, {})
+  return { stock, registered: REGISTERED.map((env) => runRegistered(project, folder, stock, env)) }
+}
+
+const isSame = ({ registered }) => registered.every(({ same }) => same)
 
 /** Whether stock and registered agree, at least once: some tests measure time, or want a certain port. */
 function compare(project, mirror) {
   const folder = checkout(project, mirror)
-  let found = runBoth(project, folder)
+  let found = runAll(project, folder)
   let times = 1
-  for (; !found.same && times < MOST_TIMES; times += 1) found = runBoth(project, folder)
-  tell(project, found, times)
-  return found.same
+  for (; !isSame(found) && times < MOST_TIMES; times += 1) found = runAll(project, folder)
+  const repeated = times > 1 ? `; run ${times} times` : ''
+  console.log(`${project.name} ${project.tag}: stock ${figures(found.stock)}${repeated}`)
+  for (const run of found.registered) tell(project, found.stock, run)
+  return isSame(found)
 }
 
-function tell({ name, tag, kernel = true }, { stock, ours, transfers, sameWay, same }, times) {
-  const figures = ({ passed, failed }) => `${passed} passed, ${failed.length} failed`
+const figures = ({ passed, failed }) => `${passed} passed, ${failed.length} failed`
+
+function tell({ kernel = true }, stock, { how, ours, transfers, sameWay, same }) {
   const word = same ? 'same   ' : 'DIFFERS'
-  const how = `${transfers.sendfile} transfers by the kernel, ${transfers.copy} copied`
-  const repeated = times > 1 ? `; run ${times} times` : ''
-  console.log(`${word} ${name} ${tag}: stock ${figures(stock)}; registered ${figures(ours)}; ${how}${repeated}`)
+  const made = `${transfers.sendfile} transfers by the kernel, ${transfers.copy} copied`
+  console.log(`  ${word} ${how}: ${figures(ours)}; ${made}`)
   if (same) return
   if (!sameWay) console.log(`the kernel should have made ${kernel ? 'some transfers' : 'none'}`)
   for (const title of stock.failed.filter((title) => !ours.failed.includes(title))) console.log(`stock fails: ${title}`)
