@@ -10,7 +10,7 @@ import { isMainThread } from 'node:worker_threads'
 import { native } from './binding.ts'
 import { figuresOf, scratch } from './native-file.ts'
 import { closesOwn, readsOwn } from './own-fs.ts'
-import { isSame, opensNatively, statOrUndefined } from './source.ts'
+import { type Identity, isSame, opensNatively, statOrUndefined } from './source.ts'
 
 type Opened = (error: Error | null, fd: number) => void
 type Read = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
@@ -28,6 +28,8 @@ const opensAtOnce = isMainThread && native !== undefined
 export class CachedFile {
   /** In bytes, when it was opened; `undefined` where `fs` has opened it. */
   size: number | undefined
+  /** Which file that was. */
+  identity: Identity | undefined
 
   open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: Opened): void {
     const fd = flags === 'r' && opensAtOnce && opensNatively() ? this.#open(path) : -1
@@ -42,6 +44,7 @@ export class CachedFile {
     const opened = figuresOf(fd)
     if (isSame(opened, statOrUndefined(fd))) {
       this.size = opened.size
+      this.identity = opened
       return fd
     }
     native?.closeNamed(fd)

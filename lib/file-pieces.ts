@@ -27,8 +27,8 @@ export class FilePieces {
   readonly #source: FileStream
   /** Where the stream has opened a path. */
   readonly #file: CachedFile | undefined
-  /** The end of the last segment, and what the stream had read by then. */
-  #reached: { readonly offset: number; readonly bytesRead: number } | undefined
+  /** The end of the last segment, what the stream had read by then, and how large the file was. */
+  #reached: { readonly offset: number; readonly bytesRead: number; readonly size: number } | undefined
   /** The end of the file or of the stream, as it was at the first segment. */
   #expected: number | undefined
 
@@ -51,11 +51,9 @@ export class FilePieces {
     const { fd, pos } = this.#source
     const isSmall = (left: number): boolean => this.#expected === undefined && left > 0 && left <= small
     if (isSmall(this.#left(this.#file?.size ?? 0, pos ?? 0))) return SMALL_FILE
-    const stats = fd === null ? undefined : statOrUndefined(fd)
-    if (fd === null || stats?.isFile() !== true) return UNREADABLE
-    const file = duplicateFile(fd, stats)
-    if (file === undefined) return FILESYSTEM
-    const offset = pos ?? Number(file.position)
+    const file = fd === null ? undefined : duplicateFile(fd, this.#file?.identity)
+    if (file === undefined) return fd !== null && statOrUndefined(fd)?.isFile() === true ? FILESYSTEM : UNREADABLE
+    const offset = pos ?? file.foundAt ?? 0
     const left = this.#left(Number(file.size), offset)
     const obstacle = file.size === undefined ? UNSIZED : isSmall(left) ? SMALL_FILE : undefined
     if (obstacle !== undefined) file.close()
@@ -67,18 +65,24 @@ export class FilePieces {
     return Math.min(size - offset, this.#wanted)
   }
 
-  /** A segment has moved `moved` bytes, and the stream's figures say so. */
+  /** A segment has moved `moved` bytes, and the stream's figures say so: its file is closed. */
   moved({ offset, file }: Piece, moved: number): void {
-    const reached = offset + moved
-    if (this.#source.pos === undefined) file.position = reached
-    this.#reached = { offset: reached, bytesRead: this.#source.bytesRead }
+    const { pos, bytesRead } = this.#source
+    const size = file.leave(pos === undefined ? offset + moved : -1)
+    this.#reached = { offset: offset + moved, bytesRead, size }
   }
 
-  /** Whether everything has been sent and the file has not grown since. Needs no descriptor. */
+  /** The stream goes on behind a segment that has not been sent yet. */
+  passed({ offset, length, file }: Piece): void {
+    const { pos, bytesRead } = this.#source
+    if (pos === undefined) file.position = offset + length
+    this.#reached = { offset: offset + length, bytesRead, size: Number.POSITIVE_INFINITY }
+  }
+
+  /** Whether everything had been sent when the last segment ended. Needs no descriptor. */
   get isAtEnd(): boolean {
-    const { fd, bytesRead } = this.#source
-    if (this.#reached?.bytesRead !== bytesRead || fd === null) return false
-    return this.#wanted <= 0 || this.#reached.offset >= sizeOf(fd)
+    if (this.#reached?.bytesRead !== this.#source.bytesRead || this.#source.fd === null) return false
+    return this.#wanted <= 0 || this.#reached.offset >= this.#reached.size
   }
 
   /** How many bytes fewer there were than at the first segment; 0 if none are missing. */
@@ -90,8 +94,4 @@ export class FilePieces {
     const { pos, end, bytesRead } = this.#source
     return end - (pos ?? bytesRead) + 1
   }
-}
-
-function sizeOf(fd: number): number {
-  return statOrUndefined(fd)?.size ?? Number.POSITIVE_INFINITY
 }

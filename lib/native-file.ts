@@ -15,6 +15,8 @@ export interface Opened {
   readonly inode: number
   /** One of {@link FILESYSTEM_KIND}. */
   readonly filesystem: number
+  /** Of a duplicate: the file position, below 0 where there is none. */
+  readonly position?: number | undefined
 }
 
 /** The kinds of crates/binding/src/files.rs. */
@@ -34,7 +36,7 @@ export const KIND = {
 export const FILESYSTEM_KIND = { ordinary: 0, remote: 1, pseudo: 2 } as const
 
 /** Where the addon puts a status: one array, so that opening a small file makes no object of the addon's. */
-export const scratch = new Float64Array(5)
+export const scratch = new Float64Array(6)
 
 /** Opens a file without waiting for a disk; a negative errno otherwise, -EAGAIN if a disk would have to be asked. */
 export function openCached(path: Buffer): Opened | number {
@@ -43,7 +45,8 @@ export function openCached(path: Buffer): Opened | number {
 
 /** Duplicates a descriptor of the caller's; a negative errno if there is none. */
 export function duplicate(fd: number): Opened | number {
-  return opened(environment().adopt(fd, scratch))
+  const found = opened(environment().adopt(fd, scratch))
+  return typeof found === 'number' ? found : { ...found, position: scratch[5] }
 }
 
 /** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
@@ -98,6 +101,8 @@ export class NativeFile {
   readonly path: string | undefined
   readonly identity: Identity | undefined
   readonly remote: Obstacle | undefined
+  /** Of a duplicate: where its file position was. */
+  readonly foundAt: number | undefined
   #open = true
 
   constructor(opened: Opened, size: Bytes | undefined, path: string | undefined, remote: Obstacle | undefined) {
@@ -107,6 +112,7 @@ export class NativeFile {
     this.path = path
     this.identity = kind === KIND.regular ? { device, inode } : undefined
     this.remote = remote
+    this.foundAt = opened.position
   }
 
   get native(): this {
@@ -120,6 +126,13 @@ export class NativeFile {
 
   set position(offset: Bytes) {
     environment().setPosition(this.fd, offset)
+  }
+
+  /** Closes it, with the file position at `position` unless that is below 0. Returns the size that it has now. */
+  leave(position: number): number {
+    if (!this.#open) return -1
+    this.#open = false
+    return environment().leave(this.fd, position)
   }
 
   close(): void {

@@ -281,7 +281,7 @@ export class Pump implements SegmentSender {
   /** The destination is left, and keeps what it was given: the stream goes on behind the segment. */
   #letGo(segment: PipedSegment): void {
     this.#count(segment.piece.length)
-    this.#pieces.moved(segment.piece, segment.piece.length)
+    this.#pieces.passed(segment.piece)
     this.#current = undefined
     segment.letGo()
     if (!this.#source.destroyed) this.#source.push('')

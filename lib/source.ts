@@ -172,11 +172,17 @@ function nativeFile(opened: Opened, path: string | undefined): NativeFile {
   return new NativeFile(opened, sizeOf(opened), path, remote)
 }
 
-/** A duplicate of a regular file of the caller's, of which `fs` says `stats`; `undefined` where the kernel has no such. */
-export function duplicateFile(fd: number, stats: fs.Stats): NativeFile | undefined {
-  const opened = opensSources && stats.isFile() ? duplicate(fd) : -1
+/**
+ * A duplicate of a regular file of the caller's; `undefined` where it is none, or one that only `fs` knows. `known`: the
+ * file that we have opened by this number, for which `fs` need not be asked again.
+ */
+export function duplicateFile(fd: number, known: Identity | undefined): NativeFile | undefined {
+  const opened = opensSources ? duplicate(fd) : -1
   if (typeof opened === 'number') return undefined
-  if (isSame(opened, stats)) return nativeFile(opened, undefined)
+  const isKnown = opened.device === known?.device && opened.inode === known.inode
+  if (opened.kind === KIND.regular && (isKnown || isSame(opened, statOrUndefined(fd)))) {
+    return nativeFile(opened, undefined)
+  }
   closeNatively(opened.fd)
   return undefined
 }

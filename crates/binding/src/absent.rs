@@ -13,6 +13,9 @@ const ENOSYS: i32 = 38;
 /// Kind, size, device, inode, filesystem: see `Environment::open_cached`.
 pub type Status = [f64; 5];
 
+/// The same and the file position: see `Environment::adopt`.
+pub type PlacedStatus = [f64; 6];
+
 /// See `Environment::adopt_destination`.
 pub type DestinationStatus = [f64; 5];
 
@@ -85,7 +88,7 @@ impl Link {
         Err(ENOSYS)
     }
 
-    pub fn adopt(&self, _fd: i32) -> Result<(i32, Status), i32> {
+    pub fn adopt(&self, _fd: i32) -> Result<(i32, PlacedStatus), i32> {
         Err(ENOSYS)
     }
 
@@ -98,6 +101,10 @@ impl Link {
     }
 
     pub fn set_position(&self, _file: i32, _offset: u64) -> Result<(), i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn leave(&self, _file: i32, _position: Option<u64>) -> Result<u64, i32> {
         Err(ENOSYS)
     }
 

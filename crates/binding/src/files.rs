@@ -20,7 +20,8 @@ impl Environment {
     }
 
     /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
-    /// number cannot redirect a byte. Returns and fills in what `openCached` does.
+    /// number cannot redirect a byte. Returns and fills in what `openCached` does, and then the file position, below 0
+    /// where there is none.
     #[napi]
     pub fn adopt(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
         answer(self.link().adopt(fd), status)
@@ -54,6 +55,16 @@ impl Environment {
         self.link()
             .set_position(file, from_js(offset))
             .map_or_else(|errno| -errno, |()| 0)
+    }
+
+    /// Sets the file position, unless it is below 0, and lets go of the file. Returns its size, in one call of what every
+    /// piece of a stream needs; below 0 where it is not open here.
+    #[napi]
+    pub fn leave(&self, file: i32, position: f64) -> f64 {
+        let position = (position >= 0.0).then_some(position as u64);
+        self.link()
+            .leave(file, position)
+            .map_or_else(|errno| -f64::from(errno), |size| size as f64)
     }
 
     /// Lets go of a file; transfers that run keep it open. Does nothing for a number that is not open here.

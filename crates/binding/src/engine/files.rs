@@ -16,6 +16,9 @@ pub(super) const CLOSED: i32 = 9;
 /// Kind, size, device, inode, filesystem: see `Environment::open_cached`.
 pub type Status = [f64; 5];
 
+/// The same and the file position: see `Environment::adopt`.
+pub type PlacedStatus = [f64; 6];
+
 /// Kind, size, device, inode and flags: see `Environment::adopt_destination`.
 pub type DestinationStatus = [f64; 5];
 

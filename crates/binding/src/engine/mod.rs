@@ -22,7 +22,7 @@ use crate::records::{EventRecord, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached};
 use files::{CLOSED, Files};
-pub use files::{DestinationStatus, Status};
+pub use files::{DestinationStatus, PlacedStatus, Status};
 pub use machine::{forbid, kernel, probe, sendfile_once};
 use shared::{acquire, lock, next_id, release};
 pub use start::{Start, Started, Target};
@@ -120,8 +120,11 @@ impl Link {
         self.files.keep(file)
     }
 
-    pub fn adopt(&self, fd: i32) -> Result<(i32, Status), i32> {
-        self.files.keep(descriptor::duplicate(fd).map_err(code)?)
+    pub fn adopt(&self, fd: i32) -> Result<(i32, PlacedStatus), i32> {
+        let copy = descriptor::duplicate(fd).map_err(code)?;
+        let position = descriptor::position(copy.as_fd()).map_or(-1.0, |position| position as f64);
+        let (file, [kind, size, device, inode, filesystem]) = self.files.keep(copy)?;
+        Ok((file, [kind, size, device, inode, filesystem, position]))
     }
 
     pub fn adopt_destination(&self, fd: i32) -> Result<(i32, DestinationStatus), i32> {
@@ -135,6 +138,15 @@ impl Link {
 
     pub fn set_position(&self, file: i32, offset: u64) -> Result<(), i32> {
         descriptor::set_position(self.files.source(file)?.fd.as_fd(), offset).map_err(code)
+    }
+
+    pub fn leave(&self, file: i32, position: Option<u64>) -> Result<u64, i32> {
+        let fd = self.files.source(file)?.fd;
+        self.files.forget(file);
+        if let Some(position) = position {
+            descriptor::set_position(fd.as_fd(), position).map_err(code)?;
+        }
+        descriptor::size(fd.as_fd()).map_err(code)
     }
 
     pub fn forget(&self, file: i32) {

@@ -155,6 +155,16 @@ pub fn has_name(file: BorrowedFd<'_>) -> Result<bool, Errno> {
     fstat(file).map(|stat| stat.st_nlink > 0).map_err(number)
 }
 
+/// The size of a file in bytes: fstat(2).
+///
+/// # Errors
+/// EBADF for a number that is not open.
+pub fn size(file: BorrowedFd<'_>) -> Result<u64, Errno> {
+    fstat(file)
+        .map(|stat| unsigned(stat.st_size))
+        .map_err(number)
+}
+
 /// The file position: lseek(2) with SEEK_CUR.
 ///
 /// # Errors
