@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sendfile64_sys::{descriptor, open, page_cache};
 
-use super::files::{Status, figures};
+use super::files::{CLOSED, Status, figures};
 use super::{borrow, code};
 
 pub fn open_file_cached(path: &[u8]) -> Result<(i32, Status), i32> {
@@ -17,11 +17,14 @@ pub fn open_file_cached(path: &[u8]) -> Result<(i32, Status), i32> {
 }
 
 pub fn read_cached(fd: i32, buffer: &mut [u8], offset: Option<u64>) -> Result<usize, i32> {
+    if fd < 0 {
+        return Err(CLOSED);
+    }
     page_cache::read_cached(borrow(fd), buffer, offset).map_err(code)
 }
 
 pub fn close_named(fd: i32) -> bool {
-    let has_name = descriptor::has_name(borrow(fd)) == Ok(true);
+    let has_name = fd >= 0 && descriptor::has_name(borrow(fd)) == Ok(true);
     if has_name {
         // SAFETY: the number is open, as we have just seen, and JavaScript, whose it is, asks us to close it.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });

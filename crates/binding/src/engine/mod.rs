@@ -218,7 +218,7 @@ fn call_code(call: Call) -> u8 {
 
 /// The caller's descriptor for the time of one call.
 fn borrow<'a>(fd: i32) -> BorrowedFd<'a> {
-    // SAFETY: JavaScript has read the number from a socket's handle in this tick, and only JavaScript, which waits for
-    // us, could close it. A number that is not open is answered with EBADF, and touches nothing.
+    // SAFETY: JavaScript has read the number, which is not below 0, from a socket's handle or a stream in this tick, and
+    // only JavaScript, which waits for us, could close it. One that is not open gets EBADF, and touches nothing.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
