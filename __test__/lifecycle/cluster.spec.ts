@@ -72,6 +72,7 @@ for (const policy of ['SCHED_RR', 'SCHED_NONE'] as const) {
         countDescriptors(pids).every((count, index) => count <= (before[index] ?? 0) + ENGINE)
       await until(closed, `the descriptors are about ${String(before)} again`)
 
+      await child.writes(new RegExp(`(?:.*"method".*\\n){${sums.flat().length}}`))
       child.process.kill('SIGTERM')
       const { code, stdout, stderr } = await child.exit
       t.is(code, 0, stderr)

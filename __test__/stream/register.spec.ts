@@ -128,9 +128,10 @@ test('SENDFILE64=copy: the engine copies', (t) => {
 test('a small file is read, and with SENDFILE64=sendfile sent by the kernel', (t) => {
   const small = sampleFile(4096)
   const script = serving(`fs.createReadStream(${JSON.stringify(small.path)})`)
-  const expected = { sum: sha256(small.bytes), bytes: small.bytes.length }
-  t.deepEqual(run(script).said, { ...expected, method: 'copy' })
-  t.deepEqual(run(script, { env: { SENDFILE64: 'sendfile' } }).said, { ...expected, method: 'sendfile' })
+  const stock = { sum: sha256(small.bytes) }
+  const by = (method: string): object => (IN_KERNEL ? { ...stock, bytes: small.bytes.length, method } : stock)
+  t.deepEqual(run(script).said, by('copy'))
+  t.deepEqual(run(script, { env: { SENDFILE64: 'sendfile' } }).said, by('sendfile'))
 })
 
 test('without a binding: streams stay stock, and NODE_DEBUG says so', (t) => {
