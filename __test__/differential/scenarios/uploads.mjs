@@ -42,12 +42,15 @@ const plainUploads = [
         'req',
         REQUEST_EVENTS,
       )
-      const source = scene.source(scene.create(file.path))
+      // Which ends first, the answer or a thread that closes the file, is chance.
+      const source = scene.source(scene.create(file.path), ['open', 'ready', 'end', 'error'])
+      const closed = Promise.all([once(req, 'close'), once(source, 'close')])
+      let called
       if (way === 'pipe') source.pipe(req)
-      else pipeline(source, req, (error) => scene.events.push(`callback ${error?.code}`))
+      else pipeline(source, req, (error) => (called = `callback ${error?.code}`))
       const answer = await answerOf(req)
-      await scene.quiet()
-      return { answer, seen }
+      await within(closed, 'the ends')
+      return { answer, seen, called }
     },
   })),
 )
