@@ -195,14 +195,27 @@ const meanwhile = [
     run: (scene) =>
       interfere(
         scene,
+        // Whether it lasts is chance: the 'drain' of a write that is under way ends it (readable.js, pipeOnDrain).
         async (source) => {
           source.pause()
           await new Promise((resolve) => setTimeout(resolve, 100))
-          const paused = [source.isPaused(), source.readableFlowing]
+          source.resume()
+        },
+        { at: 100, slow: true },
+      ),
+  },
+  {
+    name: 'a pause before the first byte',
+    run: (scene) =>
+      interfere(
+        scene,
+        async (source, _, client) => {
+          await new Promise((resolve) => setTimeout(resolve, 100))
+          const paused = [source.isPaused(), source.readableFlowing, client.length, source.bytesRead <= MIB]
           source.resume()
           return paused
         },
-        { at: 100, slow: true },
+        { at: 0, before: (source) => source.once('open', () => source.pause()) },
       ),
   },
   {
