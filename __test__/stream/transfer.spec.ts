@@ -15,6 +15,7 @@ import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
+import { stalled } from '../fixtures/stalled.ts'
 import { until, within } from '../fixtures/within.ts'
 
 const file = sampleFile(8 << 20)
@@ -53,6 +54,25 @@ kernelTest('towards other destinations the transfer says why it is copied', asyn
     bytesSent: file.bytes.length,
     fallbacks: [{ from: 'sendfile', to: 'copy', code: 'FOREIGN' }],
   })
+})
+
+kernelTest('a stream that its user has paused sends nothing, whatever its destination is full of', async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  const before = Buffer.alloc(16 << 20, 'b')
+  let queued = 0
+  const stream = createReadStream(file.path).once('open', () => {
+    near.write(before)
+    queued = near.writableLength
+    stream.pause()
+  })
+  const over = pipeToSocket(stream, near)
+  await until(() => stream.readableLength > 0, 'what a paused stream reads ahead')
+  t.is(near.writableLength, queued)
+  far.resume()
+  stream.resume()
+  await over
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), sha256(before, file.bytes))
 })
 
 kernelTest('writableLength of the destination stays within one segment', async (t) => {
