@@ -11,8 +11,8 @@ export interface TransferOptions {
    */
   segment?: number | undefined
   /**
-   * The system call to use. Anything but `'auto'` is forced: a pipe to a destination that it cannot reach destroys the
-   * stream with ERR_SENDFILE_UNSUPPORTED.
+   * The system call to use. `'auto'` takes the best one, and reads what is no more than 64 KiB in all. Anything else is
+   * forced: a pipe to a destination that it cannot reach destroys the stream with ERR_SENDFILE_UNSUPPORTED.
    * @default 'auto'
    */
   method?: 'auto' | Method | undefined
