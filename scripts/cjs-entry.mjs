@@ -24,9 +24,18 @@ export function writeCommonJsEntries(dist, { exports, imports = {} }) {
 function writeEntry(path) {
   const module = path.replace(/\.cjs$/, '.js')
   if (!existsSync(module)) throw new Error(`${path} has no ES module beside it`)
-  if (!existsSync(module.replace(/\.js$/, '.d.cts'))) throw new Error(`${path} has no types beside it`)
-  writeFileSync(path, `'use strict';\nmodule.exports = require('./${basename(module)}');\n`)
+  const types = module.replace(/\.js$/, '.d.cts')
+  if (!existsSync(types)) throw new Error(`${path} has no types beside it`)
+  const load = `require('./${basename(module)}');\n`
+  const exportsNothing = readFileSync(types, 'utf8').includes('export {};')
+  writeFileSync(path, `'use strict';\n${exportsNothing ? OUTSIDE_HOOKS + load : `module.exports = ${load}`}`)
 }
+
+/**
+ * What is only run, is preloaded: Node 22 does that in the thread of module hooks as well, which cannot require() an ES
+ * module (ERR_METHOD_NOT_IMPLEMENTED) and makes no streams.
+ */
+const OUTSIDE_HOOKS = "if (require('node:worker_threads').isInternalThread !== true) "
 
 function writeDeclaration(path, dist, imports) {
   const source = readFileSync(path, 'utf8').replace(/(['"])(#[^'"]+)\1/g, (_, quote, name) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import test from 'ava'
 
 import { buildIfStale, linkedProject, partialProject } from '../fixtures/built-package.ts'
+import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { IN_KERNEL } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -83,6 +84,11 @@ for (const [name, flags] of Object.entries(preloads)) {
     t.deepEqual(run(script, { flags, extension: 'mjs' }).said, asOurs)
   })
 }
+
+test('--require beside module hooks, which have a thread of their own', (t) => {
+  const flags = ['--require', 'sendfile64/register', TYPESCRIPT]
+  t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags }).said, asOurs)
+})
 
 test('loaded twice, by both ways, it is done once', (t) => {
   const flags = [...preloads['--require'], ...preloads['--import'], ...preloads['--require']]
