@@ -15,7 +15,6 @@ import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
-import { stalled } from '../fixtures/stalled.ts'
 import { until, within } from '../fixtures/within.ts'
 
 const file = sampleFile(8 << 20)
