@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,7 +38,10 @@ pub(crate) fn path(name: &str) -> PathBuf {
 
 /// A file with these contents, open to read, that goes away with the last descriptor.
 pub(crate) fn file(name: &str, contents: &[u8]) -> File {
-    let path = path(name);
+    // Tests that run at the same time may use the same name.
+    static FILES: AtomicUsize = AtomicUsize::new(0);
+    let number = FILES.fetch_add(1, Ordering::Relaxed);
+    let path = path(&format!("{name}-{number}"));
     fs::write(&path, contents).expect("write");
     let file = File::open(&path).expect("open");
     fs::remove_file(&path).expect("remove");

@@ -260,7 +260,7 @@ fn what_must_come_from_the_disk_is_not_waited_for() {
 #[test]
 fn what_cannot_be_read_says_why() {
     bounded(|| {
-        let path = path("write-only");
+        let path = path("not-to-be-read");
         let file = File::create(&path).expect("create");
         let answer = read_cached(file.as_fd(), &mut [0; 8], Some(0));
         assert_eq!(answer, Err(Errno(NixErrno::EBADF as i32)));
