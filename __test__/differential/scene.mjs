@@ -175,6 +175,7 @@ export class Scene {
   async finish() {
     for (const cleanup of this.cleanups.toReversed()) await cleanup()
     for (const stream of this.streams) stream.destroy() // closes its fd, also without autoClose
+    await this.quiet() // its 'close' comes after that
   }
 }
 
