@@ -8,13 +8,13 @@ import { setImmediate } from 'node:timers'
 import { isMainThread } from 'node:worker_threads'
 
 import { native } from './binding.ts'
-import { figuresOf, scratch } from './native-file.ts'
+import { figuresOf, type Opened, scratch } from './native-file.ts'
 import { closesOwn, readsOwn } from './own-fs.ts'
-import { type Identity, isSame, opensNatively, statOrUndefined } from './source.ts'
+import { isSame, opensNatively, statOrUndefined } from './source.ts'
 
-type Opened = (error: Error | null, fd: number) => void
-type Read = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
-type Closed = (error?: Error | null) => void
+type OpenCallback = (error: Error | null, fd: number) => void
+type ReadCallback = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
+type CloseCallback = (error?: Error | null) => void
 
 /** The size up to which a file is read sooner than a marker is sent, and than a thread of the pool is woken. */
 export const SMALL = 64 * 1024
@@ -26,12 +26,10 @@ const soon = setImmediate
 const opensAtOnce = isMainThread && native !== undefined
 
 export class CachedFile {
-  /** In bytes, when it was opened; `undefined` where `fs` has opened it. */
-  size: number | undefined
-  /** Which file that was. */
-  identity: Identity | undefined
+  /** The file as it was when it was opened; `undefined` where `fs` has opened it. */
+  opened: Opened | undefined
 
-  open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: Opened): void {
+  open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: OpenCallback): void {
     const fd = flags === 'r' && opensAtOnce && opensNatively() ? this.#open(path) : -1
     if (fd < 0) fs.open(path, flags, mode, callback)
     else soon(callback, null, fd)
@@ -43,16 +41,22 @@ export class CachedFile {
     if (fd < 0) return fd
     const opened = figuresOf(fd)
     if (isSame(opened, statOrUndefined(fd))) {
-      this.size = opened.size
-      this.identity = opened
+      this.opened = opened
       return fd
     }
     native?.closeNamed(fd)
     return -1
   }
 
-  read(fd: number, buffer: Buffer, offset: number, length: number, position: number | undefined, callback: Read): void {
-    const bytesRead = this.size !== undefined && this.size <= SMALL && readsOwn() ? readAtOnce() : -1
+  read(
+    fd: number,
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number | undefined,
+    callback: ReadCallback,
+  ): void {
+    const bytesRead = this.opened !== undefined && this.opened.size <= SMALL && readsOwn() ? readAtOnce() : -1
     if (bytesRead < 0) fs.read(fd, buffer, offset, length, position ?? null, callback)
     else soon(callback, null, bytesRead, buffer)
 
@@ -61,8 +65,8 @@ export class CachedFile {
     }
   }
 
-  close(fd: number, callback: Closed): void {
-    if (this.size !== undefined && closesOwn() && native?.closeNamed(fd) === true) soon(callback, null)
+  close(fd: number, callback: CloseCallback): void {
+    if (this.opened !== undefined && closesOwn() && native?.closeNamed(fd) === true) soon(callback, null)
     else fs.close(fd, callback)
   }
 }

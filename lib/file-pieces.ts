@@ -39,7 +39,7 @@ export class FilePieces {
 
   /** How much to read instead of `size` bytes: for a small file its own size, as a chunk that is not filled is copied. */
   fitting(size: number): number {
-    const { size: whole = 0 } = this.#file ?? {}
+    const whole = this.#file?.opened?.size ?? 0
     return whole > 0 && whole <= SMALL ? Math.min(size, whole) : size
   }
 
@@ -50,8 +50,9 @@ export class FilePieces {
   open(small: number): Rest | Obstacle {
     const { fd, pos } = this.#source
     const isSmall = (left: number): boolean => this.#expected === undefined && left > 0 && left <= small
-    if (isSmall(this.#left(this.#file?.size ?? 0, pos ?? 0))) return SMALL_FILE
-    const file = fd === null ? undefined : duplicateFile(fd, this.#file?.identity)
+    const known = this.#file?.opened
+    if (isSmall(this.#left(known?.size ?? 0, pos ?? 0))) return SMALL_FILE
+    const file = fd === null ? undefined : duplicateFile(fd, known)
     if (file === undefined) return fd !== null && statOrUndefined(fd)?.isFile() === true ? FILESYSTEM : UNREADABLE
     const offset = pos ?? file.foundAt ?? 0
     const left = this.#left(Number(file.size), offset)
@@ -68,7 +69,7 @@ export class FilePieces {
   /** A segment has moved `moved` bytes, and the stream's figures say so: its file is closed. */
   moved({ offset, file }: Piece, moved: number): void {
     const { pos, bytesRead } = this.#source
-    const size = file.leave(pos === undefined ? offset + moved : -1)
+    const size = file.leave(pos === undefined ? offset + moved : -1) ?? Number.POSITIVE_INFINITY
     this.#reached = { offset: offset + moved, bytesRead, size }
   }
 

@@ -45,8 +45,8 @@ export function openCached(path: Buffer): Opened | number {
 
 /** Duplicates a descriptor of the caller's; a negative errno if there is none. */
 export function duplicate(fd: number): Opened | number {
-  const found = opened(environment().adopt(fd, scratch))
-  return typeof found === 'number' ? found : { ...found, position: scratch[5] }
+  const copy = environment().adopt(fd, scratch)
+  return copy < 0 ? copy : figuresOf(copy, scratch[5])
 }
 
 /** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
@@ -65,9 +65,9 @@ function opened(fd: number): Opened | number {
 }
 
 /** What stands in {@link scratch}, of the descriptor that the addon has just told. */
-export function figuresOf(fd: number): Opened {
+export function figuresOf(fd: number, position?: number): Opened {
   const [kind = 0, size = 0, device = 0, inode = 0, filesystem = 0] = scratch
-  return { fd, kind, size, device, inode, filesystem }
+  return { fd, kind, size, device, inode, filesystem, position }
 }
 
 /** What the addon has duplicated to send to: ours until `start` takes it or {@link closeNatively}. */
@@ -128,11 +128,15 @@ export class NativeFile {
     environment().setPosition(this.fd, offset)
   }
 
-  /** Closes it, with the file position at `position` unless that is below 0. Returns the size that it has now. */
-  leave(position: number): number {
-    if (!this.#open) return -1
+  /**
+   * Closes it, with the file position at `position` unless that is below 0. Returns the size that it has now, `undefined`
+   * where nobody can tell.
+   */
+  leave(position: number): number | undefined {
+    if (!this.#open) return undefined
     this.#open = false
-    return environment().leave(this.fd, position)
+    const size = environment().leave(this.fd, position)
+    return size < 0 ? undefined : size
   }
 
   close(): void {

@@ -1,15 +1,17 @@
 /** Whether functions of `fs` are Node's own: others have their reasons (mock file systems, packed apps, tracers). */
 import fs from 'node:fs'
 
+type Name = 'open' | 'openSync' | 'read' | 'close'
+
 /** One function, as `fs` has it now. */
 class Watched {
-  readonly #name: 'open' | 'openSync' | 'read' | 'close'
+  readonly #name: Name
   readonly #call: string
   #last: unknown
   #isOwn = false
 
   /** `call`: what stands in the source of Node's function, and in no other that only wraps it. */
-  constructor(name: 'open' | 'openSync' | 'read' | 'close', call: string) {
+  constructor(name: Name, call: string) {
     this.#name = name
     this.#call = call
   }

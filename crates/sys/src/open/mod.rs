@@ -7,7 +7,7 @@ mod platform;
 #[path = "elsewhere.rs"]
 mod platform;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno as NixErrno;
@@ -39,19 +39,18 @@ pub fn open_cached(path: &Path) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// Those of [`open_cached`]; EAGAIN also for anything else than such a file.
 pub fn open_file_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
-    let is_file =
-        |status: &Status| status.kind == Kind::Regular && status.filesystem == Filesystem::Ordinary;
-    let found = descriptor::status(platform::find_cached(path)?.as_fd())?;
-    if !is_file(&found) {
-        return Err(number(NixErrno::EAGAIN));
-    }
+    file_status(platform::find_cached(path)?.as_fd())?;
     let file = open_cached(path)?;
     // Once more: the name may stand for another file by now.
-    let status = descriptor::status(file.as_fd())?;
-    if is_file(&status) {
-        Ok((file, status))
-    } else {
-        Err(number(NixErrno::EAGAIN))
+    let status = file_status(file.as_fd())?;
+    Ok((file, status))
+}
+
+fn file_status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
+    let status = descriptor::status(fd)?;
+    match (status.kind, status.filesystem) {
+        (Kind::Regular, Filesystem::Ordinary) => Ok(status),
+        _ => Err(number(NixErrno::EAGAIN)),
     }
 }
 
