@@ -81,9 +81,9 @@ export class DescriptorDestination {
 
   #position(): Bytes | undefined {
     const { fd } = this
-    const status = this.#adopted ?? descriptorStatus(fd)
-    if (status?.appends === true) return fs.fstatSync(fd).size
-    return status !== undefined && 'position' in status ? status.position : positionOf(fd)
+    const told = this.#adopted === undefined ? descriptorStatus(fd) : undefined
+    if ((this.#adopted ?? told)?.appends === true) return fs.fstatSync(fd).size
+    return this.#adopted === undefined ? told?.position : positionOf(fd)
   }
 
   /**

@@ -25,9 +25,14 @@ const GOES_ON = Buffer.from('the socket goes on')
 /** Nothing is preloaded that needs a permission of its own. */
 const WARNINGS = '--disable-warning=ExperimentalWarning'
 
-async function sendUnder(t: ExecutionContext, flags: readonly string[], path = file.path): Promise<unknown> {
+async function sendUnder(
+  t: ExecutionContext,
+  flags: readonly string[],
+  path = file.path,
+  child = 'permitted.mjs',
+): Promise<unknown> {
   const execArgv = [PERMISSION, ...NET, ...flags]
-  const { code, stdout, stderr } = await run(t, 'permitted.mjs', [entry, path], {
+  const { code, stdout, stderr } = await run(t, child, [entry, path], {
     execArgv,
     env: { NODE_OPTIONS: WARNINGS },
   }).exit
@@ -69,5 +74,18 @@ test("a file that may not be read: ERR_ACCESS_DENIED stays Node's", async (t) =>
     method: METHOD,
     bytesSent: file.bytes.length,
     digest: sha256(file.bytes, GOES_ON),
+  })
+})
+
+const portableTest = IN_KERNEL ? test.skip : test
+
+// /proc/self/fdinfo may not be read, and without the addon nothing else tells the position of the destination.
+portableTest('a file that is sent to itself is refused where nobody can tell from where to where', async (t) => {
+  const reads = [dirname(entry), children, file.path].map((path) => `--allow-fs-read=${path}`)
+  t.deepEqual(await sendUnder(t, [...reads, `--allow-fs-write=${file.path}`, ALLOWED], file.path, 'to-itself.mjs'), {
+    binding: BINDING,
+    name: 'SendfileError',
+    code: 'ERR_SENDFILE_OVERLAP',
+    size: file.bytes.length,
   })
 })
