@@ -9,7 +9,7 @@ import { type Method, sendfile, SendfileError } from '../../index.ts'
 import { collect } from '../fixtures/collect.ts'
 import { connectedPair, type Scope } from '../fixtures/connected-pair.ts'
 import { counting } from '../fixtures/counted.ts'
-import { canForce, IN_KERNEL } from '../fixtures/executor.ts'
+import { canForce } from '../fixtures/executor.ts'
 import { Fifo } from '../fixtures/fifo.ts'
 import { sampleBytes, sampleDirectory, sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -19,7 +19,6 @@ import { lineOver, TRANSPORTS } from '../fixtures/transports.ts'
 import { until, within } from '../fixtures/within.ts'
 
 const counted = counting(test)
-const countedBy = (method: Method): typeof counted.skip => (canForce(method) ? counted : counted.skip)
 
 const PAGE = 4096
 /** More than the buffers of a connection and of a pipe hold. */
@@ -30,7 +29,7 @@ const METHODS: readonly Method[] = ['sendfile', 'splice', 'copy']
 /* ---------------------------------------------------------------- a file that changes meanwhile */
 
 for (const method of METHODS) {
-  countedBy(method)(`2.13 A: a file that is truncated in flight, by ${method}`, async (t, scope) => {
+  counted.by(method)(`2.13 A: a file that is truncated in flight, by ${method}`, async (t, scope) => {
     const { path, bytes } = sampleFile(16 << 20, 14)
     const { near, far, received } = await connectedPair(scope, { reading: false })
     const sending = sendfile(near, path, { method, end: true })
@@ -134,8 +133,7 @@ counted('2.13 D: the number of the destination goes to another file meanwhile', 
 })
 
 // Without the addon there is no duplicate of it.
-const withDuplicates = IN_KERNEL ? counted : counted.skip
-withDuplicates('2.13 D: the number of the source goes to another file meanwhile', async (t, scope) => {
+counted.kernel('2.13 D: the number of the source goes to another file meanwhile', async (t, scope) => {
   const { near, far, received } = await connectedPair(scope, { reading: false })
   const fd = fs.openSync(large.path, 'r')
   const sending = sendfile(near, fd, { end: true })
@@ -149,7 +147,7 @@ withDuplicates('2.13 D: the number of the source goes to another file meanwhile'
 })
 
 for (const method of METHODS) {
-  countedBy(method)(
+  counted.by(method)(
     `2.13 F: 8 MiB to a pipe that nobody reads leave the pool alone, by ${method}`,
     async (t, scope) => {
       const fifo = new Fifo(scope)

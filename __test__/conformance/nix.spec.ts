@@ -7,13 +7,12 @@ import test from 'ava'
 
 import { sendfile, SendfileError, sendfileSync } from '../../index.ts'
 import { counting } from '../fixtures/counted.ts'
-import { canForce, IN_KERNEL, METHOD } from '../fixtures/executor.ts'
+import { IN_KERNEL, METHOD } from '../fixtures/executor.ts'
 import { Fifo } from '../fixtures/fifo.ts'
 import { writeSample } from '../fixtures/sample-file.ts'
 import { lineOver, TRANSPORTS } from '../fixtures/transports.ts'
 
 const counted = counting(test)
-const kernelCounted = IN_KERNEL ? counted : counted.skip
 
 const foobar = writeSample(Buffer.from('foobaf1ooz'))
 
@@ -23,8 +22,7 @@ for (const [number, name, method] of [
   [86, 'test_sendfile_linux', 'auto'],
   [87, 'test_sendfile64_linux', 'sendfile'],
 ] as const) {
-  const declare = canForce(method) ? counted : counted.skip
-  declare(`nix ${number}: ${name}, two bytes to a pipe`, async (t, scope) => {
+  counted.by(method)(`nix ${number}: ${name}, two bytes to a pipe`, async (t, scope) => {
     const fifo = new Fifo(scope)
     t.like(await sendfile(fifo.writer, foobar, { offset: 5, count: 2, method }), {
       bytesSent: 2,
@@ -84,7 +82,7 @@ counted('nix 91: test_sendfilev, pieces of files and of memory in their order', 
 
 /* ---------------------------------------------------------------- test_fcntl.rs */
 
-kernelCounted('nix: test_copy_file_range, the content and both positions', async (t, scope) => {
+counted.kernel('nix: test_copy_file_range, the content and both positions', async (t, scope) => {
   const target = writeSample(Buffer.alloc(0))
   const [from, to] = [await open(foobar, 'r'), await open(target, 'r+')]
   for (const file of [from, to]) scope.teardown(() => file.close())
@@ -96,7 +94,7 @@ kernelCounted('nix: test_copy_file_range, the content and both positions', async
   t.is(fs.readFileSync(target, 'latin1'), '  baf!')
 })
 
-kernelCounted('nix: test_splice, from a file into a pipe', async (t, scope) => {
+counted.kernel('nix: test_splice, from a file into a pipe', async (t, scope) => {
   const fifo = new Fifo(scope)
   t.like(await sendfile(fifo.writer, foobar, { offset: 5, count: 2, method: 'splice' }), {
     bytesSent: 2,
