@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import test from 'ava'
 
 import { buildIfStale, linkedProject, partialProject } from '../fixtures/built-package.ts'
-import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { IN_KERNEL } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -86,7 +85,8 @@ for (const [name, flags] of Object.entries(preloads)) {
 }
 
 test('--require beside module hooks, which have a thread of their own', (t) => {
-  const flags = ['--require', 'sendfile64/register', TYPESCRIPT]
+  const hooks = "import { register } from 'node:module'; register('data:text/javascript,')"
+  const flags = ['--require', 'sendfile64/register', `--import=data:text/javascript,${encodeURIComponent(hooks)}`]
   t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags }).said, asOurs)
 })
 
