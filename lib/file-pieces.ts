@@ -1,10 +1,11 @@
 /** Which bytes of its file a stream has to send next. */
 import { type CachedFile, SMALL } from './cached-file.ts'
 import type { Obstacle } from './marker.ts'
-import type { NativeFile } from './native-file.ts'
+import { closeNatively, duplicate, KIND, type NativeFile } from './native-file.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
-import { duplicateFile, FILESYSTEM, statOrUndefined, UNSIZED } from './source.ts'
+import { shortageOf } from './shortage.ts'
+import { FILESYSTEM, type Identity, isSame, nativeFile, opensSources, statOrUndefined, UNSIZED } from './source.ts'
 
 /** Found between two steps; the next read of the stream says it in Node's words. */
 const UNREADABLE: Obstacle = { code: 'FILESYSTEM', reason: 'the descriptor is of no regular file' }
@@ -52,8 +53,8 @@ export class FilePieces {
     const isSmall = (left: number): boolean => this.#expected === undefined && left > 0 && left <= small
     const known = this.#file?.opened
     if (isSmall(this.#left(known?.size ?? 0, pos ?? 0))) return SMALL_FILE
-    const file = fd === null ? undefined : duplicateFile(fd, known)
-    if (file === undefined) return fd !== null && statOrUndefined(fd)?.isFile() === true ? FILESYSTEM : UNREADABLE
+    const file = fd === null ? UNREADABLE : duplicateFile(fd, known)
+    if ('code' in file) return file
     const offset = pos ?? file.foundAt ?? 0
     const left = this.#left(Number(file.size), offset)
     const obstacle = file.size === undefined ? UNSIZED : isSmall(left) ? SMALL_FILE : undefined
@@ -95,4 +96,24 @@ export class FilePieces {
     const { pos, end, bytesRead } = this.#source
     return end - (pos ?? bytesRead) + 1
   }
+}
+
+/**
+ * A duplicate of a regular file of the caller's. `known`: the file that we have opened by this number, for which `fs` need
+ * not be asked again.
+ */
+function duplicateFile(fd: number, known: Identity | undefined): NativeFile | Obstacle {
+  const opened = opensSources ? duplicate(fd) : 0
+  if (typeof opened === 'number') return shortageOf(-opened) ?? fileOfFs(fd)
+  const isKnown = opened.device === known?.device && opened.inode === known.inode
+  if (opened.kind === KIND.regular && (isKnown || isSame(opened, statOrUndefined(fd)))) {
+    return nativeFile(opened, undefined)
+  }
+  closeNatively(opened.fd)
+  return fileOfFs(fd)
+}
+
+/** What the kernel does not know as a file. */
+function fileOfFs(fd: number): Obstacle {
+  return statOrUndefined(fd)?.isFile() === true ? FILESYSTEM : UNREADABLE
 }

@@ -20,7 +20,17 @@ export type WriteChunk = (chunk: Buffer, callback: WriteCallback) => void
 
 /** Why the kernel path is not taken: a code of `fallbacks[].code`, and a sentence. */
 export interface Obstacle {
-  readonly code: 'TLS' | 'HTTP2' | 'WRAPPED' | 'FILESYSTEM' | 'FOREIGN' | 'PLATFORM' | 'SMALL'
+  readonly code:
+    | 'TLS'
+    | 'HTTP2'
+    | 'WRAPPED'
+    | 'FILESYSTEM'
+    | 'FOREIGN'
+    | 'PLATFORM'
+    | 'SMALL'
+    | 'EMFILE'
+    | 'ENFILE'
+    | 'EAGAIN'
   readonly reason: string
 }
 
@@ -79,8 +89,8 @@ export interface Segment {
    * not ours to keep.
    */
   sendHead(place: Place, head: Buffer): number
-  /** Move the bytes by the kernel. */
-  deliver(place: Place, callback: WriteCallback): void
+  /** Move the bytes by the kernel; what it has no descriptor for is read and written. */
+  deliver(place: Place, write: WriteChunk, callback: WriteCallback): void
   /** The socket has no descriptor for us after all: read the bytes and write them. */
   materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void
 }

@@ -167,7 +167,7 @@ function deliver(socket: HookedSocket, segment: Segment, callback: WriteCallback
   }
   const place = new SocketPlace(socket)
   const obstacle = obstacleTo(socket) ?? (place.fd < 0 ? NO_DESCRIPTOR : undefined)
-  if (obstacle === undefined) segment.deliver(place, callback)
+  if (obstacle === undefined) segment.deliver(place, write, callback)
   else segment.materialise(place, write, obstacle, callback)
 }
 

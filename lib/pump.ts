@@ -13,7 +13,7 @@ import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
 import { END, METHODS, ONLY } from './binding.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
 import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
-import { badDestination, truncated, unsupported } from './errors.ts'
+import { systemError, unsupported } from './errors.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld, unheld } from './hold.ts'
 import type { Obstacle } from './marker.ts'
@@ -29,8 +29,9 @@ import {
 import { readsOwn } from './own-fs.ts'
 import { choose } from './preference.ts'
 import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
-import { failSegment, isDestroyed } from './segment-failure.ts'
+import { cutShort, failSegment, isDestroyed, lost } from './segment-failure.ts'
 import { refusals } from './settlement.ts'
+import { isShortage } from './shortage.ts'
 import type { Settings } from './stream-options.ts'
 import { LiveTransfer } from './stream-transfer.ts'
 
@@ -140,7 +141,7 @@ export class Pump implements SegmentSender {
     if (segment !== undefined && isDestroyed(this.#destination)) segment.cancel()
     else if (segment !== undefined) this.#letGo(segment)
     const isLost = isDestroyed(this.#destination) && !this.#source.readableEnded
-    this.finish(Reflect.get(this.#destination, 'errored') ?? (isLost ? this.#lost() : undefined))
+    this.finish(Reflect.get(this.#destination, 'errored') ?? (isLost ? lost(this.#source, this.transfer) : undefined))
   }
 
   /** Nothing more will be sent. */
@@ -182,10 +183,14 @@ export class Pump implements SegmentSender {
 
   /** Notes why the kernel does nothing for the rest of this pipe. A method that was asked for is not replaced. */
   #meet(obstacle: Obstacle): false {
-    this.#isStock = true
     const { method } = this.#settings
-    if (method === 'sendfile') this.#source.destroy(unsupported(`sendfile(2) is not possible: ${obstacle.reason}`))
-    else this.transfer.meet(obstacle)
+    const lacking = isShortage(obstacle)
+    this.#isStock = !lacking // it may pass
+    if (method === 'auto' || method === 'copy') return this.transfer.meet(obstacle)
+    const error = lacking
+      ? systemError(-obstacle.errno, method)
+      : unsupported(`${method}(2) is not possible: ${obstacle.reason}`)
+    this.#source.destroy(error)
     return false
   }
 
@@ -244,7 +249,7 @@ export class Pump implements SegmentSender {
 
   #end(route: MarkerRoute): true {
     const { missing } = this.#pieces
-    if (missing > 0 && route.by === 'message') route.message.destroy(this.#truncated(missing))
+    if (missing > 0 && route.by === 'message') route.message.destroy(cutShort(this.#source, this.transfer, missing))
     this.#source.push(null)
     return true
   }
@@ -298,20 +303,8 @@ export class Pump implements SegmentSender {
 
   #fail({ piece }: PipedSegment, end: SegmentEnd): Error | undefined {
     this.#isStock = true // a read will say what is the matter with the file
-    const truncation = (): Error => this.#truncated(piece.length - end.bytesSent)
+    const truncation = (): Error => cutShort(this.#source, this.transfer, piece.length - end.bytesSent)
     return failSegment(end, this.#source, this.#destination, this.#settings.method, truncation)
-  }
-
-  #lost(): Error {
-    const { bytesSent } = this.transfer
-    const { pos, bytesRead } = this.#source
-    return badDestination('The destination was closed before the last byte', { bytesSent, offset: pos ?? bytesRead })
-  }
-
-  #truncated(missing: number): Error {
-    const { bytesSent } = this.transfer
-    const { path, pos, bytesRead } = this.#source
-    return truncated(bytesSent + missing, { bytesSent, offset: pos ?? bytesRead }, path?.toString())
   }
 }
 

@@ -2,11 +2,13 @@
 import http from 'node:http'
 
 import { END } from './binding.ts'
-import { systemError, unsupported, writeError } from './errors.ts'
+import { badDestination, systemError, truncated, unsupported, writeError } from './errors.ts'
 import type { Destination } from './hold.ts'
 import type { Method } from './options.ts'
 import type { FileStream } from './node-streams.ts'
 import type { SegmentEnd } from './piped-segment.ts'
+import { shortageOf } from './shortage.ts'
+import type { StreamTransfer } from './stream-transfer.ts'
 import { CONNECTION_LOST } from './segment.ts'
 
 /**
@@ -26,6 +28,11 @@ export function failSegment(
     if (message === undefined) destroy(destination, lost)
     return lost
   }
+  if (shortageOf(errno) !== undefined && method !== 'auto') {
+    const lacking = systemError(-errno, method)
+    source.destroy(lacking)
+    return lacking
+  }
   if (errno !== 0 && end !== END.refused) return systemError(-errno, 'read')
   if (error instanceof Error) {
     if (!isReadError(error)) destroy(destination, error)
@@ -40,6 +47,16 @@ export function failSegment(
   const refused = unsupported(`The kernel refused method '${method}' for this pair`, undefined, errno && -errno)
   source.destroy(refused)
   return refused
+}
+
+/** The destination has gone before the end of the stream. */
+export function lost({ pos, bytesRead }: FileStream, { bytesSent }: StreamTransfer): Error {
+  return badDestination('The destination was closed before the last byte', { bytesSent, offset: pos ?? bytesRead })
+}
+
+/** The file has `missing` bytes fewer than a message has announced. */
+export function cutShort({ path, pos, bytesRead }: FileStream, { bytesSent }: StreamTransfer, missing: number): Error {
+  return truncated(bytesSent + missing, { bytesSent, offset: pos ?? bytesRead }, path?.toString())
 }
 
 export function isDestroyed(destination: Destination): boolean {

@@ -15,8 +15,9 @@ import {
   type WriteChunk,
 } from './marker.ts'
 import type { NativeFile } from './native-file.ts'
-import type { Bytes } from './option-values.ts'
+import { add, type Bytes } from './option-values.ts'
 import { DEFAULT_REQUEST, type Method, type Request } from './options.ts'
+import { shortageOf } from './shortage.ts'
 import { Stop } from './stop.ts'
 
 /** What is heard of a segment. */
@@ -124,16 +125,21 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     return sent
   }
 
-  deliver(place: Place, callback: WriteCallback): void {
+  deliver(place: Place, write: WriteChunk, callback: WriteCallback): void {
     if (this.#phase === 'over') return this.#skip(place, callback)
     this.#place = place
     this.#callback = callback
     const offset = this.#begin()
     place.hook.dispatched += this.length
     const started = kernel.start(this.#command(place, offset), this)
-    // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
-    if (typeof started === 'object') return process.nextTick(FileSegment.#over, this, started)
-    if (started < 0) return process.nextTick(FileSegment.#over, this, notStarted(-started))
+    if (typeof started === 'object' || started < 0) {
+      const event = typeof started === 'object' ? started : notStarted(-started)
+      const shortage = this.#knowsRest ? shortageOf(event.errno) : undefined
+      // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
+      if (shortage === undefined) return process.nextTick(FileSegment.#over, this, event)
+      place.hook.dispatched += this.#accepted(event) - this.length
+      return this.#copy(write, shortage, offset, event)
+    }
     this.#transferId = started
     this.#resource = new AsyncResource('SENDFILE64')
     place.hook.running = this
@@ -160,30 +166,52 @@ export class FileSegment implements Segment, Running, kernel.Listener {
 
   materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
     if (this.#phase === 'over') return this.#skip(place, callback)
-    const end = (found: RangeEnd): void => {
-      this.#phase = 'over'
-      const error = this.#owner.ended(found, undefined, obstacle)
-      if (error !== undefined && this.#framed) place.destroy()
-      callback()
-    }
+    this.#place = place
+    this.#callback = callback
     const offset = this.#begin()
-    if (this.#methods !== ONLY.auto && this.#methods !== ONLY.copy && this.#request.method !== 'auto') {
-      return process.nextTick(end, { ...NOTHING_SENT, end: END.refused })
-    }
-    const stop = new Stop()
-    this.#stop = stop
-    const resource = new AsyncResource('SENDFILE64')
-    void copyRange({ ...this.#range, offset }, this.#request, COPY_CHUNK, this.#taker(place, write), stop).then(
-      (found) => resource.runInAsyncScope(end, undefined, found),
-    )
+    if (this.#mayCopy) this.#copy(write, obstacle, offset, NOTHING_SENT)
+    else process.nextTick(() => this.#copied({ ...NOTHING_SENT, end: END.refused }, obstacle))
   }
 
-  #taker(place: Place, write: WriteChunk): Taker {
-    return {
+  get #mayCopy(): boolean {
+    return this.#methods === ONLY.auto || this.#methods === ONLY.copy || this.#request.method === 'auto'
+  }
+
+  /** Whether a transfer that could not be started may be ended by copying. Nobody counts headers and trailers apart. */
+  get #knowsRest(): boolean {
+    const { headers, trailers, until } = this.#request
+    return this.#mayCopy && until !== 'acknowledged' && headers.length + trailers.length === 0
+  }
+
+  /** Reads and writes what comes after the bytes that have been sent, of those from `offset` on. */
+  #copy(
+    write: WriteChunk,
+    obstacle: Obstacle,
+    offset: Bytes,
+    { bytesSent: sent, syscalls }: typeof NOTHING_SENT,
+  ): void {
+    const place = this.#place
+    if (place === undefined) return
+    const stop = new Stop()
+    this.#stop = stop
+    const taker: Taker = {
       take: (chunk) => new Promise((resolve, reject) => write(chunk, (error) => (error ? reject(error) : resolve()))),
       outstanding: () => place.outstanding,
-      progress: (bytesSent) => this.#owner.progress?.(bytesSent, 'copy'),
+      progress: (bytesSent) => this.#owner.progress?.(sent + bytesSent, 'copy'),
     }
+    const rest = { ...this.#range, offset: add(offset, sent), count: add(this.#range.count, -sent) }
+    const resource = new AsyncResource('SENDFILE64')
+    void copyRange(rest, this.#request, COPY_CHUNK, taker, stop).then((end) => {
+      const whole = { ...end, bytesSent: sent + end.bytesSent, syscalls: syscalls + end.syscalls }
+      resource.runInAsyncScope(this.#copied, this, whole, obstacle)
+    })
+  }
+
+  #copied(end: RangeEnd, obstacle: Obstacle): void {
+    this.#phase = 'over'
+    const error = this.#owner.ended(end, undefined, obstacle)
+    if (error !== undefined && this.#framed) this.#place?.destroy()
+    this.#callback?.()
   }
 
   #begin(): Bytes {

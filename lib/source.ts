@@ -23,6 +23,7 @@ import {
 import { type Bytes, remaining } from './option-values.ts'
 import type { Request } from './options.ts'
 import { opensOwn } from './own-fs.ts'
+import { shortageOf } from './shortage.ts'
 import type { Stop } from './stop.ts'
 import { reopen, StreamSource } from './stream-source.ts'
 
@@ -167,24 +168,10 @@ function fromNative(opened: Opened, path: string | Buffer | undefined, limit: By
   }
 }
 
-function nativeFile(opened: Opened, path: string | undefined): NativeFile {
+/** A regular file that the addon has opened or duplicated. */
+export function nativeFile(opened: Opened, path: string | undefined): NativeFile {
   const remote = opened.filesystem === FILESYSTEM_KIND.remote ? REMOTE : undefined
   return new NativeFile(opened, sizeOf(opened), path, remote)
-}
-
-/**
- * A duplicate of a regular file of the caller's; `undefined` where it is none, or one that only `fs` knows. `known`: the
- * file that we have opened by this number, for which `fs` need not be asked again.
- */
-export function duplicateFile(fd: number, known: Identity | undefined): NativeFile | undefined {
-  const opened = opensSources ? duplicate(fd) : -1
-  if (typeof opened === 'number') return undefined
-  const isKnown = opened.device === known?.device && opened.inode === known.inode
-  if (opened.kind === KIND.regular && (isKnown || isSame(opened, statOrUndefined(fd)))) {
-    return nativeFile(opened, undefined)
-  }
-  closeNatively(opened.fd)
-  return undefined
 }
 
 function streamed(fd: number, isTerminal: boolean, path: string | undefined, limit: Bytes | undefined): OpenFile {
@@ -237,6 +224,8 @@ function adopt(
   if (typeof opened === 'object') {
     if (isSame(opened, stats)) return fromNative(opened, path, limit)
     closeNatively(opened.fd)
+  } else if (opened !== undefined && shortageOf(-opened) !== undefined) {
+    throw systemError(opened, 'fcntl', undefined, path?.toString())
   }
   const shown = path?.toString()
   const isTerminal = tty.isatty(fd)

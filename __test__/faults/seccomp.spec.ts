@@ -15,9 +15,13 @@ const BEFORE = 2 * QUANTUM
 const file = sampleFile(BEFORE + REST)
 const declare = compilerIsThere ? kernelSerial : test.serial.skip
 
-type Row = readonly [Destination, SendfileOptions, string, 'ENOSYS' | 'EPERM' | 'EINVAL' | 'EIO', Partial<Told>]
+type Refusal = 'ENOSYS' | 'EPERM' | 'EINVAL' | 'EIO' | 'ENFILE' | 'EAGAIN'
+type Row = readonly [Destination, SendfileOptions, string, Refusal, Partial<Told>]
 
 const good = { code: 'none', bytesSent: file.bytes.length, offset: file.bytes.length }
+/** More than the thread of JavaScript sends by itself: it takes a descriptor of the engine's own. */
+const long = sampleFile(16 * QUANTUM)
+const wholly = { code: 'none', bytesSent: long.bytes.length, offset: long.bytes.length, method: 'copy' }
 const after = { bytesSent: BEFORE, offset: BEFORE }
 
 const always: readonly Row[] = (['ENOSYS', 'EPERM'] as const).flatMap((error): Row[] => [
@@ -55,6 +59,21 @@ const last: readonly Row[] = [
   ['TCP socket', { method: 'copy' }, 'sendto', 'EIO', { ...after, code: 'EIO', syscall: 'write' }],
 ]
 
+/** No descriptor for the socket, or no thread: what may pass by itself is no reason to fail. */
+const lacking: readonly Row[] = (['ENFILE', 'EAGAIN'] as const).flatMap((error): Row[] => [
+  ['TCP socket', {}, 'fcntl', error, wholly],
+  ['response with Content-Length', {}, 'fcntl', error, wholly],
+  ['chunked response', {}, 'fcntl', error, wholly],
+  ['TCP socket', { method: 'sendfile' }, 'fcntl', error, { code: error }],
+])
+/** Rust's `try_clone` asks for a number above those of standard input, output and error. */
+const LOWEST = 3
+
+for (const [destination, options, call, error, expected] of lacking) {
+  declare(`${destination}, ${options.method ?? 'auto'}: a descriptor of its own is always ${error}`, (t) =>
+    refused(t, [destination, options, call, error, expected], LOWEST, long),
+  )
+}
 for (const [destination, options, call, error, expected] of always) {
   declare(`${destination}, ${options.method ?? 'auto'}: ${call} is always ${error}`, (t) =>
     refused(t, [destination, options, call, error, expected], 0),
@@ -70,12 +89,13 @@ async function refused(
   t: ExecutionContext,
   [destination, options, call, error, expected]: Row,
   count: number,
+  sample = file,
 ): Promise<void> {
   const path = place(destination)
   const launch = refusing(call, error, count)
-  const { told, collected } = await transferTo(t, destination, path, file, { quantum: QUANTUM, ...options }, launch)
+  const { told, collected } = await transferTo(t, destination, path, sample, { quantum: QUANTUM, ...options }, launch)
   t.like(told, expected)
   if (expected.code === 'none') t.is(told.fallbacks?.at(-1)?.code, error)
   const tail = destination.includes('response') ? [] : [TAIL]
-  t.is(sha256(collected.bytes), sha256(file.bytes.subarray(0, told.bytesSent), ...tail))
+  t.is(sha256(collected.bytes), sha256(sample.bytes.subarray(0, told.bytesSent), ...tail))
 }

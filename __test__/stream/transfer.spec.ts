@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
 import type net from 'node:net'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import tls from 'node:tls'
 import test from 'ava'
 
@@ -147,6 +147,23 @@ kernelTest("method: 'copy' is done by the engine, without fallbacks", async (t) 
   t.deepEqual({ method, fallbacks }, { method: 'copy', fallbacks: [] })
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
+
+for (const method of ['sendfile', 'splice', 'copy_file_range'] as const) {
+  kernelTest(`method: '${method}' towards any Writable destroys the stream`, async (t) => {
+    let taken = 0
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, callback) {
+        taken += chunk.length
+        callback()
+      },
+    })
+    const stream = createReadStream(file.path, { method })
+    stream.pipe(sink)
+    const [error]: unknown[] = await within(once(stream, 'error'), "event 'error'")
+    t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', name: 'SendfileError' })
+    t.is(taken, 0)
+  })
+}
 
 kernelTest("method: 'sendfile' towards TLS destroys the stream", async (t) => {
   const server = tls.createServer({ cert, key }, (socket) => {

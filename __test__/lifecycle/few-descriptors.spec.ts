@@ -1,0 +1,97 @@
+// A process that has no descriptor left serves on: what cannot be duplicated is read and written as a stock stream would.
+import test from 'ava'
+
+import { run } from '../fixtures/child-process.ts'
+import type { Ask, Told } from '../fixtures/children/few-descriptors.ts'
+import type { Scope } from '../fixtures/connected-pair.ts'
+import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+
+const file = sampleFile(24 << 20)
+const SIZE = file.bytes.length
+const DIGEST = sha256(file.bytes)
+/** Of the process, with what Node and its loader have open. */
+const LIMIT = 128
+
+/** What the engine keeps once it has had to wait for a socket: a poller, and what wakes it. */
+const ENGINE = 2
+
+/** How the child fared. */
+async function send(t: Scope, ask: Partial<Ask>): Promise<Told> {
+  const whole: Ask = {
+    path: file.path,
+    by: 'stream',
+    to: 'socket',
+    free: 0,
+    method: 'auto',
+    until: Number.MAX_SAFE_INTEGER,
+    ...ask,
+  }
+  const { stdout, stderr } = await run(t, 'few-descriptors.ts', [JSON.stringify(whole)], { openFiles: LIMIT }).exit
+  if (stdout === '') throw new Error(stderr)
+  return JSON.parse(stdout)
+}
+
+/** Of the file, of the socket, and of the engine's poller: with the first, none of them can be had. */
+const FREE = [0, 1, 2]
+
+for (const to of ['socket', 'response'] as const) {
+  for (const by of ['stock', 'stream'] as const) {
+    for (const free of FREE) {
+      test(`${by} to a ${to}: ${free} descriptors left, and every byte arrives`, async (t) => {
+        t.timeout(60_000)
+        const { code, bytesSent, received, digest, left } = await send(t, { by, to, free })
+        t.deepEqual({ code, bytesSent, received, left }, { code: 'ok', bytesSent: SIZE, received: SIZE, left: 0 })
+        t.is(digest, DIGEST)
+      })
+    }
+  }
+}
+
+for (const free of FREE) {
+  kernelTest(`a stream says that it was copied for want of descriptors: ${free} left`, async (t) => {
+    t.timeout(60_000)
+    const { method, fallbacks } = await send(t, { free })
+    t.deepEqual({ method, fallbacks }, { method: 'copy', fallbacks: ['EMFILE'] })
+  })
+
+  kernelTest(`a stream whose method is forced fails with EMFILE: ${free} left`, async (t) => {
+    t.timeout(60_000)
+    const { code, left } = await send(t, { free, method: 'sendfile' })
+    t.deepEqual({ code, left }, { code: 'EMFILE', left: 0 })
+  })
+}
+
+kernelTest('a stream goes back to the kernel once there are descriptors again', async (t) => {
+  t.timeout(60_000)
+  const { method, fallbacks, digest, left } = await send(t, { until: 1 << 20 })
+  t.deepEqual({ method, fallbacks, left }, { method: 'sendfile', fallbacks: ['EMFILE'], left: ENGINE })
+  t.is(digest, DIGEST)
+})
+
+test('sendfile(): a file that cannot be duplicated is EMFILE, before a byte is sent', async (t) => {
+  t.timeout(60_000)
+  const { code, bytesSent, received, left } = await send(t, { by: 'sendfile', free: 0 })
+  if (IN_KERNEL)
+    t.deepEqual({ code, bytesSent, received, left }, { code: 'EMFILE', bytesSent: 0, received: 0, left: 0 })
+  else t.deepEqual({ code, received, left }, { code: 'ok', received: SIZE, left: 0 })
+})
+
+for (const free of [1, 2]) {
+  kernelTest(`sendfile() copies the rest where the socket cannot be duplicated: ${free} left`, async (t) => {
+    t.timeout(60_000)
+    const { digest, ...told } = await send(t, { by: 'sendfile', free })
+    const expected = { code: 'ok', bytesSent: SIZE, received: SIZE, method: 'copy', fallbacks: ['EMFILE'], left: 0 }
+    t.deepEqual(told, expected)
+    t.is(digest, DIGEST)
+  })
+
+  kernelTest(`sendfile() by a forced method fails with EMFILE and counts what was sent: ${free} left`, async (t) => {
+    t.timeout(60_000)
+    const { code, bytesSent, received, digest, left } = await send(t, { by: 'sendfile', free, method: 'sendfile' })
+    t.deepEqual({ code, left }, { code: 'EMFILE', left: 0 })
+    t.is(received, bytesSent)
+    t.is(digest, sha256(file.bytes.subarray(0, bytesSent)))
+  })
+}
