@@ -5,10 +5,10 @@
  */
 import fs from 'node:fs'
 import { setImmediate } from 'node:timers'
-import { isMainThread } from 'node:worker_threads'
 
 import { native } from './binding.ts'
 import { figuresOf, type Opened, scratch } from './native-file.ts'
+import { isWorker } from './node-internals.ts'
 import { closesOwn, readsOwn } from './own-fs.ts'
 import { isSame, opensNatively, statOrUndefined } from './source.ts'
 
@@ -23,7 +23,7 @@ export const SMALL = 64 * 1024
 const soon = setImmediate
 
 /** A worker counts the descriptors that `fs` opens, and warns of another that is closed (src/env.cc, RemoveUnmanagedFd). */
-const opensAtOnce = isMainThread && native !== undefined
+const opensAtOnce = !isWorker && native !== undefined
 
 export class CachedFile {
   /** The file as it was when it was opened; `undefined` where `fs` has opened it. */

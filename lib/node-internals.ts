@@ -50,6 +50,12 @@ const NO_DESCRIPTOR: Obstacle = { code: 'PLATFORM', reason: 'the socket has no d
 const socketPrototype = net.Socket.prototype as PrivateSocket
 const messagePrototype = http.OutgoingMessage.prototype as PrivateMessage
 
+/**
+ * Whether this thread is a worker: there process.abort and its like are disabled (lib/internal/process/worker_thread_only.js).
+ * node:worker_threads would say so as well, but replaces process.chdir when it is loaded (lib/internal/worker.js).
+ */
+export const isWorker = Reflect.get(process.abort, 'disabled') === true
+
 /* ---------------------------------------------------------------- sockets */
 
 /** Whether `_write` and `_writev` are Node's own, or a hook that speaks our protocol. */

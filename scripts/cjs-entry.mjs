@@ -33,9 +33,11 @@ function writeEntry(path) {
 
 /**
  * What is only run, is preloaded: Node 22 does that in the thread of module hooks as well, which cannot require() an ES
- * module (ERR_METHOD_NOT_IMPLEMENTED) and makes no streams.
+ * module (ERR_METHOD_NOT_IMPLEMENTED) and makes no streams. Elsewhere than in a worker, where process.abort is disabled,
+ * node:worker_threads is not loaded: it replaces process.chdir.
  */
-const OUTSIDE_HOOKS = "if (require('node:worker_threads').isInternalThread !== true) "
+const OUTSIDE_HOOKS =
+  "if (process.abort.disabled !== true || require('node:worker_threads').isInternalThread !== true) "
 
 function writeDeclaration(path, dist, imports) {
   const source = readFileSync(path, 'utf8').replace(/(['"])(#[^'"]+)\1/g, (_, quote, name) => {

@@ -177,3 +177,10 @@ test('whoever replaces fs.read sees every read', (t) => {
   })()`)
   t.like(run(script).said, IN_KERNEL ? { ...asStock, method: 'copy' } : asStock)
 })
+
+// From Node 22 on, an import of node:util does as much: it reads every property of that module.
+test('process.chdir is what it is without register, for who has imported node:util', (t) => {
+  const script = `console.log(JSON.stringify({ chdir: String(process.chdir) }))`
+  const stock = run(script, { flags: ['--import', 'data:text/javascript,import "node:util"'] })
+  t.deepEqual(run(script).said, stock.said)
+})
