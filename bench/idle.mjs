@@ -12,7 +12,7 @@ import { holdHot, makeFile, openDataDirectory, requireHot } from './data-files.m
 import { describeEnvironment } from './environment.mjs'
 import { describeNetwork } from './namespace.mjs'
 import { buildNative } from './native/build.mjs'
-import { cpuSecondsOf, openFilesOf, residentBytesOf, threadNamesOf } from './process-tree.mjs'
+import { cpuSecondsOf, openFilesLimitOf, openFilesOf, residentBytesOf, threadNamesOf } from './process-tree.mjs'
 import { runProgram, wholeNumber } from './program.mjs'
 import { median, table } from './report.mjs'
 import { requireRivals, runClient, startClient, startRival } from './rivals.mjs'
@@ -138,10 +138,25 @@ async function observe(server, mode, settings, root) {
   }
 }
 
+/** A stream has its connection and its file twice each while its client does not read. */
+const FILES_PER_CLIENT = 4
+const OTHER_FILES = 1000
+
+/** At its limit, a server would refuse clients, or copy. */
+function requireOpenFiles(pid, clients, wanted) {
+  const limit = openFilesLimitOf(pid)
+  if (limit >= wanted) return
+  const fit = Math.floor((limit - OTHER_FILES) / FILES_PER_CLIENT)
+  throw new Error(
+    `${clients} clients may take ${wanted} descriptors, and ${limit} are allowed: raise 'ulimit -Hn', or take --clients ${fit}`,
+  )
+}
+
 async function measure(rival, mode, settings, root) {
-  const openFiles = settings.clients * 4 + 1000
+  const openFiles = settings.clients * FILES_PER_CLIENT + OTHER_FILES
   const server = await startRival(rival, root, { nodeArguments: ['--expose-gc'], openFiles })
   try {
+    requireOpenFiles(server.pid, settings.clients, openFiles)
     return { rival, held_as: mode, ...(await observe(server, mode, settings, root)) }
   } finally {
     await server.stop()

@@ -49,6 +49,10 @@ export const threadNamesOf = (pid) =>
 /** @returns {number} open file descriptors */
 export const openFilesOf = (pid) => readdirSync(`/proc/${pid}/fd`).length
 
+/** @returns {number} how many it may have open */
+export const openFilesLimitOf = (pid) =>
+  Number(/^Max open files +(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1])
+
 /** @returns {number} seconds all processors together were busy since boot, stolen time included */
 export function machineBusySeconds() {
   const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
