@@ -103,7 +103,7 @@ export class FilePieces {
  * not be asked again.
  */
 function duplicateFile(fd: number, known: Identity | undefined): NativeFile | Obstacle {
-  const opened = opensSources ? duplicate(fd) : 0
+  const opened = opensSources ? duplicate(fd, known) : 0
   if (typeof opened === 'number') return shortageOf(-opened) ?? fileOfFs(fd)
   const isKnown = opened.device === known?.device && opened.inode === known.inode
   if (opened.kind === KIND.regular && (isKnown || isSame(opened, statOrUndefined(fd)))) {

@@ -43,9 +43,12 @@ export function openCached(path: Buffer): Opened | number {
   return opened(environment().openCached(path, scratch))
 }
 
-/** Duplicates a descriptor of the caller's; a negative errno if there is none. */
-export function duplicate(fd: number): Opened | number {
-  const copy = environment().adopt(fd, scratch)
+/**
+ * Duplicates a descriptor of the caller's; a negative errno if there is none. `known`: what `openFileCached` has opened by
+ * this number.
+ */
+export function duplicate(fd: number, known?: Identity): Opened | number {
+  const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, scratch)
   return copy < 0 ? copy : figuresOf(copy, scratch[5])
 }
 

@@ -28,8 +28,9 @@ export interface How {
   readonly request: Request
 }
 
-/** How a segment ended. */
-export interface SegmentEnd extends RangeEnd {
+/** How a segment ended. Made for every one of them: nothing is copied into it. */
+export interface SegmentEnd {
+  readonly range: RangeEnd
   /** http has thrown the marker away: the message has no body, or `write` has thrown. */
   readonly dropped: boolean
   /** `write` has thrown. */
@@ -104,18 +105,13 @@ export class PipedSegment implements SegmentOwner {
     this.#sender.segmentProgressed(this, bytes)
   }
 
-  ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined {
+  ended(range: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined {
     this.#ignore()
     const tookMs = performance.now() - this.#startedAt
+    const dropped = this.#dropped
+    const threw = this.#threw
     try {
-      return this.#sender.segmentEnded(this, {
-        ...end,
-        dropped: this.#dropped,
-        threw: this.#threw,
-        tookMs,
-        event,
-        obstacle,
-      })
+      return this.#sender.segmentEnded(this, { range, dropped, threw, tookMs, event, obstacle })
     } finally {
       this.piece.file.close()
     }

@@ -12,6 +12,7 @@ import { Readable } from 'node:stream'
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
 import { END, METHODS, ONLY } from './binding.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
+import type { RangeEnd } from './copy.ts'
 import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
@@ -263,12 +264,12 @@ export class Pump implements SegmentSender {
   segmentEnded(segment: PipedSegment, end: SegmentEnd): Error | undefined {
     const isCurrent = segment === this.#current
     if (isCurrent) {
-      this.#count(end.dropped ? segment.piece.length : end.bytesSent)
+      this.#count(end.dropped ? segment.piece.length : end.range.bytesSent)
       this.#pieces.moved(segment.piece, this.#counted)
       this.#current = undefined
     }
     this.#note(end)
-    const error = end.end === END.done || end.dropped ? undefined : this.#fail(segment, end)
+    const error = end.range.end === END.done || end.dropped ? undefined : this.#fail(segment, end.range)
     if (this.#failure !== undefined) this.finish(error)
     // A stock stream is not asked again either after `write` has thrown out of its push.
     if (isCurrent && !end.threw && !this.#source.destroyed) this.#source.push('')
@@ -292,16 +293,16 @@ export class Pump implements SegmentSender {
     if (!this.#source.destroyed) this.#source.push('')
   }
 
-  #note({ dropped, threw, event, obstacle, tookMs, end }: SegmentEnd): void {
+  #note({ range, dropped, threw, event, obstacle, tookMs }: SegmentEnd): void {
     if (dropped && !threw) this.transfer.drop()
-    if (end === END.done) this.#segmentSize.took(tookMs)
+    if (range.end === END.done) this.#segmentSize.took(tookMs)
     if (obstacle !== undefined) this.transfer.meet(obstacle)
     if (event === undefined || dropped) return
     this.transfer.method = METHODS[event.method] ?? 'copy'
     if (this.#settings.method === 'auto') this.transfer.fallbacks.push(...refusals(event))
   }
 
-  #fail({ piece }: PipedSegment, end: SegmentEnd): Error | undefined {
+  #fail({ piece }: PipedSegment, end: RangeEnd): Error | undefined {
     this.#isStock = true // a read will say what is the matter with the file
     const truncation = (): Error => cutShort(this.#source, this.transfer, piece.length - end.bytesSent)
     return failSegment(end, this.#source, this.#destination, this.#settings.method, truncation)

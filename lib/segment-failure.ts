@@ -2,11 +2,11 @@
 import http from 'node:http'
 
 import { END } from './binding.ts'
+import type { RangeEnd } from './copy.ts'
 import { badDestination, systemError, truncated, unsupported, writeError } from './errors.ts'
 import type { Destination } from './hold.ts'
 import type { Method } from './options.ts'
 import type { FileStream } from './node-streams.ts'
-import type { SegmentEnd } from './piped-segment.ts'
 import { shortageOf } from './shortage.ts'
 import type { StreamTransfer } from './stream-transfer.ts'
 import { CONNECTION_LOST } from './segment.ts'
@@ -16,7 +16,7 @@ import { CONNECTION_LOST } from './segment.ts'
  * destination is gone already.
  */
 export function failSegment(
-  { end, errno, error }: SegmentEnd,
+  { end, errno, error }: RangeEnd,
   source: FileStream,
   destination: Destination,
   method: 'auto' | Method,

@@ -88,7 +88,7 @@ impl Link {
         Err(ENOSYS)
     }
 
-    pub fn adopt(&self, _fd: i32) -> Result<(i32, PlacedStatus), i32> {
+    pub fn adopt(&self, _fd: i32, _known: Option<(u64, u64)>) -> Result<(i32, PlacedStatus), i32> {
         Err(ENOSYS)
     }
 

@@ -21,10 +21,12 @@ impl Environment {
 
     /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
     /// number cannot redirect a byte. Returns and fills in what `openCached` does, and then the file position, below 0
-    /// where there is none.
+    /// where there is none. `device` and `inode`: of what `openFileCached` has opened by this number, which need not be
+    /// asked for its filesystem again; below 0 for anything else.
     #[napi]
-    pub fn adopt(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
-        answer(self.link().adopt(fd), status)
+    pub fn adopt(&self, fd: i32, device: f64, inode: f64, status: Float64ArraySlice<'_>) -> i32 {
+        let known = (device >= 0.0).then_some((device as u64, inode as u64));
+        answer(self.link().adopt(fd, known), status)
     }
 
     /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets kind, size, device, inode,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use sendfile64_core::Kind;
 use sendfile64_engine::Destination;
-use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found};
+use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found, Known};
 
 use super::shared::lock;
 
@@ -39,8 +39,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn keep(&self, fd: OwnedFd) -> Result<(i32, Status), i32> {
-        let status = descriptor::status(fd.as_fd()).map_err(super::code)?;
+    pub(super) fn keep(&self, fd: OwnedFd, known: Option<Known>) -> Result<(i32, Status), i32> {
+        let status = descriptor::status_again(fd.as_fd(), known).map_err(super::code)?;
         let number = fd.as_raw_fd();
         let source = Source {
             fd: Arc::new(fd),
@@ -76,7 +76,7 @@ impl Files {
 
     pub(super) fn take_opened(&self, id: u64) -> Result<(i32, Status), i32> {
         let opened = lock(&self.opened).remove(&id);
-        self.keep(opened.ok_or(CLOSED)?)
+        self.keep(opened.ok_or(CLOSED)?, None)
     }
 
     pub(super) fn keep_destination(&self, fd: OwnedFd) -> Result<(i32, DestinationStatus), i32> {

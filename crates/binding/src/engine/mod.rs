@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use sendfile64_core::{Ended, Errno, Outcome};
 use sendfile64_engine::{Abort, Call, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId};
 use sendfile64_sys::copy;
-use sendfile64_sys::descriptor;
+use sendfile64_sys::descriptor::{self, Known};
 use sendfile64_sys::open;
 
 use crate::records::{EventRecord, method_code};
@@ -117,13 +117,14 @@ impl Link {
 
     pub fn open_cached(&self, path: &[u8]) -> Result<(i32, Status), i32> {
         let file = open::open_cached(Path::new(OsStr::from_bytes(path))).map_err(code)?;
-        self.files.keep(file)
+        self.files.keep(file, None)
     }
 
-    pub fn adopt(&self, fd: i32) -> Result<(i32, PlacedStatus), i32> {
+    pub fn adopt(&self, fd: i32, known: Option<(u64, u64)>) -> Result<(i32, PlacedStatus), i32> {
+        let known = known.map(|(device, inode)| Known { device, inode });
         let copy = descriptor::duplicate(fd).map_err(code)?;
         let position = descriptor::position(copy.as_fd()).map_or(-1.0, |position| position as f64);
-        let (file, [kind, size, device, inode, filesystem]) = self.files.keep(copy)?;
+        let (file, [kind, size, device, inode, filesystem]) = self.files.keep(copy, known)?;
         Ok((file, [kind, size, device, inode, filesystem, position]))
     }
 

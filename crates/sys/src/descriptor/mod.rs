@@ -59,6 +59,16 @@ pub struct Status {
     pub filesystem: Filesystem,
 }
 
+/// A regular file of an ordinary filesystem that has been met before, by the figures of [`Status`]. It stays one: a file
+/// does not change its filesystem while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The device that holds the file.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
 /// What a descriptor may be used for: fcntl(2) F_GETFL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags {
@@ -78,6 +88,14 @@ pub struct Flags {
 /// # Errors
 /// EBADF, EOVERFLOW: see the page.
 pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
+    status_again(fd, None)
+}
+
+/// [`status`] of what may be a file that is known, and is open all the time: fstatfs(2) is not asked once more.
+///
+/// # Errors
+/// Those of [`status`].
+pub fn status_again(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, Errno> {
     let stat = fstat(fd).map_err(number)?;
     let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFREG => Kind::Regular,
@@ -89,16 +107,17 @@ pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
         SFlag::S_IFSOCK => socket_kind(fd)?,
         _ => Kind::Other,
     };
+    let (device, inode) = (unsigned(stat.st_dev), unsigned(stat.st_ino));
     let filesystem = match kind {
-        Kind::Regular => filesystem::of(fd),
+        Kind::Regular if known != Some(Known { device, inode }) => filesystem::of(fd),
         _ => Filesystem::Ordinary,
     };
     Ok(Status {
         kind,
         filesystem,
         size: unsigned(stat.st_size),
-        device: unsigned(stat.st_dev),
-        inode: unsigned(stat.st_ino),
+        device,
+        inode,
     })
 }
 

@@ -15,7 +15,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
 
-use crate::descriptor::{self, Filesystem, Kind, Status};
+use crate::descriptor::{self, Filesystem, Kind, Known, Status};
 use crate::errno::number;
 
 /// O_NONBLOCK: a FIFO without a writer opens at once. O_NOCTTY: a terminal does not become ours.
@@ -39,15 +39,16 @@ pub fn open_cached(path: &Path) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// Those of [`open_cached`]; EAGAIN also for anything else than such a file.
 pub fn open_file_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
-    file_status(platform::find_cached(path)?.as_fd())?;
+    let found = platform::find_cached(path)?;
+    let Status { device, inode, .. } = file_status(found.as_fd(), None)?;
     let file = open_cached(path)?;
     // Once more: the name may stand for another file by now.
-    let status = file_status(file.as_fd())?;
+    let status = file_status(file.as_fd(), Some(Known { device, inode }))?;
     Ok((file, status))
 }
 
-fn file_status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
-    let status = descriptor::status(fd)?;
+fn file_status(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, Errno> {
+    let status = descriptor::status_again(fd, known)?;
     match (status.kind, status.filesystem) {
         (Kind::Regular, Filesystem::Ordinary) => Ok(status),
         _ => Err(number(NixErrno::EAGAIN)),

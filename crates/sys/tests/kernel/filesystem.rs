@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::fstatfs;
-use sendfile64_sys::descriptor::{Filesystem, status};
+use sendfile64_sys::descriptor::{Filesystem, Known, status, status_again};
 
 use crate::fixture::{bounded, file};
 
@@ -41,6 +41,26 @@ fn files_of_proc_and_sys_have_sizes_that_mean_nothing() {
             assert_eq!(status.filesystem, Filesystem::Pseudo, "{path}");
             assert_ne!(status.size, bytes, "{path}");
         }
+    });
+}
+
+#[test]
+fn the_filesystem_of_a_known_file_is_not_asked_for_again_and_that_of_any_other_is() {
+    bounded(|| {
+        let file = open("/proc/version");
+        let status = status(file.as_fd()).expect("fstat");
+        let known = Known {
+            device: status.device,
+            inode: status.inode,
+        };
+        let again = |known| status_again(file.as_fd(), Some(known)).map(|status| status.filesystem);
+        // It is not, and who says so is believed.
+        assert_eq!(again(known), Ok(Filesystem::Ordinary));
+        let other = Known {
+            inode: known.inode + 1,
+            ..known
+        };
+        assert_eq!(again(other), Ok(Filesystem::Pseudo));
     });
 }
 
