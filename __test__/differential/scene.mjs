@@ -61,19 +61,32 @@ export class Scene {
     this.lib = lib
     this.streams = []
     this.events = []
+    this.unordered = []
     this.cleanups = []
-    this.responses = []
+    /** Whose 'close' has not come yet. */
+    this.expected = new Set()
   }
 
   /** Servers learn later than their clients that all has been sent: until nothing is on its way, or a quarter of a second. */
   async quiet() {
     const deadline = performance.now() + 250
-    const isOver = () => this.streams.every(({ closed }) => closed) && this.responses.every(({ over }) => over)
+    const isOver = () => this.streams.every(({ closed }) => closed) && this.expected.size === 0
     while (!isOver() && performance.now() < deadline) {
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
     }
+  }
+
+  /** The same where nobody can say what comes first. */
+  recordAnyOrder(emitter, label, names) {
+    for (const name of names) emitter.on(name, () => this.unordered.push(`${label} ${name}`))
+  }
+
+  /** The 'close' of a response or a socket is part of what is compared. */
+  expect(emitter) {
+    this.expected.add(emitter)
+    emitter.on('close', () => this.expected.delete(emitter))
   }
 
   create(path, options) {
@@ -120,9 +133,7 @@ export class Scene {
 
   serve(handler, options = {}) {
     const server = http.createServer(options, (req, res) => {
-      const response = { over: false }
-      this.responses.push(response)
-      res.on('close', () => (response.over = true))
+      this.expect(res)
       return handler(req, res)
     })
     server.on('clientError', (error, socket) => socket.destroy())

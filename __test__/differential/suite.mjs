@@ -75,7 +75,15 @@ async function observe(scenario, lib) {
   await scene.finish()
   const leaked = await settled(before)
   process.off('uncaughtException', onUncaught)
-  const record = { seen, events: scene.events, uncaught, leaked, ...(scenario.figures === false ? {} : { figures }) }
+  const unordered = scene.unordered.toSorted()
+  const record = {
+    seen,
+    events: scene.events,
+    unordered,
+    uncaught,
+    leaked,
+    ...(scenario.figures === false ? {} : { figures }),
+  }
   return { record: JSON.parse(JSON.stringify(record)), moved, small }
 }
 

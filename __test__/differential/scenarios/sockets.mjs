@@ -9,7 +9,10 @@ import { pipeline as pipelinePromise } from 'node:stream/promises'
 import { fileOf, MIB, plain, sha256, within } from '../scene.mjs'
 
 const file = fileOf(8 * MIB)
-const SOCKET_EVENTS = ['pipe', 'unpipe', 'prefinish', 'finish', 'end', 'error', 'close']
+const SOCKET_EVENTS = ['pipe', 'unpipe', 'prefinish', 'finish', 'error']
+const SOURCE_EVENTS = ['open', 'ready', 'end', 'error']
+/** A pipeline tells its callback after the file is closed. */
+const WITH_CLOSE = [...SOURCE_EVENTS, 'close']
 let sockets = 0
 
 const AT = {
@@ -18,10 +21,15 @@ const AT = {
 }
 
 /** A server that does `act(socket, source)` with each connection; gives what the client got. */
-async function send(scene, act, { kind = 'tcp', options, allowHalfOpen = false, read, events } = {}) {
+async function send(scene, act, { kind = 'tcp', options, allowHalfOpen = false, read, events = SOURCE_EVENTS } = {}) {
   const server = net.createServer({ allowHalfOpen }, (socket) => {
     scene.record(socket, 'socket', SOCKET_EVENTS)
-    act(socket, scene.source(scene.create(file.path, options), events))
+    scene.expect(socket)
+    const source = scene.source(scene.create(file.path, options), events)
+    // The peer ends when it likes, and a thread closes the file.
+    scene.recordAnyOrder(socket, 'socket', ['end', 'close'])
+    if (!events.includes('close')) scene.recordAnyOrder(source, 'src', ['close'])
+    act(socket, source)
   })
   const client = await scene.connect(await scene.listen(server, AT[kind]()))
   await (read?.(client) ?? within(client.closed, 'the end of the connection'))
@@ -38,7 +46,7 @@ const plainPipes = Object.keys(AT).flatMap((kind) => [
       send(
         scene,
         (socket, source) => pipeline(source, socket, (error) => scene.events.push(`callback ${error?.code}`)),
-        { kind },
+        { kind, events: WITH_CLOSE },
       ),
   },
   {
@@ -51,7 +59,7 @@ const plainPipes = Object.keys(AT).flatMap((kind) => [
             () => scene.events.push('resolved'),
             (error) => scene.events.push(`rejected ${error.code}`),
           ),
-        { kind },
+        { kind, events: WITH_CLOSE },
       ),
   },
   {
@@ -112,8 +120,7 @@ const states = [
     run: (scene) =>
       send(scene, (socket, source) => void socket.resume().on('end', () => source.pipe(socket)), {
         allowHalfOpen: true,
-        // Whether the file is open before the client ends, and which is closed first, the file or the socket, is chance.
-        events: ['end', 'error'],
+        events: ['end', 'error'], // whether the file is open before the client ends is chance
         read(client) {
           client.socket.end()
           return client.closed
