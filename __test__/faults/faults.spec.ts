@@ -13,8 +13,10 @@ import { type Row, rows, SIZE } from './table.ts'
 const file = sampleFile(SIZE)
 
 /** Of the calls that fail, JavaScript makes those that read a file and write to a descriptor. */
-function isMade({ options, faults }: Row): boolean {
+function isMade({ destination, options, faults }: Row): boolean {
   if (IN_KERNEL) return true
+  // Behind the first writes, the FIFO may be full: libuv then waits, and makes a write that takes nothing for ever.
+  if (destination === 'FIFO' && faults.write === 'retval=0:when=3+') return false
   return options.method === 'copy' && Object.keys(faults).every((call) => call === 'pread64' || call === 'write')
 }
 
