@@ -73,6 +73,16 @@ function line(rows, rival) {
   ]
 }
 
+/** What has become of each rival that was measured against an earlier build: requests and CPU, of one round each. */
+function comparedWithBefore(rows, rivals) {
+  const pairs = rivals.filter((rival) => rivals.includes(`${rival}-before`))
+  const cells = (rival) => {
+    const by = (column) => ratio(rows, rival, `${rival}-before`, column)
+    return [rival, by('requests_per_s'), by('cpu_us_per_request')]
+  }
+  return pairs.length === 0 ? '' : `\n${table([['to before', 'requests/s', 'CPU'], ...pairs.map(cells)])}\n`
+}
+
 /** What makes a row less than it seems. */
 function remarksOn(row) {
   const where = `${row.scenario}, round ${row.round}, ${row.rival}`
@@ -103,7 +113,7 @@ function remarksOn(row) {
 export function report(rows, scenarioNames, rivals) {
   const parts = scenarioNames.map((name) => {
     const valid = rows.filter((row) => row.scenario === name && row.valid)
-    return `\n${name}: medians [least-most]; ratios are medians of the ratios within a round\n${table([HEADING, ...rivals.map((rival) => line(valid, rival))])}\n`
+    return `\n${name}: medians [least-most]; ratios are medians of the ratios within a round\n${table([HEADING, ...rivals.map((rival) => line(valid, rival))])}\n${comparedWithBefore(valid, rivals)}`
   })
   const remarks = rows.flatMap(remarksOn)
   return parts.join('') + (remarks.length === 0 ? '' : `\n${remarks.join('\n')}\n`)

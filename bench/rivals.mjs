@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { get } from 'node:http'
 import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { buildNative } from './native/build.mjs'
 
 /** As many threads send in the raw server as in ours. */
@@ -39,6 +40,19 @@ export const RIVALS = {
     about: 'stock, started with --import sendfile64/register',
   },
   raw: { script: 'raw.mjs', stats: false, about: 'epoll and sendfile(2) in C' },
+}
+
+/** The rivals that run our code, once more from the build of another checkout; their names end in `-before`. */
+export function addBefore(checkout, names) {
+  const dist = resolve(checkout, 'dist')
+  if (!existsSync(join(dist, 'index.js'))) throw new Error(`${checkout} is not built: run \`npm run build\` there`)
+  return names.flatMap((name) => {
+    const { needs, preload, ...rival } = RIVALS[name] ?? {}
+    if (!needs) return []
+    const file = preload && pathToFileURL(join(dist, 'register.js')).href
+    RIVALS[`${name}-before`] = { ...rival, dist, preload: file, about: `${rival.about}, before` }
+    return [`${name}-before`]
+  })
 }
 
 /** Throws one clear sentence for a name that is unknown or not built. */
@@ -84,7 +98,7 @@ function command(arguments_, openFiles) {
  * @param {{ rivalArguments?: string[], nodeArguments?: string[], openFiles?: number }} [options] rivalArguments go to the raw server only
  */
 export async function startRival(name, root, options = {}) {
-  const { script, stats, preload } = RIVALS[name]
+  const { script, stats, preload, dist } = RIVALS[name]
   const preloads = preload ? ['--import', new URL(preload, import.meta.url).href] : []
   const path = fileURLToPath(new URL(`./servers/${script}`, import.meta.url))
   const own = name === 'raw' ? (options.rivalArguments ?? []) : []
@@ -92,7 +106,8 @@ export async function startRival(name, root, options = {}) {
     [...preloads, ...(options.nodeArguments ?? []), path, root, ...own],
     options.openFiles,
   )
-  const child = spawn(program, arguments_, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const env = dist === undefined ? process.env : { ...process.env, BENCH_DIST: dist }
+  const child = spawn(program, arguments_, { stdio: ['pipe', 'pipe', 'inherit'], env })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })
   const failed = exited.then(() => {

@@ -1,5 +1,6 @@
 /**
- * node bench/run.mjs [--rounds N] [--scenario A,B] [--rivals A,B] [--raw-quantum BYTES] [--label NAME] [--smoke]
+ * node bench/run.mjs [--rounds N] [--scenario A,B] [--rivals A,B] [--against CHECKOUT] [--raw-quantum BYTES]
+ *   [--label NAME] [--smoke]
  *
  * Scenarios × rivals in interleaved rounds. README.md says what is measured and how to read it.
  */
@@ -12,7 +13,7 @@ import { describeNetwork } from './namespace.mjs'
 import { buildNative } from './native/build.mjs'
 import { runProgram, wholeNumber } from './program.mjs'
 import { report } from './report.mjs'
-import { RIVALS, SENDING_THREADS, requireRivals } from './rivals.mjs'
+import { RIVALS, SENDING_THREADS, addBefore, requireRivals } from './rivals.mjs'
 import { openRun } from './run-directory.mjs'
 import { scenarios } from './scenarios.mjs'
 
@@ -20,6 +21,7 @@ const OPTIONS = {
   rounds: { type: 'string' },
   scenario: { type: 'string' },
   rivals: { type: 'string' },
+  against: { type: 'string' },
   'raw-quantum': { type: 'string', default: '0' },
   label: { type: 'string' },
   smoke: { type: 'boolean', default: false },
@@ -34,6 +36,7 @@ function parse() {
   const rounds = values.rounds === undefined ? (values.smoke ? 1 : 5) : wholeNumber(values, 'rounds')
   const rivals = values.rivals?.split(',') ?? Object.keys(RIVALS)
   requireRivals(rivals)
+  if (values.against !== undefined) rivals.push(...addBefore(values.against, rivals))
   return {
     ...values,
     rounds,

@@ -1,6 +1,6 @@
 /** sendfile(res, path, { end: true }). Its stats also say by which methods the bodies went. */
-import { sendfile } from '../../dist/index.js'
 import { CONTENT_TYPE, serve } from './http-server.mjs'
+import { sendfile } from './package.mjs'
 
 const methods = {}
 const errors = {}

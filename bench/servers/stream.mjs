@@ -1,7 +1,7 @@
 /** What stock.mjs does, with the createReadStream of sendfile64. Its stats also say by which methods the bodies went. */
 import fs from 'node:fs'
-import { createReadStream } from '../../dist/index.js'
 import { serve, streamFile } from './http-server.mjs'
+import { createReadStream } from './package.mjs'
 
 const methods = {}
 

@@ -1,0 +1,7 @@
+/** The build that is measured: this checkout's, or the one whose dist folder $BENCH_DIST names (`--against`). */
+import { pathToFileURL } from 'node:url'
+
+const { BENCH_DIST } = process.env
+const dist = BENCH_DIST === undefined ? new URL('../../dist/', import.meta.url) : pathToFileURL(`${BENCH_DIST}/`)
+
+export const { createReadStream, sendfile } = await import(new URL('index.js', dist).href)
