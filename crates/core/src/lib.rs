@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod ladder;
+mod limiter;
 mod op;
 mod patience;
 mod rate;
@@ -16,6 +17,7 @@ mod request;
 mod transfer;
 
 pub use ladder::{Fallback, Kind, Ladder};
+pub use limiter::{Admission, Limiter, Reservation};
 pub use op::{End, Ended, Errno, Method, Op, Outcome, Part, Readiness, Wait};
 pub use rate::Rate;
 pub use request::{DEFAULT_QUANTUM, MAX_ATTEMPT, Request};

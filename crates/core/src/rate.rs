@@ -1,6 +1,6 @@
 //! The token bucket: how many bytes may go now, and when the next ones may.
 
-const SECOND: u128 = 1_000_000_000;
+pub(crate) const SECOND: u128 = 1_000_000_000;
 
 /// A limit: never more than `burst + per_second × t` bytes in the first `t` seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,14 +67,14 @@ impl Bucket {
 }
 
 /// A fiftieth of a second's worth.
-fn grain(per_second: u64) -> u64 {
+pub(crate) fn grain(per_second: u64) -> u64 {
     (per_second / 50).max(1)
 }
 
-fn tokens(bytes: u64) -> u128 {
+pub(crate) fn tokens(bytes: u64) -> u128 {
     u128::from(bytes) * SECOND
 }
 
-fn narrow(value: u128) -> u64 {
+pub(crate) fn narrow(value: u128) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
