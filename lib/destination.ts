@@ -6,8 +6,9 @@ import tls from 'node:tls'
 
 import { isNode, native } from './binding.ts'
 import { badDestination, invalidType } from './errors.ts'
+import { foreignHandle, foreignStream, OBSTACLE, type Obstacle, wrapped } from './errors/obstacle.ts'
 import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
-import { markersWork, type Obstacle } from './marker.ts'
+import { markersWork } from './marker.ts'
 import { handleName, isEncrypted } from './node-handles.ts'
 import { hasOwnSend, hasOwnWrites, hookSocket, sentHeader } from './node-internals.ts'
 import type { Bytes } from './option-values.ts'
@@ -21,8 +22,6 @@ export type Route =
   | { readonly by: 'message'; readonly message: http.OutgoingMessage }
   /** By reading and writing in JavaScript. */
   | { readonly by: 'copy'; readonly obstacle: Obstacle }
-
-const TLS: Obstacle = { code: 'TLS', reason: 'the bytes must be encrypted, and the kernel does not have the keys' }
 
 const usesMarkers = isNode && markersWork()
 
@@ -82,7 +81,7 @@ export function routeTo(destination: Destination): Route {
     if (obstacle === undefined) return { by: 'socket', socket: destination }
     return { by: 'copy', obstacle }
   }
-  return { by: 'copy', obstacle: foreign(destination) }
+  return { by: 'copy', obstacle: foreignStream(destination.constructor.name) }
 }
 
 function routeToMessage(message: http.OutgoingMessage): Route {
@@ -91,12 +90,12 @@ function routeToMessage(message: http.OutgoingMessage): Route {
 }
 
 function messageObstacle(message: http.OutgoingMessage): Obstacle | undefined {
-  if (message instanceof http.ClientRequest && message.protocol === 'https:') return TLS
+  if (message instanceof http.ClientRequest && message.protocol === 'https:') return OBSTACLE.tls
   const socket = socketOf(message)
   if (socket !== undefined) return markerObstacle(socket) ?? (hasOwnSend(message) ? undefined : wrapped('_send'))
   // A request gets its socket later, and asks again then. A response without one is somebody's imitation.
-  if (!(message instanceof http.ClientRequest)) return { code: 'FOREIGN', reason: 'the message has no connection' }
-  return usesMarkers ? undefined : PLATFORM
+  if (!(message instanceof http.ClientRequest)) return OBSTACLE.noConnection
+  return usesMarkers ? undefined : OBSTACLE.runtime
 }
 
 function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
@@ -105,33 +104,21 @@ function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
 
 /** Why no marker may be written to this socket. */
 function markerObstacle(socket: net.Socket): Obstacle | undefined {
-  if (!usesMarkers) return PLATFORM
-  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return TLS
+  if (!usesMarkers) return OBSTACLE.runtime
+  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
   if (unheld(socket, 'write') !== net.Socket.prototype.write) return wrapped('write')
   return kernelObstacle(socket)
 }
 
 /** Why the kernel cannot send to this socket. Asked again when its turn comes. */
 function kernelObstacle(socket: net.Socket): Obstacle | undefined {
-  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return TLS
-  if (native === undefined) return { code: 'PLATFORM', reason: 'the addon is not loaded: see support()' }
+  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
+  if (native === undefined) return OBSTACLE.noAddon
   if (!hasOwnWrites(socket)) return wrapped('_write')
   const name = handleName(socket)
   // Without one it is not connected yet, or closed: Node says which when its turn comes.
   if (name === undefined || name === 'TCP' || name === 'Pipe') return undefined
-  return { code: 'FOREIGN', reason: `the socket's handle is a ${name}` }
-}
-
-const PLATFORM: Obstacle = { code: 'PLATFORM', reason: 'this runtime is not Node.js, or one that is not known yet' }
-
-function wrapped(method: string): Obstacle {
-  return { code: 'WRAPPED', reason: `${method} of the destination has been replaced` }
-}
-
-function foreign(destination: Destination): Obstacle {
-  const name = destination.constructor.name
-  if (name.includes('Http2')) return { code: 'HTTP2', reason: 'HTTP/2 frames the bytes in Node' }
-  return { code: 'FOREIGN', reason: `the destination is no socket of node:net but a ${name}` }
+  return foreignHandle(name)
 }
 
 /** Makes the sockets under a route know markers, as soon as there are any. */

@@ -1,19 +1,10 @@
 /** Which bytes of its file a stream has to send next. */
 import { type CachedFile, SMALL } from './cached-file.ts'
-import type { Obstacle } from './marker.ts'
+import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
 import { closeNatively, duplicate, KIND, type NativeFile } from './native-file.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
-import { shortageOf } from './shortage.ts'
-import { FILESYSTEM, type Identity, isSame, nativeFile, opensSources, statOrUndefined, UNSIZED } from './source.ts'
-
-/** Found between two steps; the next read of the stream says it in Node's words. */
-const UNREADABLE: Obstacle = { code: 'FILESYSTEM', reason: 'the descriptor is of no regular file' }
-
-const SMALL_FILE: Obstacle = {
-  code: 'SMALL',
-  reason: `up to ${SMALL / 1024} KiB are read sooner than sent by the kernel`,
-}
+import { type Identity, isSame, nativeFile, opensSources, statOrUndefined } from './source.ts'
 
 /** The rest of a file as it is now. */
 export interface Rest {
@@ -52,12 +43,12 @@ export class FilePieces {
     const { fd, pos } = this.#source
     const isSmall = (left: number): boolean => this.#expected === undefined && left > 0 && left <= small
     const known = this.#file?.opened
-    if (isSmall(this.#left(known?.size ?? 0, pos ?? 0))) return SMALL_FILE
-    const file = fd === null ? UNREADABLE : duplicateFile(fd, known)
+    if (isSmall(this.#left(known?.size ?? 0, pos ?? 0))) return OBSTACLE.small
+    const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, known)
     if ('code' in file) return file
     const offset = pos ?? file.foundAt ?? 0
     const left = this.#left(Number(file.size), offset)
-    const obstacle = file.size === undefined ? UNSIZED : isSmall(left) ? SMALL_FILE : undefined
+    const obstacle = file.size === undefined ? OBSTACLE.unsized : isSmall(left) ? OBSTACLE.small : undefined
     if (obstacle !== undefined) file.close()
     else this.#expected ??= offset + Math.max(0, left)
     return obstacle ?? { file, offset, left }
@@ -115,5 +106,5 @@ function duplicateFile(fd: number, known: Identity | undefined): NativeFile | Ob
 
 /** What the kernel does not know as a file. */
 function fileOfFs(fd: number): Obstacle {
-  return statOrUndefined(fd)?.isFile() === true ? FILESYSTEM : UNREADABLE
+  return statOrUndefined(fd)?.isFile() === true ? OBSTACLE.virtual : OBSTACLE.irregular
 }

@@ -7,6 +7,8 @@
  */
 import { Writable } from 'node:stream'
 
+import type { Obstacle } from './errors/obstacle.ts'
+
 /** The key of everything we put on an object of somebody else. */
 export const KEY = Symbol.for('sendfile64')
 
@@ -17,22 +19,6 @@ export type WriteCallback = (error?: Error | null) => void
 
 /** Node's own way to write a chunk to the socket, now. */
 export type WriteChunk = (chunk: Buffer, callback: WriteCallback) => void
-
-/** Why the kernel path is not taken: a code of `fallbacks[].code`, and a sentence. */
-export interface Obstacle {
-  readonly code:
-    | 'TLS'
-    | 'HTTP2'
-    | 'WRAPPED'
-    | 'FILESYSTEM'
-    | 'FOREIGN'
-    | 'PLATFORM'
-    | 'SMALL'
-    | 'EMFILE'
-    | 'ENFILE'
-    | 'EAGAIN'
-  readonly reason: string
-}
 
 /** The transfer whose bytes a socket is taking. */
 export interface Running {

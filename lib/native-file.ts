@@ -1,6 +1,6 @@
 /** A file that the addon holds open for us. */
 import { environment, open } from './kernel.ts'
-import type { Obstacle } from './marker.ts'
+import type { Obstacle } from './errors/obstacle.ts'
 import type { Bytes } from './option-values.ts'
 import type { Identity } from './source.ts'
 

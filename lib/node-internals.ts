@@ -2,11 +2,11 @@
 import http from 'node:http'
 import net from 'node:net'
 
+import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { type Entries, inTurn, type Runs } from './in-turn.ts'
 import {
   type Hook,
   KEY,
-  type Obstacle,
   type Place,
   PROTOCOL,
   type Segment,
@@ -46,7 +46,6 @@ interface PrivateMessage extends http.OutgoingMessage {
 type ObstacleTo = (socket: net.Socket) => Obstacle | undefined
 
 const EMPTY = Buffer.alloc(0)
-const NO_DESCRIPTOR: Obstacle = { code: 'PLATFORM', reason: 'the socket has no descriptor' }
 const socketPrototype = net.Socket.prototype as PrivateSocket
 const messagePrototype = http.OutgoingMessage.prototype as PrivateMessage
 
@@ -172,7 +171,7 @@ function deliver(socket: HookedSocket, segment: Segment, callback: WriteCallback
     return write(EMPTY, (error) => (error ? callback(error) : deliver(socket, segment, callback)))
   }
   const place = new SocketPlace(socket)
-  const obstacle = obstacleTo(socket) ?? (place.fd < 0 ? NO_DESCRIPTOR : undefined)
+  const obstacle = obstacleTo(socket) ?? (place.fd < 0 ? OBSTACLE.noDescriptor : undefined)
   if (obstacle === undefined) segment.deliver(place, write, callback)
   else segment.materialise(place, write, obstacle, callback)
 }

@@ -3,19 +3,17 @@ import { debuglog } from 'node:util'
 
 import { METHODS, ONLY, PREFER } from './binding.ts'
 import { unsupported } from './errors.ts'
-import type { Obstacle } from './marker.ts'
+import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import type { Method, Request } from './options.ts'
 
 /** Prints decisions under NODE_DEBUG=sendfile64. */
 export const debug = debuglog('sendfile64')
 
-const SWITCHED_OFF: Obstacle = { code: 'PLATFORM', reason: 'SENDFILE64=off' }
-
 const { SENDFILE64: word = '' } = process.env
 const preferred: Method | undefined = METHODS.find((method) => method === word)
 
 /** Why no system call of ours may be made, `undefined` if they may. */
-export const switchedOff: Obstacle | undefined = word === 'off' ? SWITCHED_OFF : undefined
+export const switchedOff: Obstacle | undefined = word === 'off' ? OBSTACLE.switchedOff : undefined
 
 if (!['', 'auto', 'off', ...METHODS].includes(word)) {
   const known = METHODS.join(', ')
@@ -24,7 +22,6 @@ if (!['', 'auto', 'off', ...METHODS].includes(word)) {
 
 /** The conformance suite has passed on Linux only. */
 const COPIES_BY_DEFAULT = process.platform !== 'linux'
-const UNPROVEN: Obstacle = { code: 'PLATFORM', reason: `sendfile(2) has to be asked for on ${process.platform}` }
 
 /** Which methods the engine is to use, and why not the best one, if it is not. */
 export interface Choice {
@@ -39,7 +36,7 @@ export interface Choice {
  */
 export function choose(method: 'auto' | Method, remote: Obstacle | undefined): Choice {
   if (method !== 'auto') return { methods: ONLY[method], obstacle: undefined }
-  const obstacle = remote ?? (COPIES_BY_DEFAULT ? UNPROVEN : undefined)
+  const obstacle = remote ?? (COPIES_BY_DEFAULT ? OBSTACLE.unproven : undefined)
   if (obstacle !== undefined) return { methods: ONLY.copy, obstacle }
   return { methods: preferred === undefined ? ONLY.auto : PREFER[preferred], obstacle: undefined }
 }

@@ -15,9 +15,9 @@ import { type CachedFile, SMALL } from './cached-file.ts'
 import type { RangeEnd } from './copy.ts'
 import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
+import { isShortage, OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld, unheld } from './hold.ts'
-import type { Obstacle } from './marker.ts'
 import {
   awaitsDrain,
   type FileStream,
@@ -32,7 +32,6 @@ import { choose } from './preference.ts'
 import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
 import { cutShort, failSegment, isDestroyed, lost } from './segment-failure.ts'
 import { refusals } from './settlement.ts'
-import { isShortage } from './shortage.ts'
 import type { Settings } from './stream-options.ts'
 import { LiveTransfer } from './stream-transfer.ts'
 
@@ -40,10 +39,6 @@ const SEGMENT_LEAST = 1 << 20
 const SEGMENT_MOST = 16 << 20
 /** A segment that was taken within this time is followed by a larger one. */
 const SEGMENT_QUICK_MS = 50
-
-const SHARED: Obstacle = { code: 'FOREIGN', reason: 'the stream is not read by one pipe alone' }
-const HELD: Obstacle = { code: 'FOREIGN', reason: 'the destination takes another transfer first' }
-const OWN_FS: Obstacle = { code: 'FILESYSTEM', reason: 'the stream reads by an fs of its own, or fs.read is replaced' }
 
 type MarkerRoute = Exclude<Route, { by: 'copy' }>
 
@@ -90,7 +85,7 @@ export class Pump implements SegmentSender {
     this.#pieces = new FilePieces(source, file)
     this.#pacedBytes = source.bytesRead
     this.transfer = new LiveTransfer(source, settings.method)
-    if (settings.ownFs) this.#meet(OWN_FS)
+    if (settings.ownFs) this.#meet(OBSTACLE.ownFs)
   }
 
   /** The pipe stands. */
@@ -161,8 +156,8 @@ export class Pump implements SegmentSender {
     if (this.#isStock || this.#isOver) return false
     const source = this.#source
     if (!this.#isFlowing() || !isPipedTo(source, this.#destination)) return false
-    if (!this.#isUnseen() || !hasOwnReading(source, Readable.prototype)) return this.transfer.meet(SHARED)
-    return readsOwn() || this.#meet(OWN_FS)
+    if (!this.#isUnseen() || !hasOwnReading(source, Readable.prototype)) return this.transfer.meet(OBSTACLE.shared)
+    return readsOwn() || this.#meet(OBSTACLE.ownFs)
   }
 
   /**
@@ -199,7 +194,7 @@ export class Pump implements SegmentSender {
 
   /** Sends the next segment, or the end. Returns false where a read has to do it. */
   #send(): boolean {
-    if (isHeld(this.#destination)) return this.transfer.meet(HELD)
+    if (isHeld(this.#destination)) return this.transfer.meet(OBSTACLE.held)
     if (closedState(this.#destination) !== undefined) return false
     const route = routeTo(this.#destination)
     if (route.by === 'copy') {

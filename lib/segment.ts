@@ -4,20 +4,12 @@ import { constants } from 'node:os'
 
 import { END, EVENT, type EngineEvent, METHODS, ONLY, TARGET } from './binding.ts'
 import { copyRange, type Range, type RangeEnd, type Taker } from './copy.ts'
+import { type Obstacle, shortageOf } from './errors/obstacle.ts'
 import * as kernel from './kernel.ts'
-import {
-  type Obstacle,
-  type Place,
-  PROTOCOL,
-  type Running,
-  type Segment,
-  type WriteCallback,
-  type WriteChunk,
-} from './marker.ts'
+import { type Place, PROTOCOL, type Running, type Segment, type WriteCallback, type WriteChunk } from './marker.ts'
 import type { NativeFile } from './native-file.ts'
 import { add, type Bytes } from './option-values.ts'
 import { DEFAULT_REQUEST, type Method, type Request } from './options.ts'
-import { shortageOf } from './shortage.ts'
 import { Stop } from './stop.ts'
 
 /** What is heard of a segment. */

@@ -16,9 +16,10 @@ import {
   wrapperObstacle,
 } from './destination.ts'
 import { aborted, badDestination, isConsequence } from './errors.ts'
+import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
-import { marker, type Obstacle } from './marker.ts'
+import { marker } from './marker.ts'
 import { guardSocket, underway, unguardSocket } from './node-handles.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
@@ -26,7 +27,7 @@ import { choose, debug, mustNotBeForced } from './preference.ts'
 import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { type Settle, Settlement } from './settlement.ts'
-import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf, UNSIZED } from './source.ts'
+import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf } from './source.ts'
 import { StallWatch } from './stall-watch.ts'
 import { unwatch, watch, type Watcher } from './watch.ts'
 
@@ -125,7 +126,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#settlement.path = file.path
     const route = routeTo(this.#destination)
     const { count } = range
-    const unsized = count === undefined ? UNSIZED : undefined
+    const unsized = count === undefined ? OBSTACLE.unsized : undefined
     const obstacle = (route.by === 'copy' ? route.obstacle : undefined) ?? fileObstacle(file) ?? unsized
     if (obstacle !== undefined) mustNotBeForced(this.#request, obstacle)
     const length = count === undefined ? undefined : this.#lengthWith(count)
@@ -134,7 +135,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     fixHeaders(this.#destination)
     const { native: source } = file
     if (route.by === 'copy' || source === undefined || count === undefined || length === undefined) {
-      return this.#copy(range, obstacle ?? UNSIZED)
+      return this.#copy(range, obstacle ?? OBSTACLE.unsized)
     }
     const wrapper = route.by === 'message' ? wrapperObstacle(route.message, length) : undefined
     if (wrapper !== undefined) {

@@ -5,7 +5,6 @@ import {
   aborted,
   type Account,
   badDestination,
-  errnoName,
   foreignError,
   SendfileError,
   stalled,
@@ -13,7 +12,7 @@ import {
   truncated,
   unsupported,
 } from './errors.ts'
-import type { Obstacle } from './marker.ts'
+import { type Obstacle, refusal } from './errors/obstacle.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { ProgressReport } from './progress.ts'
@@ -194,10 +193,9 @@ export class Settlement {
 
 /** The engine's steps down the ladder, as the user sees them. */
 export function refusals(event: EngineEvent | undefined): Fallback[] {
-  return (event?.fallbacks ?? []).map(({ from, to, errno }) => refusal(METHODS[from], METHODS[to], errno))
-}
-
-function refusal(from: Method = 'copy', to: Method = 'copy', errno = 0): Fallback {
-  const code = errnoName(-errno)
-  return { from, to, code, reason: `the kernel refused ${from} for this pair with ${code}` }
+  return (event?.fallbacks ?? []).map((step) => {
+    const from = METHODS[step.from] ?? 'copy'
+    const { code, reason } = refusal(from, step.errno)
+    return { from, to: METHODS[step.to] ?? 'copy', code, reason }
+  })
 }

@@ -9,7 +9,7 @@ import { isNode, native } from './binding.ts'
 import type { Range } from './copy.ts'
 import { descriptorStatus } from './descriptor-status.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
-import type { Obstacle } from './marker.ts'
+import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
 import {
   closeNatively,
   duplicate,
@@ -23,7 +23,6 @@ import {
 import { type Bytes, remaining } from './option-values.ts'
 import type { Request } from './options.ts'
 import { opensOwn } from './own-fs.ts'
-import { shortageOf } from './shortage.ts'
 import type { Stop } from './stop.ts'
 import { reopen, StreamSource } from './stream-source.ts'
 
@@ -170,7 +169,7 @@ function fromNative(opened: Opened, path: string | Buffer | undefined, limit: By
 
 /** A regular file that the addon has opened or duplicated. */
 export function nativeFile(opened: Opened, path: string | undefined): NativeFile {
-  const remote = opened.filesystem === FILESYSTEM_KIND.remote ? REMOTE : undefined
+  const remote = opened.filesystem === FILESYSTEM_KIND.remote ? OBSTACLE.remote : undefined
   return new NativeFile(opened, sizeOf(opened), path, remote)
 }
 
@@ -249,21 +248,6 @@ function sizeByNode(fd: number, { size }: fs.Stats): Bytes | undefined {
 const SYSFS = 0x62656572
 const SYSFS_SIZE = 4096
 
-const REMOTE: Obstacle = {
-  code: 'FILESYSTEM',
-  reason:
-    'the file is on a network or FUSE filesystem, whose pages the kernel may serve although they have been replaced',
-}
-
-/** The file is not one that the kernel knows: a mock, or part of a packed app. */
-export const FILESYSTEM: Obstacle = { code: 'FILESYSTEM', reason: 'the file exists only inside this process' }
-/** Files of /proc, pipes: what is sent is what comes. */
-export const UNSIZED: Obstacle = { code: 'FILESYSTEM', reason: 'the size of the source is only known at its end' }
-const NO_ADDON: Obstacle = {
-  code: 'PLATFORM',
-  reason: 'the addon is not loaded, or not used in this runtime: see support()',
-}
-
 /**
  * Which bytes of the source are asked for.
  * @throws {TypeError} ERR_INVALID_ARG_VALUE: an offset in what has none, no count for what has no end
@@ -292,6 +276,6 @@ function positionOf({ native, fd, identity }: OpenFile): Bytes | undefined {
 /** Why the kernel cannot read the file, `undefined` if it can. */
 export function fileObstacle(file: OpenFile): Obstacle | undefined {
   if (file.native !== undefined) return undefined
-  if (file.read !== undefined) return UNSIZED
-  return opensSources ? FILESYSTEM : NO_ADDON
+  if (file.read !== undefined) return OBSTACLE.unsized
+  return opensSources ? OBSTACLE.virtual : OBSTACLE.noAddon
 }

@@ -1,6 +1,6 @@
 /** What is known of a piped stream's transfer, while it goes on and afterwards. */
 import type { TransferFigures } from './diagnostics.ts'
-import type { Obstacle } from './marker.ts'
+import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { type FileStream, isReadAlready } from './node-streams.ts'
 import type { Method } from './options.ts'
 import { debug } from './preference.ts'
@@ -19,8 +19,6 @@ export interface StreamTransfer {
 /** The source of the figures. */
 type Counted = Pick<FileStream, 'bytesRead' | 'readableLength'>
 
-const READ: Obstacle = { code: 'FOREIGN', reason: 'the stream had been read from before it was piped' }
-
 export class LiveTransfer implements StreamTransfer, TransferFigures {
   method: Method
   readonly fallbacks: Fallback[] = []
@@ -35,7 +33,7 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
     this.#isForced = method !== 'auto'
     this.method = method === 'auto' ? 'sendfile' : method
     // What is in its buffer, or about to be, the destination gets from there: perhaps that is the whole file.
-    if (isReadAlready(source)) this.meet(READ)
+    if (isReadAlready(source)) this.meet(OBSTACLE.readBefore)
   }
 
   get bytesSent(): number {

@@ -1,0 +1,60 @@
+// Every code and every sentence of `fallbacks` is in docs/design/fallback.md, and nothing else is.
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import test from 'ava'
+
+import {
+  foreignHandle,
+  foreignStream,
+  OBSTACLE,
+  type Obstacle,
+  refusal,
+  shortageOf,
+  wrapped,
+} from '../../lib/errors/obstacle.ts'
+
+const page = readFileSync(new URL('../../docs/design/fallback.md', import.meta.url), 'utf8')
+
+/** The table as `CODE reason`; an empty code is the one above it. What stands in asterisks is an example. */
+function documented(): string[] {
+  const table = page.slice(page.indexOf('| code | reason | when |'))
+  const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2)
+  let code = ''
+  return rows.map((row) => {
+    const [, named = '', reason = ''] = row.split('|').map((cell) => cell.trim())
+    if (named !== '') code = named.replaceAll('`', '')
+    return `${code} ${reason.replaceAll('*', '')}`
+  })
+}
+
+function known(): string[] {
+  const { EAGAIN, EINVAL, EMFILE, ENFILE } = constants.errno
+  const shortages = [EMFILE, ENFILE, EAGAIN].map((errno) => shortageOf(errno))
+  const made = [wrapped('write'), foreignStream('Writable'), foreignHandle('TTY')]
+  const obstacles: (Obstacle | undefined)[] = [...Object.values(OBSTACLE), ...shortages, ...made]
+  return [
+    ...obstacles.map((obstacle) => `${obstacle?.code} ${obstacle?.reason}`),
+    `any errno ${refusal('sendfile', EINVAL).reason}`,
+  ]
+}
+
+test('every code and every reason is documented, and no other', (t) => {
+  t.true(known().length > 20)
+  t.deepEqual(documented().toSorted(), known().toSorted())
+})
+
+test('no two obstacles have the same sentence', (t) => {
+  t.is(new Set(known()).size, known().length)
+})
+
+test('a stream of node:http2 has a code of its own', (t) => {
+  t.is(foreignStream('ServerHttp2Stream').code, 'HTTP2')
+})
+
+test('sentences stand in lib/errors/obstacle.ts alone', (t) => {
+  const codes = 'TLS|HTTP2|WRAPPED|FILESYSTEM|FOREIGN|PLATFORM|SMALL'
+  for (const name of ['destination', 'source', 'pump', 'file-pieces', 'stream-transfer', 'preference']) {
+    const text = readFileSync(new URL(`../../lib/${name}.ts`, import.meta.url), 'utf8')
+    t.notRegex(text, new RegExp(`code: '(?:${codes})'`), name)
+  }
+})
