@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import ts from 'typescript'
 
-import { CALLS, END, METHODS, ONLY, PREFER } from '../lib/binding.ts'
 import { DEFAULT_QUANTUM } from '../lib/options.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -145,33 +144,6 @@ test('the operating system is asked for in crates/sys alone', (t) => {
 test('unsafe stands in crates/sys and crates/binding alone', (t) => {
   const mayBeUnsafe = (path: string): boolean => /^crates\/(?:sys|binding)\//.test(path)
   t.deepEqual(findInRust(mayBeUnsafe, /\bunsafe\s*(?:\{|fn\b|impl\b|extern\b)/), [])
-})
-
-/** The numbers of a table of Rust, `Name => 3` or `Name(…) => (3, …)`, by their names in TypeScript. */
-function numbersIn(path: string, name: string): Record<string, number> {
-  const text = rust.find((source) => source.path === path)?.text ?? ''
-  const [, body = ''] = new RegExp(`fn ${name}\\(.*?\\{\\n(.*?)\\n\\}`, 's').exec(text) ?? []
-  const rows = [...body.matchAll(/^\s+\w+::(\w+)(?:\(.*\))? => \(?(\d+)/gm)]
-  if (rows.length < 4) throw new Error(`${path} has lost its ${name}`)
-  const snake = (word: string): string => word.replace(/(?!^)[A-Z]/g, '_$&').toLowerCase()
-  return Object.fromEntries(rows.map(([, word = '', number]) => [snake(word), Number(number)]))
-}
-
-const indexed = (names: readonly string[]): Record<string, number> =>
-  Object.fromEntries(names.map((name, index) => [name, index]))
-
-test('lib/binding.ts and the addon speak of the same numbers', (t) => {
-  const records = 'crates/binding/src/records.rs'
-  t.deepEqual(numbersIn(records, 'end_code'), { ...END })
-  t.deepEqual(numbersIn(records, 'method_code'), indexed(METHODS))
-  // What the engine calls an inquiry is a getsockopt(2) of TCP_INFO.
-  const calls = indexed(CALLS.map((name) => (name === 'getsockopt' ? 'inquire' : name)))
-  t.deepEqual(numbersIn('crates/binding/src/engine/mod.rs', 'call_code'), calls)
-  t.deepEqual(
-    METHODS.map((method) => [ONLY[method], PREFER[method]]),
-    METHODS.map((_, index) => [index + 1, index + 5]),
-    'crates/binding/src/engine/start.rs, choice',
-  )
 })
 
 test('the quantum is the same in lib/options.ts and crates/core', (t) => {

@@ -14,32 +14,15 @@ import { createRequire } from 'node:module'
 import type * as Generated from '#binding'
 
 import { noBinding } from './errors.ts'
-import type { Method } from './options.ts'
 import { VERSION } from './version.ts'
 
 export type Binding = typeof Generated
 export type EngineEvent = Generated.EventRecord
 export type Planner = Generated.Planner
 export type Environment = Generated.Environment
-export type Extras = Generated.Extras
 
 /** Which binding is loaded. */
 export type BindingName = 'native' | 'wasm32-wasip1' | 'none'
-
-/** The numbers of crates/binding/src/records.rs. */
-export const EVENT = { progress: 0, completed: 1, opened: 2 } as const
-export const END = { done: 0, truncated: 1, refused: 2, failed: 3, aborted: 4, stalled: 5 } as const
-/** The system calls that an errno may come from, as Node names them. */
-export const CALLS: readonly string[] = ['sendfile', 'splice', 'copy_file_range', 'read', 'write', 'getsockopt']
-export const METHODS: readonly Method[] = ['sendfile', 'splice', 'copy_file_range', 'copy']
-/** The choices of crates/binding/src/engine/start.rs: this method only. */
-export const ONLY = { auto: 0, sendfile: 1, splice: 2, copy_file_range: 3, copy: 4 } as const
-/** The same: this method first. */
-export const PREFER = { sendfile: 5, splice: 6, copy_file_range: 7, copy: 8 } as const
-/** The targets of crates/binding/src/environment.rs. */
-export const TARGET = { socket: 0, descriptor: 1, adopted: 2 } as const
-/** The steps of crates/binding/src/planner.rs. */
-export const STEP = { over: 0, chunk: 1, headers: 2, trailers: 3, wait: 4 } as const
 
 /** Bun and Deno have sockets and descriptors of their own making behind Node's classes. */
 export const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)

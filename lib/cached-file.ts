@@ -7,7 +7,7 @@ import fs from 'node:fs'
 import { setImmediate } from 'node:timers'
 
 import { native } from './binding.ts'
-import { figuresOf, type Opened, scratch } from './native-file.ts'
+import { figuresOf, type Opened, status } from './native-file.ts'
 import { isWorker } from './node-internals.ts'
 import { closesOwn, readsOwn } from './own-fs.ts'
 import { isSame, opensNatively, statOrUndefined } from './source.ts'
@@ -37,7 +37,7 @@ export class CachedFile {
 
   /** `fs` has to see the same file behind the number: a virtual file system does not. */
   #open(path: string | Buffer): number {
-    const fd = native?.openFileCached(typeof path === 'string' ? Buffer.from(path) : path, scratch) ?? -1
+    const fd = native?.openFileCached(typeof path === 'string' ? Buffer.from(path) : path, status) ?? -1
     if (fd < 0) return fd
     const opened = figuresOf(fd)
     if (isSame(opened, statOrUndefined(fd))) {

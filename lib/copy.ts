@@ -1,7 +1,8 @@
 /** The portable executor: asks the planner what comes next, reads it and hands it on, in JavaScript. */
-import { anyBinding, END, type Planner, STEP } from './binding.ts'
+import { anyBinding, type Planner } from './binding.ts'
 import { add, type Bytes } from './option-values.ts'
 import { movePosition, readInto } from './descriptor-status.ts'
+import { END, STEP } from './native/codes.ts'
 import type { Request } from './options.ts'
 import type { OpenFile } from './source.ts'
 import type { Stop } from './stop.ts'

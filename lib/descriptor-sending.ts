@@ -2,13 +2,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import fs from 'node:fs'
 
-import { END, type EngineEvent, METHODS, TARGET } from './binding.ts'
+import type { EngineEvent } from './binding.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
 import { aborted, overlap } from './errors.ts'
 import * as kernel from './kernel.ts'
 import type { Obstacle } from './errors/obstacle.ts'
-import { KIND } from './native-file.ts'
+import { END, KIND, METHODS, TARGET } from './native/codes.ts'
 import { add } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { choose, debug, mustNotBeForced, switchedOff } from './preference.ts'
@@ -120,7 +120,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
       count,
       methods,
       ownPosition,
-      progressMs: onProgress === undefined ? NO_TICKS : progressInterval,
+      progressInterval: onProgress === undefined ? NO_TICKS : progressInterval,
       request: this.#request,
     }
     const started = kernel.start(command, this)

@@ -1,7 +1,8 @@
 /** Which bytes of its file a stream has to send next. */
 import { type CachedFile, SMALL } from './cached-file.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
-import { closeNatively, duplicate, KIND, type NativeFile } from './native-file.ts'
+import { closeNatively, duplicate, type NativeFile } from './native-file.ts'
+import { KIND } from './native/codes.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
 import { type Identity, isSame, nativeFile, opensSources, statOrUndefined } from './source.ts'

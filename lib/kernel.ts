@@ -1,5 +1,6 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
-import { EVENT, type EngineEvent, type Environment, type Extras, native } from './binding.ts'
+import { type EngineEvent, type Environment, native } from './binding.ts'
+import { COMMAND, EVENT, REPORT } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
 import type { Request } from './options.ts'
 
@@ -14,11 +15,11 @@ export interface Command {
   readonly offset: Bytes
   /** `undefined`: until the source ends. */
   readonly count: Bytes | undefined
-  /** A choice of lib/binding.ts. */
+  /** A value of `ONLY` or `PREFER`. */
   readonly methods: number
   readonly ownPosition: boolean
   /** The longest time between two progress events while bytes move, in ms; 0 for none. */
-  readonly progressMs: number
+  readonly progressInterval: number
   /** What else was asked for. */
   readonly request: Request
 }
@@ -45,41 +46,73 @@ export function environment(): Environment {
  * Starts a transfer. Returns the event of its completion where it needed no waiting, else its id; a number below 0 is
  * the negative errno of a transfer that could not be started.
  */
-export function start(command: Command, listener: Listener): EngineEvent | number {
-  const { target, fd, source, offset, count = null, methods, ownPosition, progressMs, request } = command
-  const { quantum } = request
-  const started = environment().start(
-    target,
-    fd,
-    source,
-    offset,
-    count,
-    quantum,
-    methods,
-    ownPosition,
-    progressMs,
-    extrasOf(request),
-    report,
-  )
+export function start(asked: Command, listener: Listener): EngineEvent | number {
+  const { headers, trailers } = asked.request
+  describe(asked)
+  const started = environment().start(command, given(headers), given(trailers), report)
   if (started === 0) return reported()
   if (typeof started === 'number' && started > 0) listeners.set(started, listener)
   return started
 }
 
-/** What few transfers ask for; nothing for all others, who need not pay for it. */
-function extrasOf(request: Request): Extras | null {
-  const { headers, trailers, rate, burst, stallTimeout, until } = request
-  const acknowledged = until === 'acknowledged'
-  if (headers.length + trailers.length + rate + stallTimeout === 0 && !acknowledged) return null
-  return { headers, trailers, rate, burst, stallTimeout, acknowledged }
+/** What a transfer is to do, for the addon: reading an object there costs more than the rest of a start. */
+const command = new Float64Array(COMMAND.length)
+
+function describe({
+  target,
+  fd,
+  source,
+  offset,
+  count,
+  methods,
+  ownPosition,
+  progressInterval,
+  request,
+}: Command): void {
+  command[COMMAND.target] = target
+  command[COMMAND.destination] = fd
+  command[COMMAND.source] = source
+  describeBytes(COMMAND.offset, COMMAND.offsetRest, offset)
+  describeBytes(COMMAND.count, COMMAND.countRest, count ?? -1)
+  command[COMMAND.quantum] = request.quantum
+  command[COMMAND.methods] = methods
+  command[COMMAND.ownPosition] = Number(ownPosition)
+  command[COMMAND.progressInterval] = progressInterval
+  command[COMMAND.rate] = request.rate
+  command[COMMAND.burst] = request.burst
+  command[COMMAND.stallTimeout] = request.stallTimeout
+  command[COMMAND.acknowledged] = Number(request.until === 'acknowledged')
+}
+
+/** A double is exact up to 2^53; two of them hold any byte figure. */
+function describeBytes(place: number, restPlace: number, bytes: Bytes): void {
+  const rest = typeof bytes === 'number' ? 0 : Number(bytes & 0xffff_ffffn)
+  command[place] = typeof bytes === 'number' ? bytes : Number(bytes & ~0xffff_ffffn)
+  command[restPlace] = rest
+}
+
+/** To pass an empty array costs more than to pass none. */
+function given(bytes: Buffer): Buffer | null {
+  return bytes.length === 0 ? null : bytes
 }
 
 /** Where the engine puts the figures of a transfer that needed no waiting. */
-const report = new Float64Array(7)
+const report = new Float64Array(REPORT.length)
 
 function reported(): EngineEvent {
-  const [bytesSent = 0, end = 0, errno = 0, method = 0, call = 0, syscalls = 0, wouldBlock = 0] = report
-  return { id: 0, kind: EVENT.completed, bytesSent, end, errno, method, call, syscalls, wouldBlock, fallbacks: [] }
+  const figure = (place: number): number => report[place] ?? 0
+  return {
+    id: 0,
+    kind: EVENT.completed,
+    bytesSent: figure(REPORT.bytesSent),
+    end: figure(REPORT.end),
+    errno: figure(REPORT.errno),
+    method: figure(REPORT.method),
+    call: figure(REPORT.call),
+    syscalls: figure(REPORT.syscalls),
+    wouldBlock: figure(REPORT.wouldBlock),
+    fallbacks: [],
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** A file that the addon holds open for us. */
 import { environment, open } from './kernel.ts'
 import type { Obstacle } from './errors/obstacle.ts'
+import { KIND, STATUS } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
 import type { Identity } from './source.ts'
 
@@ -8,39 +9,23 @@ import type { Identity } from './source.ts'
 export interface Opened {
   /** The number: ours until {@link closeNatively}, unless it is a stream's own. */
   readonly fd: number
-  /** One of {@link KIND}. */
+  /** A value of `KIND`. */
   readonly kind: number
   readonly size: number
   readonly device: number
   readonly inode: number
-  /** One of {@link FILESYSTEM_KIND}. */
+  /** A value of `FILESYSTEM_KIND`. */
   readonly filesystem: number
   /** Of a duplicate: the file position, below 0 where there is none. */
   readonly position?: number | undefined
 }
 
-/** The kinds of crates/binding/src/files.rs. */
-export const KIND = {
-  regular: 0,
-  directory: 1,
-  characterDevice: 2,
-  blockDevice: 3,
-  fifo: 4,
-  streamSocket: 5,
-  datagramSocket: 6,
-  other: 7,
-  terminal: 8,
-} as const
-
-/** The filesystems of crates/binding/src/files.rs. */
-export const FILESYSTEM_KIND = { ordinary: 0, remote: 1, pseudo: 2 } as const
-
 /** Where the addon puts a status: one array, so that opening a small file makes no object of the addon's. */
-export const scratch = new Float64Array(6)
+export const status = new Float64Array(STATUS.length)
 
 /** Opens a file without waiting for a disk; a negative errno otherwise, -EAGAIN if a disk would have to be asked. */
 export function openCached(path: Buffer): Opened | number {
-  return opened(environment().openCached(path, scratch))
+  return opened(environment().openCached(path, status))
 }
 
 /**
@@ -48,14 +33,14 @@ export function openCached(path: Buffer): Opened | number {
  * this number.
  */
 export function duplicate(fd: number, known?: Identity): Opened | number {
-  const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, scratch)
-  return copy < 0 ? copy : figuresOf(copy, scratch[5])
+  const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, status)
+  return copy < 0 ? copy : figuresOf(copy, status[STATUS.position])
 }
 
 /** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
 export async function openOnThread(path: Buffer): Promise<Opened | number> {
   const id = await open(path)
-  return id < 0 ? id : opened(environment().takeOpened(id, scratch))
+  return id < 0 ? id : opened(environment().takeOpened(id, status))
 }
 
 /** Lets go of the number; transfers that run keep the file open. */
@@ -67,10 +52,19 @@ function opened(fd: number): Opened | number {
   return fd < 0 ? fd : figuresOf(fd)
 }
 
-/** What stands in {@link scratch}, of the descriptor that the addon has just told. */
+/** What stands in {@link status}, of the descriptor that the addon has just told. */
 export function figuresOf(fd: number, position?: number): Opened {
-  const [kind = 0, size = 0, device = 0, inode = 0, filesystem = 0] = scratch
-  return { fd, kind, size, device, inode, filesystem, position }
+  return { fd, ...common(), filesystem: status[STATUS.filesystem] ?? 0, position }
+}
+
+function common(): Omit<Adopted, 'fd' | 'writable' | 'appends'> {
+  const figure = (place: number): number => status[place] ?? 0
+  return {
+    kind: figure(STATUS.kind),
+    size: figure(STATUS.size),
+    device: figure(STATUS.device),
+    inode: figure(STATUS.inode),
+  }
 }
 
 /** What the addon has duplicated to send to: ours until `start` takes it or {@link closeNatively}. */
@@ -86,10 +80,9 @@ export interface Adopted {
 
 /** Duplicates a descriptor of the caller's to send to; a negative errno if there is none. */
 export function duplicateToSendTo(number: number): Adopted | number {
-  const fd = environment().adoptDestination(number, scratch)
+  const fd = environment().adoptDestination(number, status)
   if (fd < 0) return fd
-  const [kind = 0, size = 0, device = 0, inode = 0, flags = 0] = scratch
-  return { fd, kind, size, device, inode, writable: (flags & 1) !== 0, appends: (flags & 2) !== 0 }
+  return { fd, ...common(), writable: status[STATUS.writable] === 1, appends: status[STATUS.appends] === 1 }
 }
 
 /** The file position of what the addon holds, in bytes; below 0 where there is none. */

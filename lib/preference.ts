@@ -1,9 +1,9 @@
 /** What the environment says: SENDFILE64 chooses for programs that do not, NODE_DEBUG=sendfile64 shows what is decided. */
 import { debuglog } from 'node:util'
 
-import { METHODS, ONLY, PREFER } from './binding.ts'
 import { unsupported } from './errors.ts'
 import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
+import { METHODS, ONLY, PREFER } from './native/codes.ts'
 import type { Method, Request } from './options.ts'
 
 /** Prints decisions under NODE_DEBUG=sendfile64. */
@@ -25,7 +25,7 @@ const COPIES_BY_DEFAULT = process.platform !== 'linux'
 
 /** Which methods the engine is to use, and why not the best one, if it is not. */
 export interface Choice {
-  /** A number of lib/binding.ts. */
+  /** A value of `ONLY` or `PREFER`. */
   readonly methods: number
   readonly obstacle: Obstacle | undefined
 }

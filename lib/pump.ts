@@ -10,7 +10,6 @@ import http from 'node:http'
 import { Readable } from 'node:stream'
 
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
-import { END, METHODS, ONLY } from './binding.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
 import type { RangeEnd } from './copy.ts'
 import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
@@ -18,6 +17,7 @@ import { systemError, unsupported } from './errors.ts'
 import { isShortage, OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld, unheld } from './hold.ts'
+import { END, METHODS, ONLY } from './native/codes.ts'
 import {
   awaitsDrain,
   type FileStream,

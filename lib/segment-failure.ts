@@ -1,11 +1,11 @@
 /** Who fails when a segment of a piped stream does: the destination, the stream, or both. */
 import http from 'node:http'
 
-import { END } from './binding.ts'
 import type { RangeEnd } from './copy.ts'
 import { badDestination, systemError, truncated, unsupported, writeError } from './errors.ts'
 import { shortageOf } from './errors/obstacle.ts'
 import type { Destination } from './hold.ts'
+import { END } from './native/codes.ts'
 import type { Method } from './options.ts'
 import type { FileStream } from './node-streams.ts'
 import type { StreamTransfer } from './stream-transfer.ts'

@@ -2,11 +2,12 @@
 import { AsyncResource } from 'node:async_hooks'
 import { constants } from 'node:os'
 
-import { END, EVENT, type EngineEvent, METHODS, ONLY, TARGET } from './binding.ts'
+import type { EngineEvent } from './binding.ts'
 import { copyRange, type Range, type RangeEnd, type Taker } from './copy.ts'
 import { type Obstacle, shortageOf } from './errors/obstacle.ts'
 import * as kernel from './kernel.ts'
 import { type Place, PROTOCOL, type Running, type Segment, type WriteCallback, type WriteChunk } from './marker.ts'
+import { END, EVENT, METHODS, ONLY, TARGET } from './native/codes.ts'
 import type { NativeFile } from './native-file.ts'
 import { add, type Bytes } from './option-values.ts'
 import { DEFAULT_REQUEST, type Method, type Request } from './options.ts'
@@ -74,7 +75,7 @@ export class FileSegment implements Segment, Running, kernel.Listener {
   /** Of the portable executor. */
   #stop: Stop | undefined
 
-  /** `methods`: a choice of lib/binding.ts. `framed`: an http message has announced the bytes. */
+  /** `methods`: a value of `ONLY` or `PREFER`. `framed`: an http message has announced the bytes. */
   constructor(range: KernelRange, methods: number, framed: boolean, owner: SegmentOwner, request = DEFAULT_REQUEST) {
     const length = Number(range.count) + request.headers.length + request.trailers.length
     this.length = Math.min(length, MAX_LENGTH)
@@ -219,10 +220,12 @@ export class FileSegment implements Segment, Running, kernel.Listener {
     const { fd, isTcp, idleTimeout } = place
     const { onProgress, progressInterval } = this.#request
     const idleTick = idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(idleTimeout / 10)) : TICK_MS
-    const progressMs = onProgress === undefined ? idleTick : Math.min(idleTick, progressInterval)
+    const tick = onProgress === undefined ? idleTick : Math.min(idleTick, progressInterval)
     const target = isTcp ? TARGET.socket : TARGET.descriptor
     const methods = this.#methods
-    return { target, fd, source: source.fd, offset, count, methods, ownPosition, progressMs, request: this.#request }
+    const file = source.fd
+    const request = this.#request
+    return { target, fd, source: file, offset, count, methods, ownPosition, progressInterval: tick, request }
   }
 
   /** It was cancelled while it waited; an announced length can no longer be met. */

@@ -2,7 +2,7 @@
 import http from 'node:http'
 import net from 'node:net'
 
-import { END, type EngineEvent } from './binding.ts'
+import type { EngineEvent } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range, type RangeEnd } from './copy.ts'
 import {
@@ -20,6 +20,7 @@ import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
 import { marker } from './marker.ts'
+import { END } from './native/codes.ts'
 import { guardSocket, underway, unguardSocket } from './node-handles.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'

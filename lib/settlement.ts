@@ -1,5 +1,5 @@
 /** Makes of the end of a range what the caller gets: a result or an error. */
-import { CALLS, END, type EngineEvent, METHODS } from './binding.ts'
+import type { EngineEvent } from './binding.ts'
 import type { RangeEnd } from './copy.ts'
 import {
   aborted,
@@ -13,6 +13,7 @@ import {
   unsupported,
 } from './errors.ts'
 import { type Obstacle, refusal } from './errors/obstacle.ts'
+import { CALLS, END, METHODS } from './native/codes.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { ProgressReport } from './progress.ts'

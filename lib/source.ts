@@ -10,16 +10,8 @@ import type { Range } from './copy.ts'
 import { descriptorStatus } from './descriptor-status.ts'
 import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
-import {
-  closeNatively,
-  duplicate,
-  FILESYSTEM_KIND,
-  KIND,
-  NativeFile,
-  openCached,
-  type Opened,
-  openOnThread,
-} from './native-file.ts'
+import { closeNatively, duplicate, NativeFile, openCached, type Opened, openOnThread } from './native-file.ts'
+import { FILESYSTEM_KIND, KIND } from './native/codes.ts'
 import { type Bytes, remaining } from './option-values.ts'
 import type { Request } from './options.ts'
 import { opensOwn } from './own-fs.ts'

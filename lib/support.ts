@@ -1,8 +1,9 @@
 /** What this machine can do, and why not more. */
 import os from 'node:os'
 
-import { bindingName, type BindingName, isNode, METHODS, native } from './binding.ts'
+import { bindingName, type BindingName, isNode, native } from './binding.ts'
 import { errnoName } from './errors.ts'
+import { AVAILABILITY, METHODS } from './native/codes.ts'
 import type { Method } from './options.ts'
 import { switchedOff } from './preference.ts'
 import { VERSION } from './version.ts'
@@ -73,7 +74,7 @@ const UNKNOWN: MethodSupport = { state: 'not-probed' }
 function probe(feature: string): MethodSupport {
   const found = native?.probe(feature) ?? -os.constants.errno.ENOSYS
   if (found < 0) return { state: 'unavailable', code: errnoName(found) }
-  return { state: found === 0 ? 'not-probed' : 'available' }
+  return { state: found === AVAILABILITY.unknown ? 'not-probed' : 'available' }
 }
 
 function readRuntime(): string {

@@ -1,23 +1,10 @@
 //! The executor of a target without host descriptors: everything answers ENOSYS.
 
-#![expect(
-    dead_code,
-    reason = "no transfer begins here, so what describes one is never read"
-)]
-
-use crate::records::EventRecord;
+use crate::command::{Start, Started};
+use crate::records::{EventRecord, Status};
 
 /// ENOSYS as Linux numbers it; JavaScript on this binding never turns it into a name.
 const ENOSYS: i32 = 38;
-
-/// Kind, size, device, inode, filesystem: see `Environment::open_cached`.
-pub type Status = [f64; 5];
-
-/// The same and the file position: see `Environment::adopt`.
-pub type PlacedStatus = [f64; 6];
-
-/// See `Environment::adopt_destination`.
-pub type DestinationStatus = [f64; 5];
 
 pub fn kernel() -> String {
     "wasi".to_owned()
@@ -52,26 +39,6 @@ pub fn close_named(_fd: i32) -> bool {
     false
 }
 
-/// What `Environment::start` takes.
-pub struct Start {
-    pub target: Target,
-    pub file: i32,
-    pub request: sendfile64_core::Request,
-    pub methods: u32,
-    pub headers: Vec<u8>,
-    pub trailers: Vec<u8>,
-    pub own_position: bool,
-    pub progress_ms: u32,
-}
-
-/// Where the bytes would go.
-#[derive(Clone, Copy)]
-pub enum Target {
-    Socket(i32),
-    Descriptor(i32),
-    Adopted(i32),
-}
-
 /// An environment that never has anything to do.
 pub struct Link;
 
@@ -88,11 +55,11 @@ impl Link {
         Err(ENOSYS)
     }
 
-    pub fn adopt(&self, _fd: i32, _known: Option<(u64, u64)>) -> Result<(i32, PlacedStatus), i32> {
+    pub fn adopt(&self, _fd: i32, _known: Option<(u64, u64)>) -> Result<(i32, Status), i32> {
         Err(ENOSYS)
     }
 
-    pub fn adopt_destination(&self, _fd: i32) -> Result<(i32, DestinationStatus), i32> {
+    pub fn adopt_destination(&self, _fd: i32) -> Result<(i32, Status), i32> {
         Err(ENOSYS)
     }
 
@@ -129,10 +96,4 @@ impl Link {
     }
 
     pub fn close(&self) {}
-}
-
-/// A transfer has begun: finished at once, or on its way under this id.
-pub enum Started {
-    Finished(EventRecord),
-    Queued(u64),
 }

@@ -1,24 +1,18 @@
 //! One JavaScript environment (the main thread or a worker): starts transfers and hears of them in batches.
 
-#![expect(
-    clippy::too_many_arguments,
-    reason = "reading them from an object would cost more than the start"
-)]
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use napi::bindgen_prelude::{Either, Env, Float64ArraySlice, Function, Result, Status, Uint8Array};
+use napi::bindgen_prelude::{Either, Env, Error, Float64ArraySlice, Function, Result, Status};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
 use napi_derive::napi;
-use sendfile64_core::Request;
 
-use crate::executor::{Link, Start, Started, Target};
-use crate::number::JsBytes;
-use crate::planner::{range, rate, stall_timeout};
+use crate::codes::event;
+use crate::command::{Start, Started};
+use crate::executor::Link;
 use crate::records::EventRecord;
 
 /// Wakes JavaScript with everything that has happened. Weak: by itself it does not keep the process alive.
@@ -52,41 +46,6 @@ impl Pending {
         {
             // SAFETY: as in `add`.
             let _ = unsafe { napi::sys::napi_unref_threadsafe_function(env.raw(), wake.raw()) };
-        }
-    }
-}
-
-/// What few transfers ask for. Sizes in bytes, times in milliseconds.
-#[napi(object, object_to_js = false)]
-pub struct Extras {
-    pub headers: Option<Uint8Array>,
-    pub trailers: Option<Uint8Array>,
-    /// Bytes per second; 0 for no limit.
-    pub rate: f64,
-    pub burst: f64,
-    /// 0 for no limit.
-    pub stall_timeout: f64,
-    /// Whether the transfer is over only when the peer has acknowledged everything.
-    pub acknowledged: bool,
-}
-
-impl Extras {
-    fn apply(self, start: Start) -> Start {
-        let bytes = |part: Option<Uint8Array>| part.map(|part| part.to_vec()).unwrap_or_default();
-        let (headers, trailers) = (bytes(self.headers), bytes(self.trailers));
-        let request = Request {
-            headers: headers.len() as u64,
-            trailers: trailers.len() as u64,
-            rate: rate(self.rate, self.burst),
-            stall_timeout: stall_timeout(self.stall_timeout),
-            acknowledged: self.acknowledged,
-            ..start.request
-        };
-        Start {
-            request,
-            headers,
-            trailers,
-            ..start
         }
     }
 }
@@ -126,60 +85,40 @@ impl Environment {
         Ok(Self { link, pending })
     }
 
-    /// Starts to move `count` bytes (null: until it ends) of `source` from `offset` to `destination`, which is what
-    /// `target` says: 0 the number of a non-blocking TCP or unix socket, 1 the number of anything, each duplicated at
-    /// once, 2 what `adoptDestination` has returned, which is taken, also where there is an error.
-    /// Returns its id; or the negative errno; or, where it needed no waiting, 0 with the figures of the event in
-    /// `report`: bytesSent, end, errno, method, call, syscalls, wouldBlock. The event itself if there are fallbacks.
-    /// `methods`: 0 auto, 1 to 4 only sendfile, splice, copy_file_range, copy, 5 to 8 these first. `quantum` in bytes.
-    /// `progressMs` 0: no ticks.
+    /// Starts a transfer that `command` describes by the places of `COMMAND`. Both numbers are duplicated at once.
+    /// Returns its id; or the negative errno; or, where it needed no waiting, 0 with the figures of the event in `report`,
+    /// by the places of `REPORT`. The event itself if there are fallbacks.
     #[napi]
     pub fn start(
         &self,
         env: Env,
-        target: u32,
-        destination: i32,
-        source: i32,
-        offset: JsBytes,
-        count: Option<JsBytes>,
-        quantum: u32,
-        methods: u32,
-        own_position: bool,
-        progress_ms: u32,
-        extras: Option<Extras>,
+        command: Float64ArraySlice<'_>,
+        headers: Option<&[u8]>,
+        trailers: Option<&[u8]>,
         mut report: Float64ArraySlice<'_>,
-    ) -> Either<f64, EventRecord> {
-        let start = Start {
-            target: match target {
-                0 => Target::Socket(destination),
-                1 => Target::Descriptor(destination),
-                _ => Target::Adopted(destination),
+    ) -> Result<Either<f64, EventRecord>> {
+        let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec).unwrap_or_default();
+        let fields = command.first_chunk().ok_or_else(too_short)?;
+        // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.
+        let report = unsafe { report.as_mut() };
+        let report = report.first_chunk_mut().ok_or_else(too_short)?;
+        Ok(
+            match self
+                .link
+                .start(Start::of(fields, bytes(headers), bytes(trailers)))
+            {
+                Ok(Started::Finished(event)) if event.fallbacks.is_empty() => {
+                    event.write_to(report);
+                    Either::A(0.0)
+                }
+                Ok(Started::Finished(event)) => Either::B(event),
+                Ok(Started::Queued(id)) => {
+                    self.pending.add(&env);
+                    Either::A(id as f64)
+                }
+                Err(errno) => Either::A(-f64::from(errno)),
             },
-            file: source,
-            request: range(offset, count, quantum),
-            methods,
-            headers: Vec::new(),
-            trailers: Vec::new(),
-            own_position,
-            progress_ms,
-        };
-        let start = match extras {
-            Some(extras) => extras.apply(start),
-            None => start,
-        };
-        match self.link.start(start) {
-            Ok(Started::Finished(event)) if event.fallbacks.is_empty() => {
-                // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.
-                event.write_to(unsafe { report.as_mut() });
-                Either::A(0.0)
-            }
-            Ok(Started::Finished(event)) => Either::B(event),
-            Ok(Started::Queued(id)) => {
-                self.pending.add(&env);
-                Either::A(id as f64)
-            }
-            Err(errno) => Either::A(-f64::from(errno)),
-        }
+        )
     }
 
     /// Sends what goes before a file, in the same TCP segment where the kernel can (send(2), MSG_MORE). `outFd` is used in
@@ -216,6 +155,10 @@ impl Environment {
     }
 }
 
+fn too_short() -> Error {
+    Error::from_reason("an array is too short")
+}
+
 fn build_wake(
     on_events: &Function<'_, Vec<EventRecord>, ()>,
     link: Arc<Link>,
@@ -228,7 +171,7 @@ fn build_wake(
             let events = link.drain();
             let finished = events
                 .iter()
-                .filter(|event| event.kind != EventRecord::PROGRESS)
+                .filter(|event| event.kind != event::PROGRESS)
                 .count();
             pending.remove(&context.env, finished);
             Ok(events)

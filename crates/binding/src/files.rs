@@ -6,22 +6,19 @@ use napi_derive::napi;
 
 use crate::environment::Environment;
 use crate::number::{JsBytes, from_js, to_js};
+use crate::records::Status;
 
 #[napi]
 impl Environment {
     /// Opens a file without waiting for a disk (openat2(2), RESOLVE_CACHED). Returns its number, or the negative errno;
-    /// -EAGAIN means that a disk would have to be asked. `status` gets what fstat(2) says: kind, size, device, inode, and
-    /// the filesystem: 0 an ordinary one, 1 on the network or in a process (FUSE), 2 made up by the kernel (/proc, /sys).
-    /// Kinds: 0 regular file, 1 directory, 2 character device, 3 block device, 4 FIFO, 5 stream socket, 6 datagram
-    /// socket, 7 anything else, 8 terminal.
+    /// -EAGAIN means that a disk would have to be asked. `status` gets what is said of a source, by the places of `STATUS`.
     #[napi]
     pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> i32 {
         answer(self.link().open_cached(path), status)
     }
 
     /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
-    /// number cannot redirect a byte. Returns and fills in what `openCached` does, and then the file position, below 0
-    /// where there is none. `device` and `inode`: of what `openFileCached` has opened by this number, which need not be
+    /// number cannot redirect a byte. Returns and fills in what `openCached` does, and the file position. `device` and `inode`: of what `openFileCached` has opened by this number, which need not be
     /// asked for its filesystem again; below 0 for anything else.
     #[napi]
     pub fn adopt(&self, fd: i32, device: f64, inode: f64, status: Float64ArraySlice<'_>) -> i32 {
@@ -29,8 +26,8 @@ impl Environment {
         answer(self.link().adopt(fd, known), status)
     }
 
-    /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets kind, size, device, inode,
-    /// and 1 if it can be written to, plus 2 if it appends (fcntl(2), F_GETFL).
+    /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
+    /// destination.
     #[napi]
     pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
         answer(self.link().adopt_destination(fd), status)
@@ -76,10 +73,7 @@ impl Environment {
     }
 }
 
-pub fn answer<const N: usize>(
-    opened: Result<(i32, [f64; N]), i32>,
-    mut out: Float64ArraySlice<'_>,
-) -> i32 {
+pub fn answer(opened: Result<(i32, Status), i32>, mut out: Float64ArraySlice<'_>) -> i32 {
     match opened {
         Ok((file, status)) => {
             // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.

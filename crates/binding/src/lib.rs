@@ -13,6 +13,8 @@
 )]
 
 mod cached;
+mod codes;
+mod command;
 mod environment;
 mod files;
 mod number;

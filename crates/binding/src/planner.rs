@@ -1,8 +1,10 @@
 //! The planner for the portable executor: `lib/copy.ts` reads and writes, this counts and decides.
 
 use napi_derive::napi;
-use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Part, Rate, Request, Transfer};
+use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Part, Request, Transfer};
 
+use crate::codes::step;
+use crate::command::{rate, stall_timeout};
 use crate::number::{JsBytes, from_js, nanoseconds, to_js};
 use crate::records::end_code;
 
@@ -49,21 +51,21 @@ impl Planner {
         }
     }
 
-    /// What comes next: 0 nothing any more, 1 read and write a chunk, 2 write the headers, 3 write the trailers, 4 wait.
+    /// What comes next: one of `STEP`.
     #[napi]
     pub fn step(&self, now: f64) -> u8 {
         match self.transfer.poll_op(nanoseconds(now)) {
-            Op::Finish(_) | Op::Confirm => 0,
-            Op::Attempt { .. } | Op::Drain { .. } => 1,
+            Op::Finish(_) | Op::Confirm => step::OVER,
+            Op::Attempt { .. } | Op::Drain { .. } => step::CHUNK,
             Op::Write {
                 part: Part::Headers,
                 ..
-            } => 2,
+            } => step::HEADERS,
             Op::Write {
                 part: Part::Trailers,
                 ..
-            } => 3,
-            Op::Wait(_) => 4,
+            } => step::TRAILERS,
+            Op::Wait(_) => step::WAIT,
         }
     }
 
@@ -153,31 +155,9 @@ impl Planner {
         self.transfer.would_block() as f64
     }
 
-    /// 0 done, 1 truncated, 4 aborted, 5 stalled; null while there is something to do.
+    /// One of `END`; null while there is something to do.
     #[napi(getter)]
     pub fn end(&self) -> Option<u8> {
         self.transfer.end().map(|end| end_code(end).0)
-    }
-}
-
-/// Bytes per second and at first; 0 per second for no limit.
-pub fn rate(per_second: f64, burst: f64) -> Option<Rate> {
-    (per_second > 0.0).then_some(Rate {
-        per_second: per_second as u64,
-        burst: burst as u64,
-    })
-}
-
-/// Milliseconds from JavaScript; 0 for no limit.
-pub fn stall_timeout(milliseconds: f64) -> Option<u64> {
-    (milliseconds > 0.0).then(|| nanoseconds(milliseconds))
-}
-
-/// A range as the planner takes it, with everything else by default.
-pub fn range(offset: JsBytes, count: Option<JsBytes>, quantum: u32) -> Request {
-    let request = Request::new(from_js(offset), count.map(from_js), Ladder::of(&[]));
-    Request {
-        quantum: u64::from(quantum),
-        ..request
     }
 }

@@ -12,7 +12,7 @@ pub fn kernel() -> String {
     executor::kernel()
 }
 
-/// Whether a feature can be used: 0 not known yet, 1 available, or the negative errno of the answer that it is not.
+/// Whether a feature can be used: one of `AVAILABILITY`, or the negative errno of the answer that it is not.
 /// 'sendfile', 'splice' and 'copy_file_range' are asked for by a call that cannot move anything; the others are known
 /// once they have been needed. -EINVAL for a name that is not known.
 #[napi]

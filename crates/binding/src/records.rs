@@ -1,7 +1,12 @@
-//! Plain objects that cross to JavaScript. Enums cross as the numbers of `lib/binding.ts`.
+//! Plain objects and arrays of figures that cross to JavaScript. Enums cross as the numbers of [`codes`].
 
 use napi_derive::napi;
 use sendfile64_core::{End, Errno, Method, Transfer};
+
+use crate::codes::{self, end, event, method, report};
+
+/// What is said of a descriptor, by the places of [`codes::status`].
+pub type Status = [f64; codes::status::LENGTH];
 
 /// One step down the ladder of methods.
 #[napi(object, object_from_js = false)]
@@ -15,16 +20,16 @@ pub struct FallbackRecord {
 #[napi(object, object_from_js = false)]
 pub struct EventRecord {
     pub id: f64,
-    /// 0 progress, 1 completed, 2 opened.
+    /// One of `EVENT`.
     pub kind: u8,
     pub bytes_sent: f64,
-    /// 0 done, 1 truncated, 2 refused, 3 failed, 4 aborted, 5 stalled.
+    /// One of `END`.
     pub end: u8,
     /// The kernel's answer behind `end` (or of open(2)), 0 if there is none.
     pub errno: i32,
-    /// 0 sendfile, 1 splice, 2 copy_file_range, 3 copy.
+    /// One of `METHOD`.
     pub method: u8,
-    /// The system call that gave `errno`: 0 sendfile, 1 splice, 2 copy_file_range, 3 read, 4 write, 5 getsockopt.
+    /// The system call that gave `errno`: one of `CALL`.
     pub call: u8,
     pub syscalls: f64,
     pub would_block: f64,
@@ -32,10 +37,6 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    pub const PROGRESS: u8 = 0;
-    pub const COMPLETED: u8 = 1;
-    pub const OPENED: u8 = 2;
-
     pub fn bare(id: u64, kind: u8) -> Self {
         let fallbacks = Vec::new();
         let id = id as f64;
@@ -62,7 +63,7 @@ impl EventRecord {
         });
         Self {
             id: id as f64,
-            kind: Self::COMPLETED,
+            kind: event::COMPLETED,
             bytes_sent: transfer.bytes_sent() as f64,
             end,
             errno,
@@ -76,47 +77,36 @@ impl EventRecord {
 }
 
 impl EventRecord {
-    /// The figures without names: making an object costs more than moving 4 KiB.
-    pub fn write_to(&self, report: &mut [f64]) {
-        let (end, errno, method, call) = (
-            self.end.into(),
-            self.errno.into(),
-            self.method.into(),
-            self.call.into(),
-        );
-        let figures = [
-            self.bytes_sent,
-            end,
-            errno,
-            method,
-            call,
-            self.syscalls,
-            self.would_block,
-        ];
-        for (place, figure) in report.iter_mut().zip(figures) {
-            *place = figure;
-        }
+    /// The figures by the places of [`report`].
+    pub fn write_to(&self, places: &mut [f64; report::LENGTH]) {
+        places[report::BYTES_SENT] = self.bytes_sent;
+        places[report::END] = self.end.into();
+        places[report::ERRNO] = self.errno.into();
+        places[report::METHOD] = self.method.into();
+        places[report::CALL] = self.call.into();
+        places[report::SYSCALLS] = self.syscalls;
+        places[report::WOULD_BLOCK] = self.would_block;
     }
 }
 
 /// The end of a transfer as a number, with the errno behind it.
 pub fn end_code(end: End) -> (u8, i32) {
     match end {
-        End::Done => (0, 0),
-        End::Truncated => (1, 0),
-        End::Refused(Errno(errno)) => (2, errno),
-        End::Failed(Errno(errno)) => (3, errno),
-        End::Aborted => (4, 0),
-        End::Stalled => (5, 0),
+        End::Done => (end::DONE, 0),
+        End::Truncated => (end::TRUNCATED, 0),
+        End::Refused(Errno(errno)) => (end::REFUSED, errno),
+        End::Failed(Errno(errno)) => (end::FAILED, errno),
+        End::Aborted => (end::ABORTED, 0),
+        End::Stalled => (end::STALLED, 0),
     }
 }
 
 /// A method as a number.
 pub fn method_code(method: Method) -> u8 {
     match method {
-        Method::Sendfile => 0,
-        Method::Splice => 1,
-        Method::CopyFileRange => 2,
-        Method::Copy => 3,
+        Method::Sendfile => method::SENDFILE,
+        Method::Splice => method::SPLICE,
+        Method::CopyFileRange => method::COPY_FILE_RANGE,
+        Method::Copy => method::COPY,
     }
 }

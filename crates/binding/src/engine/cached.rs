@@ -7,8 +7,9 @@ use std::path::Path;
 
 use sendfile64_sys::{descriptor, open, page_cache};
 
-use super::files::{CLOSED, Status, figures};
+use super::files::{CLOSED, figures};
 use super::{borrow, code};
+use crate::records::Status;
 
 pub fn open_file_cached(path: &[u8]) -> Result<(i32, Status), i32> {
     let path = Path::new(OsStr::from_bytes(path));

@@ -9,18 +9,11 @@ use sendfile64_engine::Destination;
 use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found, Known};
 
 use super::shared::lock;
+use crate::codes::{filesystem_kind, kind, status as place};
+use crate::records::Status;
 
 /// EBADF: the same number on every system we know.
 pub(super) const CLOSED: i32 = 9;
-
-/// Kind, size, device, inode, filesystem: see `Environment::open_cached`.
-pub type Status = [f64; 5];
-
-/// The same and the file position: see `Environment::adopt`.
-pub type PlacedStatus = [f64; 6];
-
-/// Kind, size, device, inode and flags: see `Environment::adopt_destination`.
-pub type DestinationStatus = [f64; 5];
 
 /// A file that transfers read from, shared with them.
 #[derive(Clone)]
@@ -79,7 +72,7 @@ impl Files {
         self.keep(opened.ok_or(CLOSED)?, None)
     }
 
-    pub(super) fn keep_destination(&self, fd: OwnedFd) -> Result<(i32, DestinationStatus), i32> {
+    pub(super) fn keep_destination(&self, fd: OwnedFd) -> Result<(i32, Status), i32> {
         let status = destination_status(fd.as_fd())?;
         let destination = Destination::of(fd).map_err(super::code)?;
         let number = destination.as_fd().as_raw_fd();
@@ -108,44 +101,46 @@ fn kind_of(status: &descriptor::Status) -> Kind {
     }
 }
 
-/// Inexact above 2^53, as in fs.Stats.
+/// The figures of a source.
 pub(super) fn figures(status: &descriptor::Status) -> Status {
     let filesystem = match status.filesystem {
-        Filesystem::Ordinary => 0.0,
-        Filesystem::Remote => 1.0,
-        Filesystem::Pseudo => 2.0,
+        Filesystem::Ordinary => filesystem_kind::ORDINARY,
+        Filesystem::Remote => filesystem_kind::REMOTE,
+        Filesystem::Pseudo => filesystem_kind::PSEUDO,
     };
-    [
-        kind_code(status.kind),
-        status.size as f64,
-        status.device as f64,
-        status.inode as f64,
-        filesystem,
-    ]
+    let mut figures = figures_of_any(status);
+    figures[place::FILESYSTEM] = filesystem.into();
+    figures
 }
 
-fn destination_status(fd: BorrowedFd<'_>) -> Result<DestinationStatus, i32> {
+fn destination_status(fd: BorrowedFd<'_>) -> Result<Status, i32> {
     let status = descriptor::status(fd).map_err(super::code)?;
     let flags = descriptor::flags(fd).map_err(super::code)?;
-    Ok([
-        kind_code(status.kind),
-        status.size as f64,
-        status.device as f64,
-        status.inode as f64,
-        f64::from(u8::from(flags.writable) + 2 * u8::from(flags.append)),
-    ])
+    let mut figures = figures_of_any(&status);
+    figures[place::WRITABLE] = f64::from(u8::from(flags.writable));
+    figures[place::APPENDS] = f64::from(u8::from(flags.append));
+    Ok(figures)
 }
 
-fn kind_code(kind: Found) -> f64 {
+fn figures_of_any(status: &descriptor::Status) -> Status {
+    let mut figures = [0.0; place::LENGTH];
+    figures[place::KIND] = kind_code(status.kind).into();
+    figures[place::SIZE] = status.size as f64;
+    figures[place::DEVICE] = status.device as f64;
+    figures[place::INODE] = status.inode as f64;
+    figures
+}
+
+fn kind_code(kind: Found) -> u8 {
     match kind {
-        Found::Regular => 0.0,
-        Found::Directory => 1.0,
-        Found::CharacterDevice => 2.0,
-        Found::BlockDevice => 3.0,
-        Found::Fifo => 4.0,
-        Found::StreamSocket => 5.0,
-        Found::DatagramSocket => 6.0,
-        Found::Other => 7.0,
-        Found::Terminal => 8.0,
+        Found::Regular => kind::REGULAR,
+        Found::Directory => kind::DIRECTORY,
+        Found::CharacterDevice => kind::CHARACTER_DEVICE,
+        Found::BlockDevice => kind::BLOCK_DEVICE,
+        Found::Fifo => kind::FIFO,
+        Found::StreamSocket => kind::STREAM_SOCKET,
+        Found::DatagramSocket => kind::DATAGRAM_SOCKET,
+        Found::Other => kind::OTHER,
+        Found::Terminal => kind::TERMINAL,
     }
 }

@@ -5,6 +5,7 @@ use sendfile64_sys::probe::{self, Availability, Feature};
 use sendfile64_sys::sendfile;
 
 use super::code;
+use crate::codes::availability;
 
 /// EINVAL, the same number on every Unix.
 const UNKNOWN: i32 = -22;
@@ -18,8 +19,8 @@ pub fn probe(name: &str) -> i32 {
         return UNKNOWN;
     };
     match probe::probe(feature) {
-        Availability::NotProbed => 0,
-        Availability::Available => 1,
+        Availability::NotProbed => availability::UNKNOWN,
+        Availability::Available => availability::AVAILABLE,
         Availability::Unavailable => -probe::answer(feature).map_or(0, |Errno(errno)| errno),
     }
 }

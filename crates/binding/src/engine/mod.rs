@@ -18,14 +18,13 @@ use sendfile64_sys::copy;
 use sendfile64_sys::descriptor::{self, Known};
 use sendfile64_sys::open;
 
-use crate::records::{EventRecord, method_code};
+use crate::codes::{call, event, status};
+use crate::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached};
 use files::{CLOSED, Files};
-pub use files::{DestinationStatus, PlacedStatus, Status};
 pub use machine::{forbid, kernel, probe, sendfile_once};
 use shared::{acquire, lock, next_id, release};
-pub use start::{Start, Started, Target};
 
 const EMFILE: i32 = 24;
 
@@ -120,15 +119,16 @@ impl Link {
         self.files.keep(file, None)
     }
 
-    pub fn adopt(&self, fd: i32, known: Option<(u64, u64)>) -> Result<(i32, PlacedStatus), i32> {
+    pub fn adopt(&self, fd: i32, known: Option<(u64, u64)>) -> Result<(i32, Status), i32> {
         let known = known.map(|(device, inode)| Known { device, inode });
         let copy = descriptor::duplicate(fd).map_err(code)?;
         let position = descriptor::position(copy.as_fd()).map_or(-1.0, |position| position as f64);
-        let (file, [kind, size, device, inode, filesystem]) = self.files.keep(copy, known)?;
-        Ok((file, [kind, size, device, inode, filesystem, position]))
+        let (file, mut figures) = self.files.keep(copy, known)?;
+        figures[status::POSITION] = position;
+        Ok((file, figures))
     }
 
-    pub fn adopt_destination(&self, fd: i32) -> Result<(i32, DestinationStatus), i32> {
+    pub fn adopt_destination(&self, fd: i32) -> Result<(i32, Status), i32> {
         self.files
             .keep_destination(descriptor::duplicate(fd).map_err(code)?)
     }
@@ -178,18 +178,18 @@ impl Link {
             } => EventRecord {
                 bytes_sent: bytes_sent as f64,
                 method: method_code(method),
-                ..EventRecord::bare(id, EventRecord::PROGRESS)
+                ..EventRecord::bare(id, event::PROGRESS)
             },
             Event::Opened { id, result: Ok(fd) } => {
                 self.files.expect(id, fd);
-                EventRecord::bare(id, EventRecord::OPENED)
+                EventRecord::bare(id, event::OPENED)
             }
             Event::Opened {
                 id,
                 result: Err(Errno(errno)),
             } => EventRecord {
                 errno,
-                ..EventRecord::bare(id, EventRecord::OPENED)
+                ..EventRecord::bare(id, event::OPENED)
             },
         }
     }
@@ -208,12 +208,12 @@ fn completed(completion: &Completion) -> EventRecord {
 
 fn call_code(call: Call) -> u8 {
     match call {
-        Call::Sendfile => 0,
-        Call::Splice => 1,
-        Call::CopyFileRange => 2,
-        Call::Read => 3,
-        Call::Write => 4,
-        Call::Inquire => 5,
+        Call::Sendfile => call::SENDFILE,
+        Call::Splice => call::SPLICE,
+        Call::CopyFileRange => call::COPY_FILE_RANGE,
+        Call::Read => call::READ,
+        Call::Write => call::WRITE,
+        Call::Inquire => call::GETSOCKOPT,
     }
 }
 

@@ -12,39 +12,9 @@ use sendfile64_sys::descriptor;
 
 use super::files::{CLOSED, Source};
 use super::{EMFILE, Link, borrow, call_code, code, completed, next_id};
+use crate::codes::{only, prefer};
+use crate::command::{Start, Started, Target};
 use crate::records::EventRecord;
-
-/// What `Environment::start` takes.
-pub struct Start {
-    pub target: Target,
-    /// A number that `open_cached` or its like has returned.
-    pub file: i32,
-    /// Everything but the ladder.
-    pub request: Request,
-    /// See `Environment::start`.
-    pub methods: u32,
-    pub headers: Vec<u8>,
-    pub trailers: Vec<u8>,
-    pub own_position: bool,
-    pub progress_ms: u32,
-}
-
-/// Where the bytes go.
-#[derive(Clone, Copy)]
-pub enum Target {
-    /// The number of a TCP or unix socket in non-blocking mode, valid in this tick.
-    Socket(i32),
-    /// The number of anything, valid in this tick.
-    Descriptor(i32),
-    /// What `adopt_destination` has returned; it is taken, also where the start fails.
-    Adopted(i32),
-}
-
-/// A transfer has begun: finished at once, or on its way under this id.
-pub enum Started {
-    Finished(EventRecord),
-    Queued(u64),
-}
 
 /// A [`Target`] that has been looked up.
 enum Bound {
@@ -71,7 +41,7 @@ impl Link {
             headers,
             trailers,
             own_position,
-            progress_ms,
+            progress_interval,
         } = start;
         let target = self.target(target)?; // first, so that it is taken whatever else there is to say
         let source = self.files.source(file)?;
@@ -100,7 +70,7 @@ impl Link {
             own_position,
             transfer: prepared.transfer,
             syscalls: prepared.syscalls,
-            progress_interval: Duration::from_millis(u64::from(progress_ms)),
+            progress_interval: Duration::from_millis(progress_interval.into()),
             sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
         };
         // Threads and pollers fail for want of descriptors or of processes, never because of the transfer.
@@ -190,17 +160,17 @@ fn later(
     }
 }
 
-/// 0 auto; 1 to 4 this method only; 5 to 8 this method first.
-fn choice(methods: u32) -> Choice {
-    let method = |code| match code {
-        0 => Method::Sendfile,
-        1 => Method::Splice,
-        2 => Method::CopyFileRange,
-        _ => Method::Copy,
-    };
+/// One of [`only`] or [`prefer`].
+fn choice(methods: u8) -> Choice {
     match methods {
-        0 => Choice::Auto,
-        only @ 1..=4 => Choice::Only(method(only - 1)),
-        first => Choice::Prefer(method(first.saturating_sub(5))),
+        only::SENDFILE => Choice::Only(Method::Sendfile),
+        only::SPLICE => Choice::Only(Method::Splice),
+        only::COPY_FILE_RANGE => Choice::Only(Method::CopyFileRange),
+        only::COPY => Choice::Only(Method::Copy),
+        prefer::SENDFILE => Choice::Prefer(Method::Sendfile),
+        prefer::SPLICE => Choice::Prefer(Method::Splice),
+        prefer::COPY_FILE_RANGE => Choice::Prefer(Method::CopyFileRange),
+        prefer::COPY => Choice::Prefer(Method::Copy),
+        _ => Choice::Auto,
     }
 }

@@ -1,0 +1,174 @@
+//! Every number that crosses the border between Rust and JavaScript, and the place of every figure in an array that
+//! crosses it. `npm run codes` writes `lib/native/codes.ts` from this file; the script reads constants and their
+//! comments, nothing else.
+
+#![expect(
+    dead_code,
+    reason = "JavaScript alone names some of them, and without host descriptors most never cross"
+)]
+
+/// What an event tells.
+pub mod event {
+    pub const PROGRESS: u8 = 0;
+    pub const COMPLETED: u8 = 1;
+    pub const OPENED: u8 = 2;
+}
+
+/// How a transfer ended.
+pub mod end {
+    pub const DONE: u8 = 0;
+    pub const TRUNCATED: u8 = 1;
+    pub const REFUSED: u8 = 2;
+    pub const FAILED: u8 = 3;
+    pub const ABORTED: u8 = 4;
+    pub const STALLED: u8 = 5;
+}
+
+/// The system calls that an errno may come from, as Node names them.
+pub mod call {
+    pub const SENDFILE: u8 = 0;
+    pub const SPLICE: u8 = 1;
+    pub const COPY_FILE_RANGE: u8 = 2;
+    pub const READ: u8 = 3;
+    pub const WRITE: u8 = 4;
+    /// TCP_INFO, which tells what the peer has acknowledged.
+    pub const GETSOCKOPT: u8 = 5;
+}
+
+/// What moves the bytes.
+pub mod method {
+    pub const SENDFILE: u8 = 0;
+    pub const SPLICE: u8 = 1;
+    pub const COPY_FILE_RANGE: u8 = 2;
+    pub const COPY: u8 = 3;
+}
+
+/// Which methods a transfer may use: the best ones, or this one only.
+pub mod only {
+    pub const AUTO: u8 = 0;
+    pub const SENDFILE: u8 = 1;
+    pub const SPLICE: u8 = 2;
+    pub const COPY_FILE_RANGE: u8 = 3;
+    pub const COPY: u8 = 4;
+}
+
+/// The same: this method first, then the best ones.
+pub mod prefer {
+    pub const SENDFILE: u8 = 5;
+    pub const SPLICE: u8 = 6;
+    pub const COPY_FILE_RANGE: u8 = 7;
+    pub const COPY: u8 = 8;
+}
+
+/// What the number of a destination is.
+pub mod target {
+    /// The number of a TCP or unix socket in non-blocking mode, valid in this tick.
+    pub const SOCKET: u8 = 0;
+    /// The number of anything, valid in this tick.
+    pub const DESCRIPTOR: u8 = 1;
+    /// What `adoptDestination` has returned; it is taken, also where the start fails.
+    pub const ADOPTED: u8 = 2;
+}
+
+/// What the planner asks the portable executor for.
+pub mod step {
+    pub const OVER: u8 = 0;
+    pub const CHUNK: u8 = 1;
+    pub const HEADERS: u8 = 2;
+    pub const TRAILERS: u8 = 3;
+    pub const WAIT: u8 = 4;
+}
+
+/// Whether a feature can be used, unless it is the negative errno of the answer that it cannot.
+pub mod availability {
+    pub const UNKNOWN: i32 = 0;
+    pub const AVAILABLE: i32 = 1;
+}
+
+/// What fstat(2) says a descriptor is.
+pub mod kind {
+    pub const REGULAR: u8 = 0;
+    pub const DIRECTORY: u8 = 1;
+    pub const CHARACTER_DEVICE: u8 = 2;
+    pub const BLOCK_DEVICE: u8 = 3;
+    pub const FIFO: u8 = 4;
+    pub const STREAM_SOCKET: u8 = 5;
+    pub const DATAGRAM_SOCKET: u8 = 6;
+    pub const OTHER: u8 = 7;
+    /// A character device that is a terminal.
+    pub const TERMINAL: u8 = 8;
+}
+
+/// Where a file is.
+pub mod filesystem_kind {
+    pub const ORDINARY: u8 = 0;
+    /// On the network, or in a process (FUSE).
+    pub const REMOTE: u8 = 1;
+    /// Made up by the kernel: /proc, /sys.
+    pub const PSEUDO: u8 = 2;
+}
+
+/// The places of what is said of a descriptor. Figures are inexact above 2^53, as in `fs.Stats`.
+pub mod status {
+    /// One of `kind`.
+    pub const KIND: usize = 0;
+    /// In bytes.
+    pub const SIZE: usize = 1;
+    pub const DEVICE: usize = 2;
+    pub const INODE: usize = 3;
+    /// Of a source: one of `filesystem_kind`.
+    pub const FILESYSTEM: usize = 4;
+    /// Of a duplicated source: the file position in bytes, below 0 where there is none.
+    pub const POSITION: usize = 5;
+    /// Of a destination: 1 if it can be written to.
+    pub const WRITABLE: usize = 6;
+    /// Of a destination: 1 if every write goes to the end of the file (O_APPEND).
+    pub const APPENDS: usize = 7;
+    pub const LENGTH: usize = 8;
+}
+
+/// The places of what `start` is asked for. A byte figure has two, whose sum it is: one double is exact up to 2^53 only.
+pub mod command {
+    /// What `DESTINATION` is: one of `target`.
+    pub const TARGET: usize = 0;
+    pub const DESTINATION: usize = 1;
+    /// The number of a file that the addon holds open.
+    pub const SOURCE: usize = 2;
+    /// In bytes, like all that follow unless they say otherwise.
+    pub const OFFSET: usize = 3;
+    pub const OFFSET_REST: usize = 4;
+    /// Below 0: until the source ends.
+    pub const COUNT: usize = 5;
+    pub const COUNT_REST: usize = 6;
+    pub const QUANTUM: usize = 7;
+    /// One of `only` or `prefer`.
+    pub const METHODS: usize = 8;
+    /// 1: the source is read from its own position, which moves.
+    pub const OWN_POSITION: usize = 9;
+    /// The longest time between two progress events while bytes move, in milliseconds; 0 for none.
+    pub const PROGRESS_INTERVAL: usize = 10;
+    /// A second; 0 for no limit.
+    pub const RATE: usize = 11;
+    pub const BURST: usize = 12;
+    /// In milliseconds; 0 for no limit.
+    pub const STALL_TIMEOUT: usize = 13;
+    /// 1: the transfer is over only when the peer has acknowledged everything.
+    pub const ACKNOWLEDGED: usize = 14;
+    pub const LENGTH: usize = 15;
+}
+
+/// The places of what `start` reports of a transfer that needed no waiting. Making an object costs more than moving 4 KiB.
+pub mod report {
+    pub const BYTES_SENT: usize = 0;
+    /// One of `end`.
+    pub const END: usize = 1;
+    /// Positive; 0 if there is none.
+    pub const ERRNO: usize = 2;
+    /// One of `method`.
+    pub const METHOD: usize = 3;
+    /// One of `call`.
+    pub const CALL: usize = 4;
+    pub const SYSCALLS: usize = 5;
+    pub const WOULD_BLOCK: usize = 6;
+    pub const LENGTH: usize = 7;
+}

@@ -1,0 +1,171 @@
+/** Every number that crosses between Rust and JavaScript. Written by `npm run codes` from crates/binding/src/codes.rs. */
+
+/** What an event tells. */
+export const EVENT = {
+  progress: 0,
+  completed: 1,
+  opened: 2,
+} as const
+
+/** How a transfer ended. */
+export const END = {
+  done: 0,
+  truncated: 1,
+  refused: 2,
+  failed: 3,
+  aborted: 4,
+  stalled: 5,
+} as const
+
+/** The system calls that an errno may come from, as Node names them. */
+export const CALL = {
+  sendfile: 0,
+  splice: 1,
+  copy_file_range: 2,
+  read: 3,
+  write: 4,
+  /** TCP_INFO, which tells what the peer has acknowledged. */
+  getsockopt: 5,
+} as const
+/** The names of {@link CALL}, each at its number. */
+export const CALLS = ['sendfile', 'splice', 'copy_file_range', 'read', 'write', 'getsockopt'] as const
+
+/** What moves the bytes. */
+export const METHOD = {
+  sendfile: 0,
+  splice: 1,
+  copy_file_range: 2,
+  copy: 3,
+} as const
+/** The names of {@link METHOD}, each at its number. */
+export const METHODS = ['sendfile', 'splice', 'copy_file_range', 'copy'] as const
+
+/** Which methods a transfer may use: the best ones, or this one only. */
+export const ONLY = {
+  auto: 0,
+  sendfile: 1,
+  splice: 2,
+  copy_file_range: 3,
+  copy: 4,
+} as const
+
+/** The same: this method first, then the best ones. */
+export const PREFER = {
+  sendfile: 5,
+  splice: 6,
+  copy_file_range: 7,
+  copy: 8,
+} as const
+
+/** What the number of a destination is. */
+export const TARGET = {
+  /** The number of a TCP or unix socket in non-blocking mode, valid in this tick. */
+  socket: 0,
+  /** The number of anything, valid in this tick. */
+  descriptor: 1,
+  /** What `adoptDestination` has returned; it is taken, also where the start fails. */
+  adopted: 2,
+} as const
+
+/** What the planner asks the portable executor for. */
+export const STEP = {
+  over: 0,
+  chunk: 1,
+  headers: 2,
+  trailers: 3,
+  wait: 4,
+} as const
+
+/** Whether a feature can be used, unless it is the negative errno of the answer that it cannot. */
+export const AVAILABILITY = {
+  unknown: 0,
+  available: 1,
+} as const
+
+/** What fstat(2) says a descriptor is. */
+export const KIND = {
+  regular: 0,
+  directory: 1,
+  characterDevice: 2,
+  blockDevice: 3,
+  fifo: 4,
+  streamSocket: 5,
+  datagramSocket: 6,
+  other: 7,
+  /** A character device that is a terminal. */
+  terminal: 8,
+} as const
+
+/** Where a file is. */
+export const FILESYSTEM_KIND = {
+  ordinary: 0,
+  /** On the network, or in a process (FUSE). */
+  remote: 1,
+  /** Made up by the kernel: /proc, /sys. */
+  pseudo: 2,
+} as const
+
+/** The places of what is said of a descriptor. Figures are inexact above 2^53, as in `fs.Stats`. */
+export const STATUS = {
+  /** One of {@link KIND}. */
+  kind: 0,
+  /** In bytes. */
+  size: 1,
+  device: 2,
+  inode: 3,
+  /** Of a source: one of {@link FILESYSTEM_KIND}. */
+  filesystem: 4,
+  /** Of a duplicated source: the file position in bytes, below 0 where there is none. */
+  position: 5,
+  /** Of a destination: 1 if it can be written to. */
+  writable: 6,
+  /** Of a destination: 1 if every write goes to the end of the file (O_APPEND). */
+  appends: 7,
+  length: 8,
+} as const
+
+/** The places of what `start` is asked for. A byte figure has two, whose sum it is: one double is exact up to 2^53 only. */
+export const COMMAND = {
+  /** What `destination` is: one of {@link TARGET}. */
+  target: 0,
+  destination: 1,
+  /** The number of a file that the addon holds open. */
+  source: 2,
+  /** In bytes, like all that follow unless they say otherwise. */
+  offset: 3,
+  offsetRest: 4,
+  /** Below 0: until the source ends. */
+  count: 5,
+  countRest: 6,
+  quantum: 7,
+  /** One of {@link ONLY} or {@link PREFER}. */
+  methods: 8,
+  /** 1: the source is read from its own position, which moves. */
+  ownPosition: 9,
+  /** The longest time between two progress events while bytes move, in milliseconds; 0 for none. */
+  progressInterval: 10,
+  /** A second; 0 for no limit. */
+  rate: 11,
+  burst: 12,
+  /** In milliseconds; 0 for no limit. */
+  stallTimeout: 13,
+  /** 1: the transfer is over only when the peer has acknowledged everything. */
+  acknowledged: 14,
+  length: 15,
+} as const
+
+/** The places of what `start` reports of a transfer that needed no waiting. Making an object costs more than moving 4 KiB. */
+export const REPORT = {
+  bytesSent: 0,
+  /** One of {@link END}. */
+  end: 1,
+  /** Positive; 0 if there is none. */
+  errno: 2,
+  /** One of {@link METHOD}. */
+  method: 3,
+  /** One of {@link CALL}. */
+  call: 4,
+  syscalls: 5,
+  wouldBlock: 6,
+  length: 7,
+} as const
