@@ -11,3 +11,4 @@ export { type Feature, type MethodSupport, support, type Support } from './lib/s
 export type { TransferContext, TransferFigures } from './lib/diagnostics.ts'
 export type { StreamTransfer } from './lib/stream-transfer.ts'
 export type { TransferOptions } from './lib/stream-options.ts'
+export { RateLimiter, type RateLimiterOptions } from './lib/transfer/limiter.ts'

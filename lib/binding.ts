@@ -20,6 +20,8 @@ export type Binding = typeof Generated
 export type EngineEvent = Generated.EventRecord
 export type Planner = Generated.Planner
 export type Environment = Generated.Environment
+export type Limiter = Generated.Limiter
+export type LimiterShare = Generated.LimiterShare
 
 /** Which binding is loaded. */
 export type BindingName = 'native' | 'wasm32-wasip1' | 'none'

@@ -8,7 +8,7 @@ export const ERROR_CODES = {
   ERR_SENDFILE_BUSY: 'The destination already carries another transfer that cannot be queued',
   ERR_SENDFILE_DESTINATION: 'The destination cannot be sent to',
   ERR_SENDFILE_OVERLAP: 'The ranges to read and to write overlap in one file',
-  ERR_SENDFILE_STALLED: 'The destination accepted no byte for as long as stallTimeout says',
+  ERR_SENDFILE_STALLED: 'The destination accepted no byte for stallTimeout, or fewer per second than minRate',
   ERR_SENDFILE_TRUNCATED: 'The file ended before count',
   ERR_SENDFILE_UNSUPPORTED: 'No method can do this pair of source and destination',
 } as const
@@ -83,9 +83,24 @@ export function truncated(count: number | bigint, account: Account, path?: strin
   return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account, path })
 }
 
-/** The destination accepted no byte for `milliseconds`. */
-export function stalled(milliseconds: number, account: Account, path?: string): SendfileError {
-  const message = `The destination accepted no byte for ${milliseconds} ms. Give it up, or choose a longer stallTimeout`
+/** How little a destination may accept before it has stalled. */
+interface Least {
+  readonly stallTimeout: number
+  readonly minRate: number
+  readonly minRateWindow: number
+}
+
+/** The destination accepted no byte, or too few, for as long as the caller was willing to wait. */
+export function stalled(
+  { stallTimeout, minRate, minRateWindow }: Least,
+  account: Account,
+  path?: string,
+): SendfileError {
+  const nothing = stallTimeout === 0 ? [] : [`no byte for ${stallTimeout} ms`]
+  const little = minRate === 0 ? [] : [`fewer than ${minRate} bytes per second over ${minRateWindow} ms`]
+  const message =
+    `The destination accepted ${[...nothing, ...little].join(', or ')}. ` +
+    'Give it up, or choose a longer stallTimeout or a smaller minRate'
   return new SendfileError('ERR_SENDFILE_STALLED', message, { account, path })
 }
 

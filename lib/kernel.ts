@@ -1,8 +1,9 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
-import { type EngineEvent, type Environment, native } from './binding.ts'
+import { type Binding, type EngineEvent, type Environment, native } from './binding.ts'
 import { COMMAND, EVENT, REPORT } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
 import type { Request } from './options.ts'
+import { bucketOf, onEveryRateChange } from './transfer/limiter.ts'
 
 /** What the engine is asked to do. */
 export interface Command {
@@ -38,8 +39,14 @@ let link: Environment | undefined
 /** Our connection to the engine; made with the first use. */
 export function environment(): Environment {
   if (native === undefined) throw new TypeError('the kernel executor needs the addon')
-  link ??= new native.Environment(dispatch)
+  link ??= connect(native)
   return link
+}
+
+function connect({ Environment }: Binding): Environment {
+  const made = new Environment(dispatch)
+  onEveryRateChange(() => made.rateChanged())
+  return made
 }
 
 /**
@@ -82,6 +89,9 @@ function describe({
   command[COMMAND.burst] = request.burst
   command[COMMAND.stallTimeout] = request.stallTimeout
   command[COMMAND.acknowledged] = Number(request.until === 'acknowledged')
+  command[COMMAND.limiter] = request.limiter === undefined ? 0 : bucketOf(request.limiter).id
+  command[COMMAND.minRate] = request.minRate
+  command[COMMAND.minRateWindow] = request.minRateWindow
 }
 
 /** A double is exact up to 2^53; two of them hold any byte figure. */

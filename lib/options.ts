@@ -1,5 +1,5 @@
 /** Parses the options once: loose in, a frozen Request out. Throws before anything is opened. */
-import { invalidType } from './errors.ts'
+import { invalidType, invalidValue } from './errors.ts'
 import {
   type Bytes,
   isRecord,
@@ -12,6 +12,7 @@ import {
   parseSignal,
   parseWord,
 } from './option-values.ts'
+import { parseRateOption, type RateLimiter } from './transfer/limiter.ts'
 
 /** The system call that moves the bytes; `'copy'` reads and writes them. */
 export type Method = 'sendfile' | 'splice' | 'copy_file_range' | 'copy'
@@ -63,15 +64,30 @@ export interface SendfileOptions {
    */
   stallTimeout?: number | undefined
   /**
-   * The most bytes per second, by a token bucket. 0: as fast as it goes.
+   * The most bytes per second, by a token bucket. 0: as fast as it goes. A {@link RateLimiter} is a bucket that is shared
+   * with everything else that names it.
    * @default 0
    */
-  rate?: number | undefined
+  rate?: number | RateLimiter | undefined
   /**
-   * Bytes that `rate` lets go unthrottled first.
+   * Size of the token bucket of a number as `rate`, in bytes: how much may be sent at once. A {@link RateLimiter} has its
+   * own.
    * @default a tenth of a second's worth
    */
   burst?: number | undefined
+  /**
+   * The least bytes per second. Rejects with `ERR_SENDFILE_STALLED` when the destination has accepted less than this on
+   * average over the last `minRateWindow`. Only time counts in which the destination was waited for: what a slow source
+   * or a limit takes does not. Ends what `stallTimeout` cannot see: a client that reads a few bytes now and then to hold
+   * the connection. 0: none.
+   * @default 0
+   */
+  minRate?: number | undefined
+  /**
+   * Over how many milliseconds `minRate` is averaged.
+   * @default 10000
+   */
+  minRateWindow?: number | undefined
   /**
    * Called while bytes move, at most every `progressInterval` milliseconds, and once at the end if that is a good one.
    * An exception in it ends the transfer, which rejects with it.
@@ -122,8 +138,12 @@ export interface Request {
   readonly trailers: Buffer
   readonly signal: AbortSignal | undefined
   readonly stallTimeout: number
+  /** Bytes per second; 0 for no limit, and with a limiter. */
   readonly rate: number
   readonly burst: number
+  readonly limiter: RateLimiter | undefined
+  readonly minRate: number
+  readonly minRateWindow: number
   readonly onProgress: Function | undefined
   readonly progressInterval: number
   readonly method: 'auto' | Method
@@ -138,6 +158,7 @@ const MAX_QUANTUM = 0x7ffff000
 /** crates/core has the same; a test compares them. */
 export const DEFAULT_QUANTUM = 2 ** 20
 const DEFAULT_INTERVAL = 100
+const DEFAULT_WINDOW = 10_000
 
 export function parseOptions(options: unknown): Request {
   if (options === undefined || options === null) return DEFAULT_REQUEST
@@ -146,9 +167,14 @@ export function parseOptions(options: unknown): Request {
 }
 
 function parse(options: Readonly<Record<string, unknown>>): Request {
-  const { offset, count, rate, burst, quantum, stallTimeout } = options
+  const { offset, count, rate, burst, minRate, minRateWindow, quantum, stallTimeout } = options
   const { headers, trailers, signal, onProgress, progressInterval, method, end, until, bigint } = options
-  const perSecond = parseInteger('options.rate', rate, 0, Number.MAX_SAFE_INTEGER, 0)
+  const given = parseRateOption('options.rate', rate)
+  const limiter = typeof given === 'number' ? undefined : given
+  const perSecond = typeof given === 'number' ? given : 0
+  if (limiter !== undefined && burst !== undefined) {
+    throw invalidValue('options.burst', burst, 'must not be set beside a RateLimiter, which has its own burst')
+  }
   const tenth = Math.max(1, Math.floor(perSecond / 10))
   return {
     offset: offset === null ? null : offset === undefined ? 0 : parseBytes('options.offset', offset),
@@ -159,6 +185,9 @@ function parse(options: Readonly<Record<string, unknown>>): Request {
     stallTimeout: parseInteger('options.stallTimeout', stallTimeout, 0, MAX_TIME, 0),
     rate: perSecond,
     burst: parseInteger('options.burst', burst, 1, Number.MAX_SAFE_INTEGER, tenth),
+    limiter,
+    minRate: parseInteger('options.minRate', minRate, 0, Number.MAX_SAFE_INTEGER, 0),
+    minRateWindow: parseInteger('options.minRateWindow', minRateWindow, 1, MAX_TIME, DEFAULT_WINDOW),
     onProgress: parseFunction('options.onProgress', onProgress),
     progressInterval: parseInteger('options.progressInterval', progressInterval, 1, MAX_TIME, DEFAULT_INTERVAL),
     method: parseWord('options.method', method, ['auto', 'sendfile', 'splice', 'copy_file_range', 'copy']),

@@ -17,6 +17,7 @@ import { CALLS, END, METHODS } from './native/codes.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { ProgressReport } from './progress.ts'
+import { join, leave } from './transfer/limiter.ts'
 
 /** One step down the ladder of methods. */
 export interface Fallback {
@@ -80,6 +81,7 @@ export class Settlement {
     this.#report = new ProgressReport(request, this.#startedAt)
     this.start = request.offset ?? 0
     this.count = request.count
+    if (request.limiter !== undefined) join(request.limiter, this)
   }
 
   get isSettled(): boolean {
@@ -89,6 +91,7 @@ export class Settlement {
   /** Nothing that comes later is heard. The caller hears of the end when what the transfer held is `released`. */
   close(released?: Promise<void> | void): void {
     this.#settled = true
+    if (this.#request.limiter !== undefined) leave(this.#request.limiter, this)
     this.#released = released ?? undefined
   }
 
@@ -146,14 +149,14 @@ export class Settlement {
     const so = this.account(end.bytesSent)
     if (end.errno !== 0) return this.#kernelError(end, event, so)
     if (end.error !== undefined && end.error !== null) return foreignError(end.error, so, this.path)
-    const { method, signal, stallTimeout } = this.#request
+    const { method, signal } = this.#request
     switch (end.end) {
       case END.truncated:
         return truncated(this.count ?? 0, so, this.path)
       case END.refused:
         return unsupported(`Method '${method}' cannot send to this destination`, so)
       case END.stalled:
-        return stalled(stallTimeout, so, this.path)
+        return stalled(this.#request, so, this.path)
       default:
         if (end.destroyedBy !== undefined) return this.#destroyed(end.destroyedBy.error, so)
         if (this.closedBy === undefined && signal?.aborted === true) return aborted(signal, so)

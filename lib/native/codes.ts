@@ -151,7 +151,13 @@ export const COMMAND = {
   stallTimeout: 13,
   /** 1: the transfer is over only when the peer has acknowledged everything. */
   acknowledged: 14,
-  length: 15,
+  /** The id of a limiter that the transfer shares, instead of a rate of its own; 0 for none. */
+  limiter: 15,
+  /** The least that the destination has to take, a second; 0 for no limit. */
+  minRate: 16,
+  /** On average over so many milliseconds. */
+  minRateWindow: 17,
+  length: 18,
 } as const
 
 /** The places of what `start` reports of a transfer that needed no waiting. Making an object costs more than moving 4 KiB. */

@@ -81,6 +81,8 @@ impl Link {
         Err(ENOSYS)
     }
 
+    pub fn rate_changed(&self) {}
+
     pub fn abort(&self, _id: u64, _shutdown: bool) {}
 
     pub fn open(&self, _path: &[u8]) -> Result<u64, i32> {

@@ -154,7 +154,13 @@ pub mod command {
     pub const STALL_TIMEOUT: usize = 13;
     /// 1: the transfer is over only when the peer has acknowledged everything.
     pub const ACKNOWLEDGED: usize = 14;
-    pub const LENGTH: usize = 15;
+    /// The id of a limiter that the transfer shares, instead of a rate of its own; 0 for none.
+    pub const LIMITER: usize = 15;
+    /// The least that the destination has to take, a second; 0 for no limit.
+    pub const MIN_RATE: usize = 16;
+    /// On average over so many milliseconds.
+    pub const MIN_RATE_WINDOW: usize = 17;
+    pub const LENGTH: usize = 18;
 }
 
 /// The places of what `start` reports of a transfer that needed no waiting. Making an object costs more than moving 4 KiB.

@@ -1,8 +1,9 @@
 //! What JavaScript asks of `Environment::start`, and what it gets at once.
 
-use sendfile64_core::{Ladder, Rate, Request};
+use sendfile64_core::{Ladder, LeastRate, Rate, Request};
 
 use crate::codes::{command, target};
+use crate::limiter::{self, Share};
 use crate::number::nanoseconds;
 use crate::records::EventRecord;
 
@@ -20,6 +21,9 @@ pub struct Start {
     pub own_position: bool,
     /// In milliseconds.
     pub progress_interval: u32,
+    /// The rate that it shares.
+    pub limiter: Option<Share>,
+    pub least_rate: Option<LeastRate>,
 }
 
 /// Where the bytes go.
@@ -69,6 +73,8 @@ impl Start {
             trailers,
             own_position: fields[command::OWN_POSITION] != 0.0,
             progress_interval: fields[command::PROGRESS_INTERVAL] as u32,
+            limiter: limiter::share_of(fields[command::LIMITER]),
+            least_rate: least_rate(fields[command::MIN_RATE], fields[command::MIN_RATE_WINDOW]),
         }
     }
 }
@@ -84,6 +90,11 @@ pub fn rate(per_second: f64, burst: f64) -> Option<Rate> {
         per_second: per_second as u64,
         burst: burst as u64,
     })
+}
+
+/// Bytes per second over a window in milliseconds; 0 per second for no limit.
+pub fn least_rate(per_second: f64, window: f64) -> Option<LeastRate> {
+    (per_second > 0.0).then(|| LeastRate::new(per_second as u64, nanoseconds(window)))
 }
 
 /// Milliseconds from JavaScript; 0 for no limit.

@@ -138,6 +138,12 @@ impl Environment {
         self.link.abort(id as u64, shutdown);
     }
 
+    /// The rate of a limiter has changed: transfers that wait for it are looked at again.
+    #[napi]
+    pub fn rate_changed(&self) {
+        self.link.rate_changed();
+    }
+
     /// Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno.
     #[napi]
     pub fn open(&self, env: Env, path: &[u8]) -> f64 {

@@ -17,6 +17,7 @@ mod codes;
 mod command;
 mod environment;
 mod files;
+mod limiter;
 mod number;
 mod planner;
 mod probe;

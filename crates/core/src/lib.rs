@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod ladder;
+mod least_rate;
 mod limiter;
 mod op;
 mod patience;
@@ -17,6 +18,7 @@ mod request;
 mod transfer;
 
 pub use ladder::{Fallback, Kind, Ladder};
+pub use least_rate::LeastRate;
 pub use limiter::{Admission, Limiter, Reservation};
 pub use op::{End, Ended, Errno, Method, Op, Outcome, Part, Readiness, Wait};
 pub use rate::Rate;

@@ -202,6 +202,12 @@ impl Transfer {
         self.finish(End::Aborted);
     }
 
+    /// The executor finds the destination too slow ([`LeastRate`](crate::LeastRate)): ends the transfer where it is, with
+    /// [`End::Stalled`].
+    pub fn give_up(&mut self) {
+        self.finish(End::Stalled);
+    }
+
     /// The pair is refused before anything is tried: ends the transfer where it is, with [`End::Refused`].
     pub fn refuse(&mut self, errno: Errno) {
         self.finish(End::Refused(errno));

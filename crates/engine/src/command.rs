@@ -8,6 +8,7 @@ use sendfile64_core::{End, Errno, Method, Transfer};
 
 use crate::destination::Destination;
 use crate::ends::Surround;
+use crate::limits::Limits;
 
 /// Names a transfer; unique among all transfers of one engine that have not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub struct Command {
     pub own_position: bool,
     /// The planner, in any state.
     pub transfer: Transfer,
+    /// What bounds its speed beside the planner's own rate.
+    pub limits: Limits,
     /// How many system calls were made for it before ([`attempt_now`](crate::attempt_now)).
     pub syscalls: u64,
     /// The least time between two [`Event::Progress`]; zero for none at all.

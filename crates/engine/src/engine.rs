@@ -118,6 +118,13 @@ impl Engine {
         }
     }
 
+    /// A rate that transfers share has changed: those that wait for it are looked at again.
+    pub fn rate_changed(&self) {
+        for shard in &self.crew().shards {
+            shard.post(Message::RateChanged);
+        }
+    }
+
     /// Opens a file for reading on a thread that may wait for a disk; the answer is an
     /// [`Event::Opened`](crate::Event::Opened) with the same `id`, which is unique among the unanswered opens of
     /// `owner`. See open(2), with O_CLOEXEC, O_NONBLOCK and O_NOCTTY.
@@ -214,14 +221,19 @@ pub struct Attempts {
     pub call: Call,
 }
 
+impl Attempts {
+    /// None was made.
+    pub const NONE: Self = Self {
+        syscalls: 0,
+        call: Call::Sendfile,
+    };
+}
+
 /// Moves what can be moved without waiting, on the caller's thread and with descriptors that stay the caller's: a short
 /// transfer (up to [`INLINE_LIMIT`]) to a socket, whose pages are in memory. What is left can be given to
 /// [`Engine::start`].
 pub fn attempt_now(transfer: &mut Transfer, pair: Pair<'_>) -> Attempts {
-    let mut made = Attempts {
-        syscalls: 0,
-        call: Call::Sendfile,
-    };
+    let mut made = Attempts::NONE;
     if pair.kind != Kind::Socket {
         return made;
     }

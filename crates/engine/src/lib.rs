@@ -23,6 +23,7 @@ mod destination;
 mod ends;
 mod engine;
 mod inbox;
+mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod mailbox;
@@ -43,3 +44,4 @@ pub use destination::{Choice, Destination};
 pub use ends::{Pair, Surround};
 pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
 pub use inbox::Inbox;
+pub use limits::{Limit, Limits};

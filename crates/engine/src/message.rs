@@ -18,6 +18,8 @@ pub(crate) enum Message {
     Abort(TransferId, Abort),
     /// An attempt returns from the cold pool.
     Back(Back),
+    /// A shared rate has changed: a wait for it may be over.
+    RateChanged,
     /// The owner is gone; dropping the sender tells that nothing of it is left here.
     Cancel(OwnerId, Sender<()>),
     /// The last message: abort everything, and end when nothing is left.

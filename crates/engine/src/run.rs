@@ -56,6 +56,22 @@ impl Step {
             Op::Confirm | Op::Wait(_) | Op::Finish(_) => None,
         }
     }
+
+    /// The same with a bound on the bytes of the range that it moves.
+    pub(crate) fn at_most(self, bytes: u64) -> Self {
+        match self {
+            Self::Attempt {
+                method,
+                offset,
+                count,
+            } => Self::Attempt {
+                method,
+                offset,
+                count: count.min(bytes),
+            },
+            step => step,
+        }
+    }
 }
 
 /// What came of a step, and how many system calls it took.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use sendfile64_core::{End, Ended, Errno, Op, Outcome, Readiness, Transfer, Wait};
+use sendfile64_core::{End, Ended, Errno, LeastRate, Op, Outcome, Readiness, Transfer, Wait};
 use sendfile64_sys::page_cache::Residency;
 use sendfile64_sys::{ECONNRESET, descriptor, tcp};
 
@@ -11,6 +11,7 @@ use crate::clock;
 use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
 use crate::ends::Ends;
 use crate::engine::attempt_now;
+use crate::limits::Metered;
 use crate::progress::Progress;
 use crate::retry::{Due, Retry};
 use crate::run::{Attempted, Step};
@@ -32,6 +33,8 @@ pub(crate) struct Running {
     pub(crate) queued: bool,
     /// The timer that is set for it.
     pub(crate) timer: Option<u64>,
+    metered: Option<Metered>,
+    least: Option<LeastRate>,
     syscalls: u64,
     call: Call,
     /// What the destination held when the transfer last began to wait for it under a time limit.
@@ -52,6 +55,7 @@ impl Running {
             surround,
             own_position,
             transfer,
+            limits,
             syscalls,
             progress_interval,
             sink,
@@ -66,6 +70,8 @@ impl Running {
             registered: false,
             queued: false,
             timer: None,
+            metered: limits.shared.map(Metered::new),
+            least: limits.least,
             syscalls,
             call: Call::Sendfile,
             held: None,
@@ -78,7 +84,24 @@ impl Running {
 
     /// The step that the planner asks for, if it asks for one.
     pub(crate) fn next_step(&self) -> Option<Step> {
-        Step::next(&self.transfer, clock::now())
+        let step = Step::next(&self.transfer, clock::now())?;
+        Some(match &self.metered {
+            Some(metered) => step.at_most(metered.admitted()),
+            None => step,
+        })
+    }
+
+    /// Whether an attempt of up to `count` bytes may be made now; else how many nanoseconds a shared rate makes it wait.
+    pub(crate) fn admit(&mut self, count: u64) -> Result<(), u64> {
+        match &mut self.metered {
+            Some(metered) => metered.admit(count),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a change of a shared rate concerns it.
+    pub(crate) fn is_metered(&self) -> bool {
+        self.metered.is_some()
     }
 
     /// Whether the step could wait for a disk. Where the system once could not tell, it is not asked again.
@@ -93,6 +116,9 @@ impl Running {
 
     /// What can be done at once, before any thread is asked.
     pub(crate) fn attempt_inline(&mut self) {
+        if self.is_metered() {
+            return; // its turn comes with the others'
+        }
         let made = attempt_now(&mut self.transfer, self.ends.pair());
         self.syscalls += made.syscalls;
         self.call = made.call;
@@ -101,6 +127,9 @@ impl Running {
     pub(crate) fn record(&mut self, attempted: Attempted) {
         self.syscalls += attempted.syscalls;
         self.call = attempted.call;
+        if let Some(metered) = &mut self.metered {
+            metered.used(attempted.outcome.bytes);
+        }
         attempted.report(&mut self.transfer, self.ends.pair(), clock::now());
     }
 
@@ -150,10 +179,34 @@ impl Running {
         }
         let op = self.transfer.poll_op(clock::now());
         self.held = None;
+        self.end_wait();
         self.retry.writable(self.accepted());
         self.transfer.handle_ready();
         let waited_for = Some(Readiness::Writable);
         matches!(op, Op::Wait(Wait { readiness, .. }) if readiness == waited_for)
+    }
+
+    /// Takes notice of a wait for a destination that has to take a least rate. Returns when that is looked at.
+    pub(crate) fn begin_wait(&mut self) -> Option<u64> {
+        let taken = self.taken();
+        let least = self.least.as_mut()?;
+        least.wait_begins(taken?, clock::now());
+        least.due()
+    }
+
+    fn end_wait(&mut self) {
+        if let (Some(taken), Some(least)) = (self.taken(), self.least.as_mut()) {
+            least.wait_ends(taken, clock::now());
+        }
+    }
+
+    /// What has left for the peer: what the destination has accepted, without what it holds. `None` where no least rate
+    /// is asked for.
+    fn taken(&self) -> Option<i64> {
+        self.least?;
+        let accepted = i64::try_from(self.accepted()).unwrap_or(i64::MAX);
+        let held = i64::try_from(self.holding().unwrap_or(0)).unwrap_or(i64::MAX);
+        Some(accepted.saturating_sub(held))
     }
 
     /// Takes notice of a wait for the destination that will end in a stall.
@@ -176,8 +229,14 @@ impl Running {
             (Some(before), Some(held)) if held < before => self.transfer.handle_movement(now),
             _ => self.transfer.handle_time(now),
         }
+        if let (Some(taken), Some(least)) = (self.taken(), self.least.as_mut())
+            && least.is_below(taken, now)
+        {
+            self.transfer.give_up();
+        }
         let due = self.retry.due(now);
         if due == Due::Attempt {
+            self.end_wait();
             self.transfer.handle_retry();
         }
         due == Due::Ask

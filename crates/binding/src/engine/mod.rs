@@ -79,6 +79,12 @@ impl Link {
         }
     }
 
+    pub fn rate_changed(&self) {
+        if let Some(engine) = self.engine() {
+            engine.rate_changed();
+        }
+    }
+
     pub fn abort(&self, id: u64, shutdown: bool) {
         if let Some(engine) = self.engine() {
             engine.abort(

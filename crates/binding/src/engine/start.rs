@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
 use sendfile64_engine::{
-    Choice, Command, Destination, Pair, Sink, Surround, TransferId, attempt_now, now,
+    Attempts, Choice, Command, Destination, Limit, Limits, Pair, Sink, Surround, TransferId,
+    attempt_now, now,
 };
 use sendfile64_sys::descriptor;
 
@@ -14,6 +15,7 @@ use super::files::{CLOSED, Source};
 use super::{EMFILE, Link, borrow, call_code, code, completed, next_id};
 use crate::codes::{only, prefer};
 use crate::command::{Start, Started, Target};
+use crate::limiter::Share;
 use crate::records::EventRecord;
 
 /// A [`Target`] that has been looked up.
@@ -29,6 +31,16 @@ struct Prepared {
     syscalls: u64,
 }
 
+impl Limit for Share {
+    fn admit(&mut self, wanted: u64) -> Result<u64, u64> {
+        Self::admit(self, wanted)
+    }
+
+    fn give_back(&mut self, bytes: u64) {
+        Self::give_back(self, bytes);
+    }
+}
+
 impl Link {
     /// Duplicates the destination at once: its number is only valid in this tick.
     pub fn start(&self, start: Start) -> Result<Started, i32> {
@@ -42,18 +54,30 @@ impl Link {
             trailers,
             own_position,
             progress_interval,
+            least_rate,
+            limiter,
         } = start;
         let target = self.target(target)?; // first, so that it is taken whatever else there is to say
         let source = self.files.source(file)?;
         let surrounded = !headers.is_empty() || !trailers.is_empty();
         let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
         let choice = choice(methods);
+        let limits = Limits {
+            shared: limiter.map(|share| Box::new(share) as Box<dyn Limit>),
+            least: least_rate,
+        };
         let prepared = match target {
             Bound::Socket(out_fd) => {
                 let mut pair = Pair::of_socket(borrow(out_fd), source.fd.as_fd());
                 pair.own_position = own_position;
                 pair.surround = surround.as_deref();
-                match at_once(pair, request, choice.ladder(source.kind, Kind::Socket))? {
+                let waits = limits.shared.is_some();
+                match at_once(
+                    pair,
+                    request,
+                    choice.ladder(source.kind, Kind::Socket),
+                    waits,
+                )? {
                     Ok(prepared) => prepared,
                     Err(finished) => return Ok(Started::Finished(finished)),
                 }
@@ -69,6 +93,7 @@ impl Link {
             surround,
             own_position,
             transfer: prepared.transfer,
+            limits,
             syscalls: prepared.syscalls,
             progress_interval: Duration::from_millis(progress_interval.into()),
             sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
@@ -97,11 +122,12 @@ impl Link {
     }
 }
 
-/// Attempts what needs no waiting, then duplicates the socket: the record of a transfer that is over by then.
+/// Attempts what needs no waiting, unless it `waits` for a rate that it shares, then duplicates the socket: the record of a transfer that is over by then.
 fn at_once(
     pair: Pair<'_>,
     request: Request,
     ladder: sendfile64_core::Ladder,
+    waits: bool,
 ) -> Result<Result<Prepared, EventRecord>, i32> {
     let request = Request {
         ladder,
@@ -109,7 +135,11 @@ fn at_once(
         ..request
     };
     let mut transfer = Transfer::new(request, now());
-    let made = attempt_now(&mut transfer, pair);
+    let made = if waits {
+        Attempts::NONE
+    } else {
+        attempt_now(&mut transfer, pair)
+    };
     let finished = |transfer: &Transfer, end| {
         pair.uncork();
         let call = call_code(made.call);

@@ -48,6 +48,7 @@ impl Desk {
             surround: None,
             own_position: false,
             transfer: Transfer::new(request, 0),
+            limits: crate::limits::Limits::default(),
             syscalls: 0,
             progress_interval: Duration::ZERO,
             sink: StdArc::new(Deaf),

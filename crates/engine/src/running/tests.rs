@@ -29,6 +29,7 @@ fn away() -> Running {
         surround: None,
         own_position: false,
         transfer: Transfer::new(request, 0),
+        limits: crate::limits::Limits::default(),
         syscalls: 0,
         progress_interval: Duration::ZERO,
         sink: Arc::new(Deaf),

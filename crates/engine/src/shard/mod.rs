@@ -165,6 +165,11 @@ impl Shard {
                     }
                 }
                 Message::Back(back) => self.welcome_back(back),
+                Message::RateChanged => {
+                    for key in self.transfers.keys(|running| running.is_metered()) {
+                        self.go_on(key);
+                    }
+                }
                 Message::Cancel(owner, acknowledge) => {
                     self.cancel(owner);
                     drop(acknowledge);

@@ -81,7 +81,16 @@ impl Shard {
             running.confirm();
         }
         let until = match running.transfer.poll_op(clock::now()) {
-            Op::Attempt { .. } | Op::Drain { .. } | Op::Write { .. } => {
+            Op::Attempt { count, .. } if !running.queued => match running.admit(count) {
+                Ok(()) => {
+                    running.queued = true;
+                    self.ready.push_back(key);
+                    None
+                }
+                Err(nanoseconds) => Some(clock::now().saturating_add(nanoseconds)),
+            },
+            Op::Attempt { .. } => None,
+            Op::Drain { .. } | Op::Write { .. } => {
                 if !running.queued {
                     running.queued = true;
                     self.ready.push_back(key);
@@ -105,7 +114,8 @@ impl Shard {
                     running.begin_patience();
                 }
                 let retry = readiness.and_then(|_| running.retry_at());
-                until.into_iter().chain(retry).min()
+                let look = readiness.and_then(|_| running.begin_wait());
+                until.into_iter().chain(retry).chain(look).min()
             }
             Op::Finish(_) => None,
         };

@@ -12,6 +12,7 @@ mod fairness;
 mod fallback;
 mod full;
 mod inline;
+mod limits;
 mod position;
 mod progress;
 mod rate;

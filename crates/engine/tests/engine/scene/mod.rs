@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use sendfile64_core::{DEFAULT_QUANTUM, End, Kind, Ladder, Method, Rate, Request, Transfer};
 use sendfile64_engine::{
-    Choice, Command, Completion, Config, Destination, Engine, Event, OwnerId, Sink, Started,
-    Surround, TransferId, now,
+    Choice, Command, Completion, Config, Destination, Engine, Event, Limits, OwnerId, Sink,
+    Started, Surround, TransferId, now,
 };
 
 pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
@@ -165,6 +165,7 @@ impl Plan {
             surround,
             own_position: self.own_position,
             transfer,
+            limits: Limits::default(),
             syscalls: 0,
             progress_interval: self.progress_interval,
             sink,
@@ -231,6 +232,25 @@ impl Scene {
         plan: Plan,
     ) -> TransferId {
         let (id, started) = self.try_start(destination, source, plan);
+        assert!(matches!(started, Started::Queued), "{started:?}");
+        id
+    }
+
+    /// The same, within limits.
+    pub(crate) fn start_limited(
+        &self,
+        destination: &impl AsFd,
+        source: &Arc<OwnedFd>,
+        plan: Plan,
+        limits: Limits,
+    ) -> TransferId {
+        let id = self.next_id();
+        let sink = Arc::clone(&self.sink) as Arc<dyn Sink>;
+        let command = Command {
+            limits,
+            ..plan.command(id, destination, source, sink)
+        };
+        let started = self.engine.start(command).expect("threads and a poller");
         assert!(matches!(started, Started::Queued), "{started:?}");
         id
     }
