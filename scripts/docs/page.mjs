@@ -144,7 +144,9 @@ export class Page {
   #members(one, members) {
     const seen = members.filter((member) => !this.#comment(member).has('internal'))
     const isCall = (member) => ts.isMethodSignature(member) || ts.isMethodDeclaration(member)
-    const fields = seen.filter((member) => !isCall(member) && !ts.isConstructorDeclaration(member))
+    // a getter speaks for its setter
+    const isField = (member) => !ts.isConstructorDeclaration(member) && !ts.isSetAccessor(member)
+    const fields = seen.filter((member) => !isCall(member) && isField(member))
     const names = [...new Set(seen.filter(isCall).map((member) => member.name.getText()))]
     const methods = names.flatMap((name) => {
       const overloads = seen.filter((member) => isCall(member) && member.name.getText() === name)
