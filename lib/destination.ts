@@ -143,13 +143,18 @@ function commitHeaders(response: http.ServerResponse): void {
   if (!response.headersSent) callUnheld(response, 'writeHead', response.statusCode)
 }
 
+/** Whether somebody else's `write` comes before that of the message. */
+export function isWrapped(message: http.OutgoingMessage): boolean {
+  return unheld(message, 'write') !== http.OutgoingMessage.prototype.write
+}
+
 /**
  * Middleware may have replaced `write`. Once the headers are fixed, a Content-Length of exactly these bytes and no
  * encoding prove that it will not alter the body; then the marker goes past it. The headers are fixed here, as the
  * first `write` would have done it.
  */
 export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
-  if (unheld(message, 'write') === http.OutgoingMessage.prototype.write) return undefined
+  if (!isWrapped(message)) return undefined
   if (!(message instanceof http.ServerResponse)) return wrapped('write')
   // A wrapper that collects the body to set its length at the end must not find the headers sent.
   if (!message.headersSent && String(message.getHeader('content-length')) !== String(count)) return wrapped('write')

@@ -83,6 +83,14 @@ export function truncated(count: number | bigint, account: Account, path?: strin
   return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account, path })
 }
 
+/** A body of `announced` bytes ended after `sent` of them. */
+export function shortBody(announced: number, sent: number): SendfileError {
+  const message =
+    `The body ended ${announced - sent} bytes before the ${announced} that Content-Length announces. ` +
+    'Send a file that is not being shortened, or announce what is sent'
+  return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account: { bytesSent: sent, offset: sent } })
+}
+
 /** How little a destination may accept before it has stalled. */
 interface Least {
   readonly stallTimeout: number
@@ -216,6 +224,14 @@ export function outOfRange(name: string, range: string, actual: number | bigint)
 /** Node's answer to headers that come too late. */
 export function headersSent(): Error {
   return nodeError(new Error('Cannot write headers after they are sent to the client'), 'ERR_HTTP_HEADERS_SENT')
+}
+
+/** Node's ERR_HTTP_CONTENT_LENGTH_MISMATCH, in Node's words. */
+export function contentLengthMismatch(length: number | bigint, announced: number | bigint): Error {
+  const message =
+    `Response body's content-length of ${length} byte(s) does not match the ` +
+    `content-length of ${announced} byte(s) set in header`
+  return nodeError(new Error(message), 'ERR_HTTP_CONTENT_LENGTH_MISMATCH')
 }
 
 function kindOf(name: string): 'argument' | 'property' {

@@ -1,25 +1,49 @@
 /** What an http message says of its body before it comes, and what becomes of that if it does not. */
 import http from 'node:http'
 
+import { AnnouncedLength } from './announced-length.ts'
+import type { Range, Terms } from './copy.ts'
+import { isWrapped } from './destination.ts'
 import type { Bytes } from './option-values.ts'
 
 export class Framing {
   readonly #message: http.OutgoingMessage | undefined
+  readonly #length: AnnouncedLength | undefined
   #announced = false
 
   constructor(destination: object) {
     this.#message = destination instanceof http.OutgoingMessage ? destination : undefined
+    this.#length = this.#message === undefined ? undefined : AnnouncedLength.of(this.#message)
   }
 
-  /** The body will be of this length and nothing else: said in the headers, if they can still be changed. */
-  announce(count: Bytes): void {
+  /** A range of unknown length ends where the body does, of which headers and trailers are a part. */
+  bound(range: Range, { headers, trailers }: Terms): Range {
+    const { left } = this.#length ?? { left: Infinity }
+    if (left === Infinity || this.#isWrapped) return range
+    return { ...range, count: Math.max(0, left - headers.length - trailers.length) }
+  }
+
+  /** What the message was destroyed with when it was ended, because its body is too short. */
+  get failure(): Error | undefined {
+    return this.#length?.failure
+  }
+
+  /**
+   * The body will go on with this many bytes. If they are all of it, the headers say so, where they can still be changed.
+   * What a wrapper makes of them nobody knows.
+   * @throws ERR_HTTP_CONTENT_LENGTH_MISMATCH: they contradict what is announced already; nothing has been changed
+   */
+  announce(count: Bytes, isAll: boolean): void {
     const message = this.#message
-    if (message === undefined || message.headersSent) return
+    if (message === undefined) return
+    if (!this.#isWrapped) this.#length?.admit(count, isAll)
+    if (!isAll || message.headersSent) return
     if (message.hasHeader('content-length') || message.hasHeader('transfer-encoding')) return
     // RFC 9110 section 8.6: none in 1xx and 204; a 304 may only repeat that of the 200.
     const status = message instanceof http.ServerResponse ? message.statusCode : 200
     if (status < 200 || status === 204 || status === 304) return
-    message.setHeader('Content-Length', `${count}`)
+    // A number: Node 22.13.0 compares it as it is for strictContentLength (nodejs/node#57456).
+    message.setHeader('Content-Length', typeof count === 'number' ? count : `${count}`)
     this.#announced = true
   }
 
@@ -30,6 +54,10 @@ export class Framing {
     if (this.#announced && !message.headersSent) message.removeHeader('Content-Length')
     // The rejection has told it: the 'error' that http makes of a broken upload must not be uncaught.
     if (message instanceof http.ClientRequest) message.off('error', toldAlready).on('error', toldAlready)
+  }
+
+  get #isWrapped(): boolean {
+    return this.#message !== undefined && isWrapped(this.#message)
   }
 
   /** The body has begun and cannot be completed: only the end of the connection says so. */

@@ -23,6 +23,7 @@ import {
   type PrivateSocket,
   unguardSocket,
 } from './node-handles.ts'
+import { isCounted } from './node-messages.ts'
 
 /** A hook, with what only the copy of the package that made it needs. */
 interface OwnHook extends Hook {
@@ -225,7 +226,7 @@ class SocketPlace implements Place {
 /** Whether what `write` hands on still reaches the socket as it is. */
 export function hasOwnSend(message: http.OutgoingMessage): boolean {
   const { _send, _writeRaw } = message as PrivateMessage
-  return _send === messagePrototype._send && _writeRaw === messagePrototype._writeRaw
+  return (_send === messagePrototype._send || isCounted(_send)) && _writeRaw === messagePrototype._writeRaw
 }
 
 /** False for HEAD, 204 and 304: http drops what is written. Known once the headers are. */

@@ -12,11 +12,11 @@ import { Readable } from 'node:stream'
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
 import type { RangeEnd } from './copy.ts'
-import { closedState, hidesChunks, type Route, routeTo, wrapperObstacle } from './destination.ts'
+import { closedState, hidesChunks, isWrapped, type Route, routeTo, wrapperObstacle } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
 import { isShortage, OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
-import { type Destination, isHeld, unheld } from './hold.ts'
+import { type Destination, isHeld } from './hold.ts'
 import { END, METHODS, ONLY } from './native/codes.ts'
 import {
   awaitsDrain,
@@ -220,7 +220,7 @@ export class Pump implements SegmentSender {
   #lengthFor(route: MarkerRoute, { left }: Rest): number {
     if (left <= 0) return 0
     const most = Math.min(left, this.#settings.segment ?? this.#segmentSize.value, this.#settings.pace?.step ?? left)
-    if (!isWrapped(route)) return most
+    if (!hasWrapper(route)) return most
     if (this.#allowance === undefined) {
       const obstacle = wrapperObstacle(route.message, left)
       if (obstacle !== undefined) this.#meet(obstacle)
@@ -237,7 +237,7 @@ export class Pump implements SegmentSender {
     const hand = (chunk: Buffer): void => {
       if (this.#ondata !== undefined) Reflect.apply(this.#ondata, this.#source, [chunk])
     }
-    if (!isWrapped(route)) return segment.write(hand)
+    if (!hasWrapper(route)) return segment.write(hand)
     this.#allowance = (this.#allowance ?? 0) - length
     const { write } = http.OutgoingMessage.prototype
     segment.write((chunk) => withMethod(route.message, 'write', write, () => hand(chunk)))
@@ -304,6 +304,6 @@ export class Pump implements SegmentSender {
   }
 }
 
-function isWrapped(route: MarkerRoute): route is MarkerRoute & { by: 'message' } {
-  return route.by === 'message' && unheld(route.message, 'write') !== http.OutgoingMessage.prototype.write
+function hasWrapper(route: MarkerRoute): route is MarkerRoute & { by: 'message' } {
+  return route.by === 'message' && isWrapped(route.message)
 }

@@ -131,7 +131,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const obstacle = (route.by === 'copy' ? route.obstacle : undefined) ?? fileObstacle(file) ?? unsized
     if (obstacle !== undefined) mustNotBeForced(this.#request, obstacle)
     const length = count === undefined ? undefined : this.#lengthWith(count)
-    if (this.#request.end && length !== undefined) this.#framing.announce(length)
+    if (length !== undefined) this.#framing.announce(length, this.#request.end)
     if (length === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
     fixHeaders(this.#destination)
     const { native: source } = file
@@ -167,7 +167,10 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
       outstanding: () => writer.outstanding(),
       progress: (bytesSent: number) => this.progress(bytesSent, 'copy'),
     }
-    const end = await copyRange(range, this.#request, size, taker, writer.stop)
+    const bounded = range.count === undefined ? this.#framing.bound(range, this.#request) : range
+    const copied = await copyRange(bounded, this.#request, size, taker, writer.stop)
+    // Whose size was not known is not too short.
+    const end = bounded !== range && copied.end === END.truncated ? { ...copied, end: END.done } : copied
     this.#dropped = writer.dropped
     if (this.ended(end, undefined, obstacle) !== undefined && !writer.refused) this.#framing.breakOff()
   }
@@ -267,6 +270,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     }
     try {
       if (this.#request.end) callUnheld(this.#destination, 'end')
+      if (this.#framing.failure !== undefined) throw this.#framing.failure
     } catch (error) {
       this.#fail(error, bytes.bytesSent)
       return error instanceof Error ? error : undefined

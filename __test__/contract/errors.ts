@@ -63,7 +63,10 @@ export const refusals: Record<string, Check> = {
 
 function refusal(range: SendfileOptions): Check {
   return async ({ t, kind, path, connect, options }) => {
-    const { destination, target, received, isEnded } = await connect({ length: HEAD.length + TAIL.length })
+    // The kernel is asked after http has announced the bytes.
+    const isAnnounced = kind.isMessage === true && path.inKernel
+    const follows = isAnnounced ? Number(range.count ?? file.bytes.length) : TAIL.length
+    const { destination, target, received, isEnded } = await connect({ length: HEAD.length + follows })
     await put(target, HEAD)
     const sending = send(destination, file.path, { ...range, ...options, end: true })
     const error = await t.throwsAsync(within(sending, 'the transfer'), { instanceOf: SendfileError })
@@ -71,8 +74,7 @@ function refusal(range: SendfileOptions): Check {
     const cause = path.possible ? undefined : path.cause
     t.is(cause === undefined ? error?.cause : Reflect.get(Object(error?.cause), 'code'), cause)
     t.false(isEnded())
-    if (kind.isMessage === true && path.inKernel) {
-      // The kernel is asked after http has announced the bytes.
+    if (isAnnounced) {
       const collected = await within(received(), 'the end of the connection')
       t.is(sha256(collected.bytes), sha256(HEAD))
       t.false(collected.ended)

@@ -1,0 +1,237 @@
+// A message never carries more or fewer bytes than its Content-Length on a connection that stays open: what sendfile() does.
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, createWriteStream, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import test, { type ExecutionContext } from 'ava'
+
+import { sendfile, type SendfileError, type SendfileOptions } from '../../index.ts'
+import { type RawResponse, Unanswered } from '../fixtures/http-client.ts'
+import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
+import { serve } from '../fixtures/servers.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { within } from '../fixtures/within.ts'
+
+const SIZE = 124
+const file = sampleFile(SIZE)
+const head = Buffer.from('head: ')
+const tail = Buffer.from(' :tail')
+
+/** What two requests on one connection are answered with; of the second handler nothing but 'again'. */
+async function twice(
+  t: ExecutionContext,
+  answer: (response: http.ServerResponse) => Promise<void>,
+): Promise<(RawResponse | Unanswered)[]> {
+  const { connect, answered } = await serve(t, async (request, response) => {
+    if (request.url === '/again') response.end('again')
+    else await answer(response)
+  })
+  const client = await connect()
+  const answers = client.pipeline(['/', '/again'])
+  const settled = await within(Promise.allSettled(answers), 'both answers', 5000)
+  await answered()
+  return settled.map((result) => (result.status === 'fulfilled' ? result.value : (result.reason as Unanswered)))
+}
+
+/** What it rejects with. */
+async function failureOf(promise: Promise<unknown>): Promise<SendfileError> {
+  const error: unknown = await promise.then(
+    () => new Error('resolved'),
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof Error)) throw new Error('no error')
+  return error as SendfileError
+}
+
+function answeredWith(t: ExecutionContext, [first, second]: (RawResponse | Unanswered)[], body: Uint8Array): void {
+  if (!('body' in first!) || !('body' in second!)) return t.fail('the connection ended')
+  t.is(sha256(first.body), sha256(body))
+  t.is(second.body.toString(), 'again')
+}
+
+const announcements: { name: string; announce: (response: http.ServerResponse, length: number) => void }[] = [
+  { name: 'a number', announce: (response, length) => void response.setHeader('Content-Length', length) },
+  { name: 'a string', announce: (response, length) => void response.setHeader('content-length', `${length}`) },
+  { name: 'spaces', announce: (response, length) => void response.setHeader('Content-Length', ` ${length} `) },
+  { name: 'an array', announce: (response, length) => void response.setHeader('Content-Length', [`${length}`]) },
+  { name: 'writeHead', announce: (response, length) => void response.writeHead(200, { 'Content-Length': length }) },
+  {
+    name: 'writeHead with an array',
+    announce: (response, length) => void response.writeHead(200, ['Content-Length', `${length}`]),
+  },
+  {
+    name: 'headers that are sent',
+    announce(response, length) {
+      response.writeHead(200, { 'Content-Length': length })
+      response.flushHeaders()
+    },
+  },
+]
+
+for (const { name, announce } of announcements) {
+  for (const length of [11, 200]) {
+    test(`a file of ${SIZE} bytes is refused where ${name} says ${length}, and the response can still be used`, async (t) => {
+      const answers = await twice(t, async (response) => {
+        announce(response, length)
+        const error = await failureOf(sendfile(response, file.path, { end: true }))
+        t.like(error, { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH', name: 'Error', bytesSent: 0, offset: 0 })
+        t.true(error.message.includes(`${SIZE} byte(s)`) && error.message.includes(`${length} byte(s)`))
+        response.end('x'.repeat(length))
+      })
+      answeredWith(t, answers, Buffer.from('x'.repeat(length)))
+    })
+  }
+
+  test(`a file of ${SIZE} bytes is sent where ${name} says so`, async (t) => {
+    const answers = await twice(t, async (response) => {
+      announce(response, SIZE)
+      const { bytesSent } = await sendfile(response, file.path, { end: true })
+      t.is(bytesSent, SIZE)
+    })
+    answeredWith(t, answers, file.bytes)
+  })
+}
+
+test("headers and trailers count, and the error is Node's", async (t) => {
+  const around: SendfileOptions = { headers: [head], trailers: [tail], end: true }
+  const whole = Buffer.concat([head, file.bytes, tail])
+  const answers = await twice(t, async (response) => {
+    response.setHeader('Content-Length', SIZE)
+    const ours = await failureOf(sendfile(response, file.path, around))
+    response.strictContentLength = true
+    response.setHeader('Content-Length', whole.length)
+    let nodes: unknown
+    const strict = Object.assign(new http.ServerResponse(response.req), { strictContentLength: true })
+    try {
+      strict.writeHead(200, { 'Content-Length': SIZE }).write(whole)
+    } catch (error) {
+      nodes = error
+    }
+    t.is(ours.message, (nodes as Error).message)
+    t.is(ours.constructor, (nodes as Error).constructor)
+    await sendfile(response, file.path, around)
+  })
+  answeredWith(t, answers, whole)
+})
+
+test('two transfers that add up to the length are sent', async (t) => {
+  const answers = await twice(t, async (response) => {
+    response.setHeader('Content-Length', 2 * SIZE)
+    await Promise.all([sendfile(response, file.path), sendfile(response, file.path, { end: true })])
+  })
+  answeredWith(t, answers, Buffer.concat([file.bytes, file.bytes]))
+})
+
+test('what has been written to the message counts, whoever wrote it and whenever', async (t) => {
+  const answers = await twice(t, async (response) => {
+    response.writeHead(200, { 'Content-Length': head.length + SIZE + tail.length })
+    response.write(head.toString())
+    t.like(await failureOf(sendfile(response, file.path, { end: true })), { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' })
+    await sendfile(response, file.path)
+    t.like(await failureOf(sendfile(response, file.path)), { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' })
+    response.end(tail)
+  })
+  answeredWith(t, answers, Buffer.concat([head, file.bytes, tail]))
+})
+
+test('a range that is shorter than the length is sent, and what comes after it', async (t) => {
+  const answers = await twice(t, async (response) => {
+    response.setHeader('Content-Length', 150)
+    await sendfile(response, file.path, { count: 100 })
+    response.end('y'.repeat(50))
+  })
+  answeredWith(t, answers, Buffer.concat([file.bytes.subarray(0, 100), Buffer.from('y'.repeat(50))]))
+})
+
+test('a response that is ended before its length is destroyed, and is not told as finished', async (t) => {
+  const events: string[] = []
+  const [first, second] = await twice(t, async (response) => {
+    for (const event of ['finish', 'close']) response.on(event, () => events.push(event))
+    response.setHeader('Content-Length', 200)
+    await sendfile(response, file.path)
+    response.end()
+    await once(response, 'close')
+    t.like(response.errored, { code: 'ERR_SENDFILE_TRUNCATED' })
+  })
+  t.true(first instanceof Unanswered && second instanceof Unanswered)
+  t.true((first as Unanswered).partialBody.equals(file.bytes.subarray(0, (first as Unanswered).partialBody.length)))
+  t.deepEqual(events, ['close'])
+})
+
+test('a file that was shortened before it is opened is refused', async (t) => {
+  const { path } = sampleFile(300_000)
+  const answers = await twice(t, async (response) => {
+    response.setHeader('Content-Length', 300_000)
+    writeFileSync(path, Buffer.alloc(100_000, 'n'))
+    const error = await failureOf(sendfile(response, path, { end: true }))
+    t.is(error.code, 'ERR_HTTP_CONTENT_LENGTH_MISMATCH')
+    response.destroy()
+  })
+  t.true(answers.every((answer) => answer instanceof Unanswered))
+})
+
+test('a file that grows while it is sent gives the bytes that it had', async (t) => {
+  const { path, bytes } = sampleFile(3 << 20)
+  const answers = await twice(t, async (response) => {
+    response.setHeader('Content-Length', bytes.length)
+    const sent = sendfile(response, path, { end: true })
+    appendFileSync(path, Buffer.alloc(100_000))
+    t.is((await sent).bytesSent, bytes.length)
+  })
+  answeredWith(t, answers, bytes)
+})
+
+for (const { name, written, whole } of [
+  { name: 'more', written: 100_000, whole: true },
+  { name: 'fewer', written: 1000, whole: false },
+]) {
+  test(`a FIFO with ${name} bytes than the length`, async (t) => {
+    const path = `${sampleDirectory()}/announced-${name}`
+    execFileSync('mkfifo', [path])
+    const answers = await twice(t, async (response) => {
+      response.setHeader('Content-Length', 70_000)
+      const sent = sendfile(response, path, { end: true })
+      createWriteStream(path)
+        .on('error', () => {})
+        .end(Buffer.alloc(written, 'f'))
+      if (whole) t.is((await sent).bytesSent, 70_000)
+      else t.like(await failureOf(sent), { code: 'ERR_SENDFILE_TRUNCATED', bytesSent: written })
+    })
+    if (whole) answeredWith(t, answers, Buffer.alloc(70_000, 'f'))
+    else t.true(answers.every((answer) => answer instanceof Unanswered))
+  })
+}
+
+for (const status of [204, 304]) {
+  test(`a ${status} may announce what it does not carry`, async (t) => {
+    const answers = await twice(t, async (response) => {
+      response.statusCode = status
+      if (status === 304) response.setHeader('Content-Length', 5)
+      t.is((await sendfile(response, file.path, { end: true })).bytesSent, 0)
+    })
+    answeredWith(t, answers, Buffer.alloc(0))
+  })
+}
+
+test('an upload is held to its length', async (t) => {
+  const bodies: string[] = []
+  const { port } = await serve(t, async (request, response) => {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part as Buffer)
+    bodies.push(sha256(Buffer.concat(parts)))
+    response.end()
+  })
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  for (let round = 0; round < 2; round += 1) {
+    const request = http.request({ port, method: 'PUT', agent, headers: { 'Content-Length': SIZE } })
+    const response = once(request, 'response')
+    t.like(await failureOf(sendfile(request, file.path, { headers: [head] })), {
+      code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH',
+    })
+    await sendfile(request, file.path, { end: true })
+    const [answer] = (await within(response, 'the answer')) as [http.IncomingMessage]
+    await once(answer.resume(), 'end')
+  }
+  t.deepEqual(bodies, [sha256(file.bytes), sha256(file.bytes)])
+})
