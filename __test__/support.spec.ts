@@ -42,7 +42,7 @@ test('says of every method whether it can be used', (t) => {
 
 kernelTest('says of what makes transfers faster whether it is known to be there', (t) => {
   const { features } = support()
-  t.deepEqual(Object.keys(features).toSorted(), ['cachestat', 'openat2', 'readnowait', 'reopen'])
+  t.deepEqual(Object.keys(features).toSorted(), ['cachestat', 'mincore', 'openat2', 'readnowait', 'recency', 'reopen'])
   const without = supportWith({ SENDFILE64_WITHOUT: 'openat2,reopen' }).features
   t.deepEqual(without.openat2, { state: 'unavailable', code: 'ENOSYS' })
   t.deepEqual(without.reopen, { state: 'unavailable', code: 'ENOSYS' })

@@ -20,10 +20,11 @@ const CALLS = {
   openat2: /^\d+ +openat2\(/gm,
   cachestat: /^\d+ +(?:cachestat|syscall_0x1c3)\(/gm,
   readnowait: /^\d+ +preadv2\(.*RWF_NOWAIT/gm,
+  mincore: /^\d+ +mincore\(/gm,
 } as const
 
 type Feature = keyof typeof CALLS
-const FEATURES: readonly Feature[] = ['sendfile', 'openat2', 'cachestat', 'readnowait']
+const FEATURES: readonly Feature[] = ['sendfile', 'openat2', 'cachestat', 'readnowait', 'mincore']
 
 /** Which of the calls one transfer of a file in the page cache makes without these features. */
 function callsWithout(t: ExecutionContext, without: readonly Feature[]): { result: SendfileResult; made: Feature[] } {

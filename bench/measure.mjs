@@ -86,11 +86,11 @@ function residentShare(path) {
  *
  * @param {ReturnType<import('./scenarios.mjs').scenarios>[number]} scenario
  * @param {string} rival
- * @param {{ root: string, rivalArguments: string[] }} options
+ * @param {{ root: string, rivalArguments: string[], user?: number }} options
  */
-export async function measure(scenario, rival, { root, rivalArguments }) {
+export async function measure(scenario, rival, { root, rivalArguments, user }) {
   const path = `/${scenario.file}`
-  const server = await startRival(rival, root, { rivalArguments })
+  const server = await startRival(rival, root, { rivalArguments, user })
   try {
     const warmUp = await runClient(server.port, [path], scenario.warmUp)
     requireHot(join(root, scenario.file), scenario.bytes)

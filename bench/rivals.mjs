@@ -92,10 +92,13 @@ function command(arguments_, openFiles) {
   return ['bash', ['-c', raise, String(openFiles), process.execPath, ...arguments_]]
 }
 
+/** setpriv(1): another user, without the rights of root. */
+const asUserArguments = (user) => ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups']
+
 /**
  * @param {string} name a key of RIVALS
  * @param {string} root the directory it serves
- * @param {{ rivalArguments?: string[], nodeArguments?: string[], openFiles?: number }} [options] rivalArguments go to the raw server only
+ * @param {{ rivalArguments?: string[], nodeArguments?: string[], openFiles?: number, user?: number }} [options] rivalArguments go to the raw server only
  */
 export async function startRival(name, root, options = {}) {
   const { script, stats, preload, dist } = RIVALS[name]
@@ -106,8 +109,10 @@ export async function startRival(name, root, options = {}) {
     [...preloads, ...(options.nodeArguments ?? []), path, root, ...own],
     options.openFiles,
   )
+  const asUser = options.user === undefined ? [] : asUserArguments(options.user)
+  const [first, ...rest] = [...asUser, program, ...arguments_]
   const env = dist === undefined ? process.env : { ...process.env, BENCH_DIST: dist }
-  const child = spawn(program, arguments_, { stdio: ['pipe', 'pipe', 'inherit'], env })
+  const child = spawn(first, rest, { stdio: ['pipe', 'pipe', 'inherit'], env })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })
   const failed = exited.then(() => {

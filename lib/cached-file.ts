@@ -56,9 +56,16 @@ export class CachedFile {
     position: number | undefined,
     callback: ReadCallback,
   ): void {
-    const bytesRead = this.opened !== undefined && this.opened.size <= SMALL && readsOwn() ? readAtOnce() : -1
-    if (bytesRead < 0) fs.read(fd, buffer, offset, length, position ?? null, callback)
-    else soon(callback, null, bytesRead, buffer)
+    const isSmall = this.opened !== undefined && this.opened.size <= SMALL
+    const bytesRead = isSmall && readsOwn() ? readAtOnce() : -1
+    if (bytesRead >= 0) soon(callback, null, bytesRead, buffer)
+    else fs.read(fd, buffer, offset, length, position ?? null, isSmall ? remembering : callback)
+
+    /** Where the kernel does not tell what is in memory, what was read a moment ago is. */
+    function remembering(error: Error | null, bytes: number, into: Uint8Array): void {
+      if (error === null && bytes > 0) native?.wasRead(fd, position ?? -1, bytes)
+      callback(error, bytes, into)
+    }
 
     function readAtOnce(): number {
       return native?.readCached(fd, buffer.subarray(offset, offset + length), position ?? -1) ?? -1

@@ -17,7 +17,7 @@ export interface MethodSupport {
 }
 
 /** What speeds a transfer up or keeps it from waiting; nothing depends on it. */
-export type Feature = 'openat2' | 'cachestat' | 'readnowait' | 'reopen'
+export type Feature = 'openat2' | 'cachestat' | 'readnowait' | 'mincore' | 'recency' | 'reopen'
 
 /** What {@link support} returns. */
 export interface Support {
@@ -64,6 +64,8 @@ export function support(): Support {
       openat2: probe('openat2'),
       cachestat: probe('cachestat'),
       readnowait: probe('readnowait'),
+      mincore: probe('mincore'),
+      recency: probe('recency'),
       reopen: probe('reopen'),
     },
   }

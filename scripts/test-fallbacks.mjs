@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-// What cannot be seen from JavaScript (cachestat, readnowait) is seen by strace in __test__/switches.spec.ts
+// What cannot be seen from JavaScript (cachestat, readnowait, mincore) is seen by strace in __test__/switches.spec.ts
 const without = (features, expected, open = 'at-once') => ({
   name: `SENDFILE64_WITHOUT=${features}`,
   expected: `executor=kernel ${expected} open=${open}`,
 })
-const ALL = 'sendfile,splice,copy_file_range,openat2,cachestat,readnowait,reopen'
+const ALL = 'sendfile,splice,copy_file_range,openat2,cachestat,readnowait,mincore,recency,reopen'
 const USUAL = 'socket=sendfile file=copy_file_range pipe=sendfile splice=splice'
 const RUNS = [
   without('sendfile', 'socket=ENOSYS>copy file=copy_file_range pipe=ENOSYS>copy splice=splice'),
@@ -21,6 +21,9 @@ const RUNS = [
   without('openat2', USUAL, 'later'),
   without('cachestat', USUAL),
   without('readnowait', USUAL),
+  without('cachestat,readnowait,recency', USUAL), // by mincore
+  without('cachestat,readnowait,mincore', USUAL), // by what was read lately
+  without('cachestat,readnowait,mincore,recency', USUAL),
   without(ALL, 'socket=ENOSYS>copy file=ENOSYS>ENOSYS>copy pipe=ENOSYS splice=ENOSYS', 'later'),
   {
     name: 'SENDFILE64=copy',

@@ -35,6 +35,8 @@ pub fn read_cached(_fd: i32, _buffer: &mut [u8], _offset: Option<u64>) -> Result
     Err(ENOSYS)
 }
 
+pub fn was_read(_fd: i32, _offset: Option<u64>, _bytes: u64) {}
+
 pub fn close_named(_fd: i32) -> bool {
     false
 }

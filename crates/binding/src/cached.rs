@@ -18,13 +18,23 @@ pub fn open_file_cached(path: &[u8], status: Float64ArraySlice<'_>) -> i32 {
 /// the end of the file, or the negative errno: -EAGAIN where a disk would have to be asked.
 #[napi]
 pub fn read_cached(fd: i32, mut buffer: Uint8ArraySlice<'_>, position: f64) -> i32 {
-    let offset = (position >= 0.0).then_some(position as u64);
     // SAFETY: on the thread of JavaScript, which cannot touch the buffer before we return.
     let buffer = unsafe { buffer.as_mut() };
-    match executor::read_cached(fd, buffer, offset) {
+    match executor::read_cached(fd, buffer, offset(position)) {
         Ok(bytes) => i32::try_from(bytes).unwrap_or(i32::MAX),
         Err(errno) => -errno,
     }
+}
+
+/// `fs` has read these bytes of a regular file, from `position` on, or below 0 up to the file position. They are in memory
+/// for now, which `readCached` takes into account where the kernel does not tell.
+#[napi]
+pub fn was_read(fd: i32, position: f64, bytes: u32) {
+    executor::was_read(fd, offset(position), u64::from(bytes));
+}
+
+fn offset(position: f64) -> Option<u64> {
+    (position >= 0.0).then_some(position as u64)
 }
 
 /// Closes a file unless that could wait for a disk, because the file has no name any more. Returns whether it has.

@@ -21,7 +21,7 @@ pub fn probe(feature: String) -> i32 {
 }
 
 /// Treats a feature as unavailable for the rest of the process: 'sendfile', 'splice', 'copy_file_range', 'openat2',
-/// 'cachestat', 'readnowait' or 'reopen'. The switch behind the environment variable SENDFILE64_WITHOUT. Returns
+/// 'cachestat', 'readnowait', 'mincore', 'recency' or 'reopen'. The switch behind the environment variable SENDFILE64_WITHOUT. Returns
 /// whether the name is known.
 #[napi]
 pub fn forbid(feature: String) -> bool {

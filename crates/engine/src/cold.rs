@@ -13,8 +13,9 @@ use crate::ends::Ends;
 use crate::message::{Back, Door, Message};
 use crate::opens::Opens;
 use crate::queue::Queue;
-use crate::run::{CopyBuffer, Step, run};
+use crate::run::CopyBuffer;
 use crate::slab::Key;
+use crate::visit::Visit;
 
 /// A bounded set of threads, started one by one as there is work for them.
 pub(crate) struct Pool {
@@ -33,7 +34,7 @@ pub(crate) enum Job {
 pub(crate) struct AwayAttempt {
     pub(crate) key: Key,
     pub(crate) ends: Arc<Ends>,
-    pub(crate) step: Step,
+    pub(crate) visit: Visit,
     pub(crate) reply_to: Arc<Door>,
 }
 
@@ -111,10 +112,10 @@ impl Job {
             Self::Attempt(AwayAttempt {
                 key,
                 ends,
-                step,
+                visit,
                 reply_to,
             }) => {
-                let made = || (!ends.is_abandoned()).then(|| run(ends.pair(), step, buffer));
+                let made = || (!ends.is_abandoned()).then(|| visit.make(ends.pair(), buffer));
                 let attempted = catch_unwind(AssertUnwindSafe(made)).unwrap_or_default();
                 reply_to.post(Message::Back(Back {
                     key,

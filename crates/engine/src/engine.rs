@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use sendfile64_core::{Kind, Method, Transfer};
-use sendfile64_sys::page_cache::Residency;
 
 use crate::clock;
 use crate::cold::{Job, Open, Pool};
@@ -14,9 +13,10 @@ use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
 use crate::ends::Pair;
 use crate::message::Message;
 use crate::opens::Opens;
-use crate::run::{CopyBuffer, Step, run};
+use crate::run::{CopyBuffer, Step};
 use crate::running::Running;
 use crate::shard::Handle;
+use crate::visit::Pages;
 
 /// The most bytes that one attempt of [`Engine::start`] moves on the caller's own thread: 64 KiB. For a few pages the
 /// way to a shard and back costs more processor time than the sending.
@@ -238,18 +238,20 @@ pub fn attempt_now(transfer: &mut Transfer, pair: Pair<'_>) -> Attempts {
         return made;
     }
     let mut buffer = CopyBuffer::default();
+    let mut pages = Pages::default();
     for turn in 0..INLINE_STEPS {
         let Some(step) = Step::next(transfer, clock::now()).filter(|&step| is_short(pair, step))
         else {
             break;
         };
-        if !matches!(pair.residency(step), Residency::Resident) {
+        let visit = pages.look(transfer, pair, step);
+        if visit.may_wait() {
             break;
         }
         if turn == 0 {
             pair.cork();
         }
-        let attempted = run(pair, step, &mut buffer);
+        let attempted = visit.make(pair, &mut buffer);
         attempted.report(transfer, pair, clock::now());
         made.syscalls += attempted.syscalls;
         made.call = attempted.call;

@@ -37,6 +37,7 @@ mod running;
 mod shard;
 mod slab;
 mod sync;
+mod visit;
 
 pub use clock::now;
 pub use command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, Started, TransferId};

@@ -4,15 +4,14 @@ use std::os::fd::AsFd;
 
 use sendfile64_core::{Ended, Errno, Kind, Method, Op, Outcome, Part, Transfer};
 use sendfile64_sys::EAGAIN;
-use sendfile64_sys::page_cache::Residency;
 use sendfile64_sys::probe::{self, Availability, Feature};
-use sendfile64_sys::{copy, copy_file_range, descriptor, page_cache, pipe, sendfile, splice};
+use sendfile64_sys::{copy, copy_file_range, descriptor, pipe, sendfile, splice};
 
 use crate::command::Call;
 use crate::ends::Pair;
 
 /// The most bytes one attempt copies: what fits the buffer that each thread keeps for it.
-const COPY_LIMIT: usize = 128 * 1024;
+pub(crate) const COPY_LIMIT: usize = 128 * 1024;
 
 /// What the pipe of a splice should hold: one quantum of the default size.
 const PIPE_CAPACITY: u64 = 1 << 20;
@@ -114,27 +113,7 @@ impl Attempted {
     }
 }
 
-impl Pair<'_> {
-    /// Whether the pages that the step reads are in memory.
-    pub(crate) fn residency(self, step: Step) -> Residency {
-        match step {
-            Step::Attempt {
-                method,
-                offset,
-                count,
-            } => {
-                let count = match method {
-                    Method::Sendfile | Method::Splice | Method::CopyFileRange => count,
-                    Method::Copy => count.min(COPY_LIMIT as u64),
-                };
-                page_cache::residency(self.source, offset, count)
-            }
-            Step::Drain { .. } | Step::Write { .. } => Residency::Resident,
-        }
-    }
-}
-
-/// Makes the attempt, on whatever thread this is.
+/// Makes the attempt. [`crate::visit::Visit`] knows on which thread.
 pub(crate) fn run(pair: Pair<'_>, step: Step, buffer: &mut CopyBuffer) -> Attempted {
     match step {
         Step::Attempt {

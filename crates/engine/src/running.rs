@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use sendfile64_core::{End, Ended, Errno, LeastRate, Op, Outcome, Readiness, Transfer, Wait};
-use sendfile64_sys::page_cache::Residency;
 use sendfile64_sys::{ECONNRESET, descriptor, tcp};
 
 use crate::clock;
@@ -15,6 +14,7 @@ use crate::limits::Metered;
 use crate::progress::Progress;
 use crate::retry::{Due, Retry};
 use crate::run::{Attempted, Step};
+use crate::visit::{Pages, Visit};
 
 /// EIO, the same number on every Unix: what an error without a number is reported as.
 const EIO: i32 = 5;
@@ -42,7 +42,7 @@ pub(crate) struct Running {
     retry: Retry,
     away: bool,
     writable_while_away: bool,
-    residency_unknown: bool,
+    pages: Pages,
 }
 
 impl Running {
@@ -78,7 +78,7 @@ impl Running {
             retry: Retry::new(),
             away: false,
             writable_while_away: false,
-            residency_unknown: false,
+            pages: Pages::default(),
         }
     }
 
@@ -104,14 +104,12 @@ impl Running {
         self.metered.is_some()
     }
 
-    /// Whether the step could wait for a disk. Where the system once could not tell, it is not asked again.
-    pub(crate) fn may_wait_for_disk(&mut self, step: Step) -> bool {
-        if self.residency_unknown || self.ends.destination().waits_for_disk() {
-            return true;
+    /// The step, and where it is to be made.
+    pub(crate) fn visit(&mut self, step: Step) -> Visit {
+        if self.ends.destination().waits_for_disk() {
+            return Visit::to_a_disk(step);
         }
-        let residency = self.ends.pair().residency(step);
-        self.residency_unknown = matches!(residency, Residency::Unknown);
-        !matches!(residency, Residency::Resident)
+        self.pages.look(&self.transfer, self.ends.pair(), step)
     }
 
     /// What can be done at once, before any thread is asked.

@@ -24,6 +24,16 @@ pub fn read_cached(fd: i32, buffer: &mut [u8], offset: Option<u64>) -> Result<us
     page_cache::read_cached(borrow(fd), buffer, offset).map_err(code)
 }
 
+pub fn was_read(fd: i32, offset: Option<u64>, bytes: u64) {
+    if fd < 0 {
+        return;
+    }
+    let behind = || descriptor::position(borrow(fd)).ok();
+    if let Some(first) = offset.or_else(|| behind()?.checked_sub(bytes)) {
+        page_cache::was_read(borrow(fd), first, first.saturating_add(bytes));
+    }
+}
+
 pub fn close_named(fd: i32) -> bool {
     let has_name = fd >= 0 && descriptor::has_name(borrow(fd)) == Ok(true);
     if has_name {

@@ -41,6 +41,8 @@ fn feature(name: &str) -> Option<Feature> {
         "openat2" => Feature::Openat2,
         "cachestat" => Feature::Cachestat,
         "readnowait" => Feature::ReadNowait,
+        "mincore" => Feature::Mincore,
+        "recency" => Feature::Recency,
         "reopen" => Feature::Reopen,
         _ => return None,
     })

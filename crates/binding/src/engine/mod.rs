@@ -21,7 +21,7 @@ use sendfile64_sys::open;
 use crate::codes::{call, event, status};
 use crate::records::{EventRecord, Status, method_code};
 
-pub use cached::{close_named, open_file_cached, read_cached};
+pub use cached::{close_named, open_file_cached, read_cached, was_read};
 use files::{CLOSED, Files};
 pub use machine::{forbid, kernel, probe, sendfile_once};
 use shared::{acquire, lock, next_id, release};

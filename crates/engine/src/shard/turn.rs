@@ -15,7 +15,6 @@ use crate::cold::{AwayAttempt, Job};
 use crate::command::{Abort, Event};
 use crate::message::Back;
 use crate::progress::Tick;
-use crate::run::run;
 use crate::running::Running;
 use crate::slab::Key;
 
@@ -37,12 +36,13 @@ impl Shard {
         let Some(step) = running.next_step() else {
             return;
         };
-        if running.may_wait_for_disk(step) {
+        let visit = running.visit(step);
+        if visit.may_wait() {
             let ends = Arc::clone(&running.ends);
             let job = Job::Attempt(AwayAttempt {
                 key,
                 ends,
-                step,
+                visit,
                 reply_to: Arc::clone(&self.door),
             });
             if self.pool.submit(job).is_ok() {
@@ -51,7 +51,8 @@ impl Shard {
             }
             // Without any thread to send it to, the attempt is made here: late for the others is better than never.
         }
-        running.record(run(running.ends.pair(), step, &mut self.buffer));
+        let attempted = visit.make(running.ends.pair(), &mut self.buffer);
+        running.record(attempted);
         self.go_on(key);
     }
 

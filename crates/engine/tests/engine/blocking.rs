@@ -64,6 +64,8 @@ fn a_full_pipe_holds_no_thread_of_the_pool_up() {
         || {
             forbid(Feature::Cachestat);
             forbid(Feature::ReadNowait);
+            forbid(Feature::Mincore);
+            forbid(Feature::Recency);
             let sample = Sample::new(MIB);
             let scene = Scene::with(ONE_SHARD);
             let pipes: Vec<_> = (0..8).map(|_| std::io::pipe().expect("a pipe")).collect();

@@ -73,6 +73,8 @@ fn attempts_away_miss_no_readiness() {
     alone("cold::attempts_away_miss_no_readiness", || {
         forbid(Feature::Cachestat);
         forbid(Feature::ReadNowait);
+        forbid(Feature::Mincore);
+        forbid(Feature::Recency);
         let sample = Sample::new(4 * MIB + 1);
         let scene = Scene::with(Config {
             shards: 2,
@@ -107,6 +109,8 @@ fn aborts_meet_attempts_that_are_away() {
     alone("cold::aborts_meet_attempts_that_are_away", || {
         forbid(Feature::Cachestat);
         forbid(Feature::ReadNowait);
+        forbid(Feature::Mincore);
+        forbid(Feature::Recency);
         let sample = Sample::new(8 * MIB);
         let scene = Scene::new();
         for round in 0..50 {

@@ -39,6 +39,8 @@ fn a_completion_comes_after_the_descriptors_are_released() {
                 if round == 2 {
                     forbid(Feature::Cachestat); // from here on, every attempt is made by the pool
                     forbid(Feature::ReadNowait);
+                    forbid(Feature::Mincore);
+                    forbid(Feature::Recency);
                 }
                 let (sending, peer) = unix();
                 let (report, reports) = mpsc::sync_channel(1);
@@ -91,6 +93,8 @@ fn whatever_becomes_of_transfers_no_descriptor_stays_and_no_event_comes_late() {
                 if round == 6 {
                     forbid(Feature::Cachestat); // from here on, every attempt is made by the pool
                     forbid(Feature::ReadNowait);
+                    forbid(Feature::Mincore);
+                    forbid(Feature::Recency);
                 }
                 one_of_each(&sample, round);
                 assert_eq!(open_descriptors(), before, "round {round}");

@@ -1,6 +1,8 @@
 //! What kind of filesystem a regular file is on: fstatfs(2) `f_type`.
 
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// How far the size and the cached pages of a regular file can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +17,37 @@ pub enum Filesystem {
     Pseudo,
 }
 
+/// More devices than a process meets; a fuller table begins anew.
+const MOST_DEVICES: usize = 256;
+
+/// What fstatfs(2) has said, by `st_dev`. Asked again, the later answer stands: the kernel gives the number of a
+/// filesystem that has been unmounted to another one.
+static DEVICES: LazyLock<Mutex<HashMap<u64, Filesystem>>> = LazyLock::new(Mutex::default);
+
+/// What [`of`] has said of a file on this device. Asks nobody: fstatfs(2) may wait for a server.
+pub(crate) fn known(device: u64) -> Option<Filesystem> {
+    let devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+    devices.get(&device).copied()
+}
+
+/// Asks, and remembers the answer for `device`, which holds the file.
+pub(crate) fn of(file: BorrowedFd<'_>, device: u64) -> Filesystem {
+    let filesystem = ask(file);
+    let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+    if devices.len() == MOST_DEVICES && !devices.contains_key(&device) {
+        devices.clear();
+    }
+    devices.insert(device, filesystem);
+    filesystem
+}
+
 #[cfg(not(target_os = "linux"))]
-pub(super) fn of(_file: BorrowedFd<'_>) -> Filesystem {
+fn ask(_file: BorrowedFd<'_>) -> Filesystem {
     Filesystem::Ordinary
 }
 
 #[cfg(target_os = "linux")]
-pub(super) fn of(file: BorrowedFd<'_>) -> Filesystem {
+fn ask(file: BorrowedFd<'_>) -> Filesystem {
     nix::sys::statfs::fstatfs(file).map_or(Filesystem::Ordinary, |statfs| {
         // The field is signed or unsigned, of 32 or 64 bits, by architecture and C library; the number has 32.
         named(statfs.filesystem_type().0 as u32)

@@ -1,6 +1,6 @@
 //! Descriptors: what they are, whose they are, and where they stand.
 
-mod filesystem;
+pub(crate) mod filesystem;
 mod outstanding;
 mod reopen;
 
@@ -109,7 +109,7 @@ pub fn status_again(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, 
     };
     let (device, inode) = (unsigned(stat.st_dev), unsigned(stat.st_ino));
     let filesystem = match kind {
-        Kind::Regular if known != Some(Known { device, inode }) => filesystem::of(fd),
+        Kind::Regular if known != Some(Known { device, inode }) => filesystem::of(fd, device),
         _ => Filesystem::Ordinary,
     };
     Ok(Status {

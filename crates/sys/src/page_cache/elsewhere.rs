@@ -18,3 +18,15 @@ pub(super) fn read_cached(
 ) -> Result<usize, Errno> {
     Err(Errno(NixErrno::EAGAIN as i32))
 }
+
+pub(super) fn was_read_lately(_source: BorrowedFd<'_>, _offset: u64, _count: u64) -> bool {
+    false
+}
+
+pub(super) fn remember(_source: BorrowedFd<'_>, _start: u64, _first: u64, _end: u64) {}
+
+pub(super) fn disappoint() {}
+
+pub(super) fn sleeps() -> Option<i64> {
+    None
+}

@@ -1,79 +1,80 @@
-//! Linux: cachestat(2) and preadv2(2), both by number, because not every C library that we support has them.
-#![expect(unsafe_code, reason = "neither call has a safe wrapper")]
+//! Linux: who is asked, and in which order.
 
-use std::io::IoSliceMut;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::sync::LazyLock;
+use std::os::fd::BorrowedFd;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use nix::errno::Errno as NixErrno;
-use nix::libc::{self, c_long, c_uint};
-use nix::sys::stat::fstat;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
-use nix::unistd::{SysconfVar, sysconf};
+use nix::sys::uio::pread;
+use nix::unistd::{Whence, lseek, read};
 use sendfile64_core::Errno;
 
-use super::Residency;
+use super::counted::cached_pages;
+use super::mapped::all_there;
+use super::nowait::{peek, read_nowait};
+use super::recent::{CHUNK, File, Memory};
+use super::{Residency, Watch, page};
+use crate::descriptor::Filesystem;
+use crate::descriptor::filesystem::{self, known};
 use crate::errno::number;
 use crate::probe::{self, Availability, Feature};
 
-/// The number of cachestat(2), the same on every architecture that Linux 6.5 runs on.
-const SYS_CACHESTAT: c_long = 451;
-
-/// The bytes of one page. 4 KiB is the smallest page that Linux has: a wrong answer would only count too many.
-static PAGE: LazyLock<u64> = LazyLock::new(|| {
-    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
-    page.and_then(|page| u64::try_from(page).ok())
-        .filter(|page| page.is_power_of_two())
-        .unwrap_or(4096)
-});
-
-/// `struct cachestat_range` of linux/mman.h.
-#[repr(C)]
-struct Range {
-    offset: u64,
-    /// 0 means to the end of the file.
-    count: u64,
-}
-
-/// `struct cachestat` of linux/mman.h: numbers of pages.
-#[repr(C)]
-#[derive(Default)]
-struct Counts {
-    cached: u64,
-    dirty: u64,
-    writeback: u64,
-    evicted: u64,
-    recently_evicted: u64,
-}
+static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 pub(super) fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Residency {
-    let Some(last) = count.checked_sub(1).map(|more| offset.saturating_add(more)) else {
+    let Some(last) = last_of(offset, count) else {
         return Residency::Resident;
     };
-    match cached_pages(source, offset, last) {
-        None => both(peek(source, offset), || peek(source, last)),
-        Some(cached) if cached == pages(offset, last) => settled(source, last),
-        Some(_) => within_file(source, offset, last),
+    let cached = cached_pages(source, offset, last);
+    if cached == Some(pages(offset, last)) {
+        match settled(source, last) {
+            Residency::Unknown => within_file(source, offset, last, None),
+            residency => residency,
+        }
+    } else {
+        within_file(source, offset, last, cached)
     }
 }
 
-/// Some pages of the range are not there: perhaps only those beyond the end of the file.
-fn within_file(source: BorrowedFd<'_>, offset: u64, last: u64) -> Residency {
-    let Ok(size) = fstat(source).map(|stat| u64::try_from(stat.st_size).unwrap_or(0)) else {
+pub(super) fn was_read_lately(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
+    let Some(last) = last_of(offset, count) else {
+        return true;
+    };
+    fstat(source).is_ok_and(|stat| {
+        size_of(&stat)
+            .checked_sub(1)
+            .is_some_and(|end| offset <= end && is_recent(file_of(&stat), offset, last.min(end)))
+    })
+}
+
+/// Some pages of the range are not counted: perhaps only those beyond the end of the file, or the kernel counts none.
+fn within_file(source: BorrowedFd<'_>, offset: u64, last: u64, cached: Option<u64>) -> Residency {
+    let Ok(stat) = fstat(source) else {
         return Residency::Unknown;
     };
+    let size = size_of(&stat);
     if offset >= size {
-        return peek(source, offset);
+        return match peek(source, offset) {
+            Residency::Unknown if is_local(&stat) => Residency::Resident,
+            residency => residency,
+        };
     }
-    let last = last.min(size - 1);
-    match cached_pages(source, offset, last) {
-        Some(cached) if cached == pages(offset, last) => settled(source, last),
-        // On overlayfs the pages belong to another inode, and the count is always 0; a read says that it cannot tell.
-        // That it succeeds proves nothing: a fast disk may have answered it. It is made where the attempt would begin,
-        // so what it reads ahead is what the attempt needs.
-        Some(0) if peek(source, offset) == Residency::Unknown => Residency::Unknown,
-        Some(_) => Residency::Absent,
-        None => Residency::Unknown,
+    let range = (offset, last.min(size - 1));
+    let counted = match cached {
+        Some(1..) if range.1 < last => cached_pages(source, offset, range.1),
+        counted => counted,
+    };
+    match counted {
+        Some(counted) if counted == pages(offset, range.1) => match settled(source, range.1) {
+            Residency::Unknown => unseen(source, &stat, range),
+            residency => residency,
+        },
+        Some(1..) => Residency::Absent,
+        counted => uncounted(source, &stat, range, counted.is_some()),
     }
 }
 
@@ -91,79 +92,62 @@ fn settled(source: BorrowedFd<'_>, last: u64) -> Residency {
     }
 }
 
-fn both(one: Residency, other: impl FnOnce() -> Residency) -> Residency {
-    match one {
-        Residency::Resident => other(),
-        settled => settled,
+/// cachestat(2) has counted nothing (`asked`), or is not there, or is not for us. A read tells page by page; it is made
+/// where the attempt would begin, so what it reads ahead is what the attempt needs.
+fn uncounted(
+    source: BorrowedFd<'_>,
+    stat: &FileStat,
+    range @ (first, last): (u64, u64),
+    asked: bool,
+) -> Residency {
+    match peek(source, first) {
+        // The pages of overlayfs belong to another inode, where cachestat(2) does not look.
+        Residency::Unknown => unseen(source, stat, range),
+        // That it succeeds proves nothing where no page was counted: a fast disk may have answered it.
+        _ if asked => Residency::Absent,
+        Residency::Resident if pages(first, last) <= 2 => peek(source, last),
+        Residency::Resident => match peek(source, last) {
+            Residency::Resident if is_recent(file_of(stat), first, last) => Residency::Likely,
+            Residency::Resident => sampled(source, stat, range),
+            residency => residency,
+        },
+        residency => residency,
     }
 }
 
-/// The pages that hold the bytes from `first` to `last`.
-fn pages(first: u64, last: u64) -> u64 {
-    last / *PAGE - first / *PAGE + 1
-}
-
-/// cachestat(2): how many pages of the bytes from `first` to `last` are in the page cache. `None` where it cannot tell.
-fn cached_pages(source: BorrowedFd<'_>, first: u64, last: u64) -> Option<u64> {
-    if probe::availability(Feature::Cachestat) == Availability::Unavailable {
-        return None;
+/// Both ends are there. What lies between is known from a mapping, or else from a page of each chunk.
+fn sampled(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -> Residency {
+    match through_mapping(source, stat, (first, last)) {
+        Residency::Unknown => {}
+        residency => return residency,
     }
-    let range = Range {
-        offset: first,
-        count: (last - first).saturating_add(1),
-    };
-    match cachestat(source.as_raw_fd(), range) {
-        Ok(counts) => {
-            probe::found(Feature::Cachestat);
-            return Some(counts.cached);
-        }
-        // Before 6.5.
-        Err(errno @ NixErrno::ENOSYS) => probe::found_missing(Feature::Cachestat, number(errno)),
-        // A seccomp filter; or, since 6.14 and in older stable kernels, the file is neither ours nor writable by us.
-        // Only the first concerns other files.
-        Err(errno @ NixErrno::EPERM)
-            if probe::availability(Feature::Cachestat) == Availability::NotProbed =>
-        {
-            let nowhere = Range {
-                offset: 0,
-                count: 1,
-            };
-            match cachestat(-1, nowhere) {
-                Err(NixErrno::EPERM) => probe::found_missing(Feature::Cachestat, number(errno)),
-                _ => probe::found(Feature::Cachestat),
-            }
-        }
-        // EOPNOTSUPP: hugetlbfs.
-        Err(_) => {}
+    let mut between = (first / CHUNK + 1..=last / CHUNK).map(|chunk| peek(source, chunk * CHUNK));
+    between
+        .find(|found| *found != Residency::Resident)
+        .unwrap_or(Residency::Likely)
+}
+
+/// Nothing but a mapping, or what was read lately, can tell.
+fn unseen(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -> Residency {
+    if is_recent(file_of(stat), first, last) {
+        return Residency::Likely;
     }
-    None
+    through_mapping(source, stat, (first, last))
 }
 
-fn cachestat(fd: RawFd, range: Range) -> Result<Counts, NixErrno> {
-    const NO_FLAGS: c_uint = 0;
-    let mut counts = Counts::default();
-    // SAFETY: both structures have the kernel's layout and outlive the call; the kernel checks the number.
-    let result = unsafe {
-        libc::syscall(
-            SYS_CACHESTAT,
-            fd,
-            &raw const range,
-            &raw mut counts,
-            NO_FLAGS,
-        )
-    };
-    NixErrno::result(result).map(|_| counts)
-}
-
-/// Whether the page that holds this byte is in memory, and read. Where it is not, the kernel may start to read it.
-fn peek(source: BorrowedFd<'_>, offset: u64) -> Residency {
-    match read_nowait(source, &mut [0], Some(offset)) {
-        // 0 bytes: beyond the end of the file, for which nobody has to wait.
-        Ok(_) => Residency::Resident,
-        Err(NixErrno::EAGAIN) => Residency::Absent,
-        // EOPNOTSUPP: the filesystem (tmpfs, overlayfs, procfs, NFS) or, up to 4.13, the kernel. EINVAL: O_DIRECT, or
-        // an offset out of range. ESPIPE, EISDIR: no file. EIO: the attempt itself will say so.
-        Err(_) => Residency::Unknown,
+/// A file of a server is not mapped: mmap(2) of one may ask the server.
+fn through_mapping(
+    source: BorrowedFd<'_>,
+    stat: &FileStat,
+    (first, last): (u64, u64),
+) -> Residency {
+    if !is_local(stat) {
+        return Residency::Unknown;
+    }
+    match all_there(source, first, last, size_of(stat)) {
+        Some(true) => Residency::Likely,
+        Some(false) => Residency::Absent,
+        None => Residency::Unknown,
     }
 }
 
@@ -172,48 +156,121 @@ pub(super) fn read_cached(
     buffer: &mut [u8],
     offset: Option<u64>,
 ) -> Result<usize, Errno> {
-    read_nowait(source, buffer, offset).map_err(|errno| match errno {
-        NixErrno::ENOSYS | NixErrno::EPERM | NixErrno::EOPNOTSUPP => number(NixErrno::EAGAIN),
-        other => number(other),
-    })
+    let answer = match read_nowait(source, buffer, offset) {
+        // Here it cannot be told by reading.
+        Err(NixErrno::ENOSYS | NixErrno::EPERM | NixErrno::EOPNOTSUPP) => {
+            read_where_resident(source, buffer, offset)
+        }
+        answer => answer,
+    };
+    answer.map_err(number)
 }
 
-/// preadv2(2) with RWF_NOWAIT. ENOSYS without a call where there has been none before.
-fn read_nowait(
+fn read_where_resident(
     source: BorrowedFd<'_>,
     buffer: &mut [u8],
     offset: Option<u64>,
 ) -> Result<usize, NixErrno> {
-    const ONE: c_long = 1;
-    const FILE_POSITION: u64 = u64::MAX; // -1
-    if probe::availability(Feature::ReadNowait) == Availability::Unavailable {
-        return Err(NixErrno::ENOSYS);
-    }
-    let vector = [IoSliceMut::new(buffer)];
-    let offset = offset.unwrap_or(FILE_POSITION);
-    // The kernel takes the offset as two longs, low and high. Where a long has 64 bits the first is all of it.
-    let (low, high) = (offset as c_long, (offset >> 32) as c_long);
-    // SAFETY: `vector` is ABI-compatible with an array of ONE struct iovec (guaranteed by IoSliceMut) over `buffer`, and
-    // both outlive the call; the kernel checks the number.
-    let read = unsafe {
-        libc::syscall(
-            libc::SYS_preadv2,
-            source.as_raw_fd(),
-            vector.as_ptr(),
-            ONE,
-            low,
-            high,
-            libc::RWF_NOWAIT,
-        )
+    let at = match offset {
+        Some(offset) => offset,
+        None => lseek(source, 0, Whence::SeekCur)?.cast_unsigned(),
     };
-    let read = NixErrno::result(read).map(|bytes| usize::try_from(bytes).unwrap_or(0));
-    match read {
-        Ok(_) | Err(NixErrno::EAGAIN) => probe::found(Feature::ReadNowait),
-        // ENOSYS: before 4.6. EPERM: a seccomp filter; no file answers a read with it.
-        Err(errno @ (NixErrno::ENOSYS | NixErrno::EPERM)) => {
-            probe::found_missing(Feature::ReadNowait, number(errno));
-        }
-        Err(_) => {}
+    let count = buffer.len() as u64;
+    let stat = fstat(source)?;
+    if at >= size_of(&stat) && is_local(&stat) {
+        return Ok(0);
     }
-    read
+    let residency = if was_read_lately(source, at, count) {
+        Residency::Likely
+    } else {
+        residency(source, at, count)
+    };
+    if !residency.is_there() {
+        return Err(NixErrno::EAGAIN);
+    }
+    let watch = Watch::begin(residency);
+    let bytes = match offset {
+        Some(offset) => pread(source, buffer, offset.cast_signed())?,
+        None => read(source, buffer)?,
+    };
+    if let Some(watch) = watch {
+        watch.end(source, at, at, bytes as u64);
+    }
+    Ok(bytes)
+}
+
+/// `start`: before `first`, all bytes from there on had been read by the same reader.
+pub(super) fn remember(source: BorrowedFd<'_>, start: u64, first: u64, end: u64) {
+    if probe::availability(Feature::Recency) == Availability::Unavailable {
+        return;
+    }
+    let Ok(stat) = fstat(source) else {
+        return;
+    };
+    let File { device, .. } = file_of(&stat);
+    // What has just been read from may be asked.
+    if is_regular(&stat)
+        && known(device).unwrap_or_else(|| filesystem::of(source, device)) == Filesystem::Ordinary
+    {
+        let first = start.max(first - first % CHUNK).min(first);
+        memory().remember(file_of(&stat), first, end, size_of(&stat), now());
+    }
+}
+
+/// A read that was to find everything in memory has waited.
+pub(super) fn disappoint() {
+    memory().disappoint(now());
+}
+
+fn is_recent(file: File, first: u64, last: u64) -> bool {
+    let is_recent = probe::availability(Feature::Recency) != Availability::Unavailable
+        && memory().covers(file, first, last, now());
+    if is_recent {
+        probe::found(Feature::Recency);
+    }
+    is_recent
+}
+
+/// How often this thread has slept. `None` where nobody says.
+pub(super) fn sleeps() -> Option<i64> {
+    getrusage(UsageWho::RUSAGE_THREAD)
+        .ok()
+        .map(|usage| usage.voluntary_context_switches())
+}
+
+/// A regular file of which it is known that no server has to be asked for it.
+fn is_local(stat: &FileStat) -> bool {
+    is_regular(stat) && known(file_of(stat).device) == Some(Filesystem::Ordinary)
+}
+
+fn is_regular(stat: &FileStat) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+}
+
+fn file_of(stat: &FileStat) -> File {
+    File {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+    }
+}
+
+fn size_of(stat: &FileStat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+fn last_of(offset: u64, count: u64) -> Option<u64> {
+    count.checked_sub(1).map(|more| offset.saturating_add(more))
+}
+
+/// The pages that hold the bytes from `first` to `last`.
+fn pages(first: u64, last: u64) -> u64 {
+    last / page() - first / page() + 1
+}
+
+fn memory() -> MutexGuard<'static, Memory> {
+    MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now() -> u64 {
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

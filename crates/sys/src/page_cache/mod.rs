@@ -8,34 +8,86 @@ mod platform;
 #[path = "elsewhere.rs"]
 mod platform;
 
-use std::os::fd::BorrowedFd;
+#[cfg(target_os = "linux")]
+mod counted;
+#[cfg(target_os = "linux")]
+mod mapped;
+#[cfg(target_os = "linux")]
+mod nowait;
+#[cfg(target_os = "linux")]
+mod recent;
+mod watch;
 
+use std::os::fd::BorrowedFd;
+#[cfg(target_os = "linux")]
+use std::sync::LazyLock;
+
+#[cfg(target_os = "linux")]
+use nix::unistd::{SysconfVar, sysconf};
 use sendfile64_core::Errno;
+
+pub use self::watch::Watch;
+
+/// The bytes of one page. 4 KiB is the smallest page that Linux has: a wrong answer would only count too many.
+#[cfg(target_os = "linux")]
+fn page() -> u64 {
+    static PAGE: LazyLock<u64> = LazyLock::new(|| {
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+        page.and_then(|page| u64::try_from(page).ok())
+            .filter(|page| page.is_power_of_two())
+            .unwrap_or(4096)
+    });
+    *PAGE
+}
 
 /// Where the pages of a range are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Residency {
     /// All in memory when asked. They may be dropped before they are used; that is rare, and costs a wait.
     Resident,
+    /// All in memory as far as can be told without the kernel's word for each page: whoever acts on it keeps a
+    /// [`Watch`] on the read.
+    Likely,
     /// At least one must come from the disk.
     Absent,
     /// This kernel or filesystem cannot tell.
     Unknown,
 }
 
+impl Residency {
+    /// Whether a read need not be expected to wait for a disk.
+    pub fn is_there(self) -> bool {
+        matches!(self, Self::Resident | Self::Likely)
+    }
+}
+
 /// Whether every page of `[offset, offset + count)` of the file is in the page cache. What lies beyond the end of the
 /// file needs no disk: a range wholly beyond it is `Resident`.
 ///
 /// On Linux it is cachestat(2) of the whole range and preadv2(2) with RWF_NOWAIT of its last byte, because cachestat
-/// counts pages that readahead is still reading. Without cachestat the first and the last byte are read, and what
-/// lies between is taken to be as they are.
+/// counts pages that readahead is still reading. Where cachestat cannot tell (before 6.5; files that are neither ours nor
+/// writable by us, since 6.14; overlayfs), the answer comes from what was read within the last seconds (see [`Watch`]),
+/// from mincore(2) of a mapping, which sees through overlayfs but only for files of ours (5.2), or from a page of every
+/// 64 KiB. A file is mapped only on a device that [`crate::descriptor::status`] has found to be no server's.
 /// An `Absent` answer may have started the reading of a page.
 pub fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Residency {
     platform::residency(source, offset, count)
 }
 
+/// Whether every byte of `[offset, offset + count)` that the file has was read within the last seconds, under a [`Watch`].
+/// For a file of which [`residency`] has said `Unknown`, which is dearer to ask.
+pub fn was_read_lately(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
+    platform::was_read_lately(source, offset, count)
+}
+
+/// The bytes from `first` up to `end` have been read, by whomever: they are in memory for now.
+pub fn was_read(source: BorrowedFd<'_>, first: u64, end: u64) {
+    platform::remember(source, first, first, end);
+}
+
 /// Reads what is in memory of the file, from `offset` or, where there is none, from the file position, which moves on:
-/// preadv2(2) with RWF_NOWAIT (Linux 4.14). Fewer bytes than there is room for: the file ends, or the next page must come
+/// preadv2(2) with RWF_NOWAIT (Linux 4.14), or, where the filesystem does not know that, read(2) of what is in memory by
+/// [`residency`]. Fewer bytes than there is room for: the file ends, or the next page must come
 /// from the disk. 0: the end of the file.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use sendfile64_core::{Ended, Errno};
 
 use crate::{copy_file_range, sendfile, splice};
 
-/// A system call that not every kernel or sandbox has.
+/// A system call, or what is made of some, that not every kernel or sandbox has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
     /// sendfile(2).
@@ -22,6 +22,10 @@ pub enum Feature {
     Cachestat,
     /// preadv2(2) with RWF_NOWAIT: Linux 4.14.
     ReadNowait,
+    /// mincore(2) of a mapping, as an answer for files that cachestat(2) does not count: Linux.
+    Mincore,
+    /// No call: that what was read a moment ago is taken to be in memory still ([`crate::page_cache::Watch`]). Linux.
+    Recency,
     /// open(2) of /proc/self/fd ([`crate::descriptor::reopen_for_writing`]): Linux.
     Reopen,
 }
@@ -53,6 +57,8 @@ static COPY_FILE_RANGE: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static OPENAT2: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static CACHESTAT: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static READ_NOWAIT: AtomicI32 = AtomicI32::new(LINUX_ONLY);
+static MINCORE: AtomicI32 = AtomicI32::new(LINUX_ONLY);
+static RECENCY: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static REOPEN: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 
 /// What is known so far. Makes no call.
@@ -127,7 +133,12 @@ fn probing_call(feature: Feature) -> Option<fn() -> Option<Errno>> {
         Feature::Sendfile => Some(sendfile::missing),
         Feature::Splice => Some(splice::missing),
         Feature::CopyFileRange => Some(copy_file_range::missing),
-        Feature::Openat2 | Feature::Cachestat | Feature::ReadNowait | Feature::Reopen => None,
+        Feature::Openat2
+        | Feature::Cachestat
+        | Feature::ReadNowait
+        | Feature::Mincore
+        | Feature::Recency
+        | Feature::Reopen => None,
     }
 }
 
@@ -139,6 +150,8 @@ fn finding(feature: Feature) -> &'static AtomicI32 {
         Feature::Openat2 => &OPENAT2,
         Feature::Cachestat => &CACHESTAT,
         Feature::ReadNowait => &READ_NOWAIT,
+        Feature::Mincore => &MINCORE,
+        Feature::Recency => &RECENCY,
         Feature::Reopen => &REOPEN,
     }
 }

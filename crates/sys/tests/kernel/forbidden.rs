@@ -158,12 +158,18 @@ fn without_cachestat_the_ends_of_the_range_are_read() {
                 let hot = file("ends", &[7; 100_000]);
                 let unknown = cannot_tell_by_reading(&hot);
                 forbid(Feature::Cachestat);
-                let expected = if unknown {
-                    Residency::Unknown
+                let [whole, ends] = if unknown {
+                    [Residency::Unknown; 2]
                 } else {
-                    Residency::Resident
+                    [Residency::Likely, Residency::Resident]
                 };
-                for (offset, count) in [(0, 100_000), (0, 200_000), (5, 1), (100_000, 1)] {
+                for (offset, count, expected) in [
+                    (0, 100_000, whole),
+                    (0, 200_000, whole),
+                    (5, 1, ends),
+                    (5, 4096, ends),
+                    (100_000, 1, ends),
+                ] {
                     assert_eq!(
                         residency(hot.as_fd(), offset, count),
                         expected,

@@ -131,9 +131,9 @@ fn a_full_filesystem_takes_a_part_and_then_has_no_space() {
     }
 }
 
-const SKIPPED: &str = "skipped";
+pub(crate) const SKIPPED: &str = "skipped";
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("stderr");
 }
 

@@ -13,6 +13,7 @@ mod leaks;
 mod limits;
 mod ltp;
 mod open;
+mod overlay;
 mod page_cache;
 mod pipe;
 mod reopen;
