@@ -1,35 +1,33 @@
 /** Writes the chunks of the portable executor to any Writable, and waits when it asks to. */
-import { EventEmitter } from 'node:events'
 import http from 'node:http'
 
+import type { Taker } from './copy.ts'
 import { badDestination } from './errors.ts'
 import { type Destination, callUnheld } from './hold.ts'
 import { outstanding } from './node-handles.ts'
 import { hasBody } from './node-internals.ts'
+import { DROPPED } from './executor/end.ts'
 import { Stop } from './stop.ts'
+import { ignore, listen } from './watch.ts'
 
-export class ChunkWriter {
+export class ChunkWriter implements Taker {
   readonly #destination: Destination
   readonly #listen: Destination['on']
   readonly stop = new Stop()
-  #dropped = false
+  readonly progress: Taker['progress']
+  wouldBlock = 0
   #hasWritten = false
   #refused = false
   #listens = false
-  #cutShort = false
   /** Ends the wait that is going on. */
   #goOn: (() => void) | undefined
   readonly #onDrain = (): void => this.#resume()
 
   /** `listen`: the destination's `on` at the time of the call; middleware that comes later has a 'drain' of its own. */
-  constructor(destination: Destination, listen: Destination['on']) {
+  constructor(destination: Destination, listen: Destination['on'], progress: Taker['progress']) {
     this.#destination = destination
     this.#listen = listen
-  }
-
-  /** http drops what is written: HEAD, 204, 304. */
-  get dropped(): boolean {
-    return this.#dropped
+    this.progress = progress
   }
 
   /**
@@ -42,11 +40,10 @@ export class ChunkWriter {
       throw Reflect.get(this.#destination, 'errored') ?? badDestination('The destination is destroyed')
     }
     const accepted = this.#write(chunk)
-    if (destination instanceof http.OutgoingMessage && !hasBody(destination)) {
-      this.#dropped = true
-      this.stop.stop()
-    }
-    return accepted === false && !this.stop.stopped ? this.#drained() : undefined
+    if (destination instanceof http.OutgoingMessage && !hasBody(destination)) this.stop.stop(DROPPED)
+    if (accepted !== false || this.stop.stopped) return undefined
+    this.wouldBlock += 1
+    return this.#drained()
   }
 
   /** The first chunk was not even taken: the destination is as it was. */
@@ -70,20 +67,9 @@ export class ChunkWriter {
     return outstanding(this.#destination)
   }
 
-  /** Ends a wait, and lets nothing more be written. */
-  giveUp(): void {
-    this.#cutShort = this.#goOn !== undefined
-    this.stop.stop()
-  }
-
-  /** The destination was stopped while it owed a 'drain': what it took last need not arrive. */
-  get cutShort(): boolean {
-    return this.#cutShort
-  }
-
   /** The destination is no longer listened to. */
   release(): void {
-    if (this.#listens && this.#destination instanceof EventEmitter) this.#destination.off('drain', this.#onDrain)
+    if (this.#listens) ignore(this.#destination, 'drain', this.#onDrain)
   }
 
   #resume(): void {
@@ -98,7 +84,7 @@ export class ChunkWriter {
       if (this.#listens) return
       // Once: compressing middleware hands `on` to a stream of its own, and does not know `off`.
       this.#listens = true
-      Reflect.apply(this.#listen, this.#destination, ['drain', this.#onDrain])
+      listen(this.#destination, 'drain', this.#onDrain, this.#listen)
     })
   }
 }

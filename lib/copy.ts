@@ -1,7 +1,9 @@
 /** The portable executor: asks the planner what comes next, reads it and hands it on, in JavaScript. */
 import { anyBinding, type Planner } from './binding.ts'
-import { add, type Bytes } from './option-values.ts'
 import { movePosition, readInto } from './descriptor-status.ts'
+import type { Obstacle } from './errors/obstacle.ts'
+import { DONE, type Ending, type RangeEnd, STALLED, STOPPED, TRUNCATED } from './executor/end.ts'
+import { add, type Bytes } from './option-values.ts'
 import { END, STEP } from './native/codes.ts'
 import type { Request } from './options.ts'
 import type { OpenFile } from './source.ts'
@@ -19,21 +21,6 @@ export interface Range {
   readonly count: Bytes | undefined
 }
 
-/** How a range ended, by whichever executor. */
-export interface RangeEnd {
-  readonly bytesSent: number
-  /** A value of `END`. */
-  readonly end: number
-  /** The kernel's answer behind it, positive; 0 if there is none. */
-  readonly errno: number
-  readonly syscalls: number
-  readonly wouldBlock: number
-  /** What the file or the destination threw. */
-  readonly error?: unknown
-  /** The socket was destroyed meanwhile, with or without an error. */
-  readonly destroyedBy?: { readonly error: Error | null }
-}
-
 /** What a transfer asks for beside its range. */
 export type Terms = Pick<Request, 'headers' | 'trailers' | 'rate' | 'burst' | 'stallTimeout'>
 
@@ -43,23 +30,24 @@ export interface Taker {
   take(chunk: Buffer): Promise<void> | undefined
   /** How much of what it took is still on its way, in bytes or any measure that falls as they go. */
   outstanding(): number
-  /** Of the last chunk, the bytes that the kernel will not get; for destinations whose `take` is not the last word. */
+  /** Of the last chunk, the bytes that the kernel will not get if nothing more is done. Never rejects. */
   unsent?(): Promise<number>
+  /** How often the destination has asked to wait. */
+  readonly wouldBlock: number
   /** Bytes have been taken: how many of the range so far. */
   progress(bytesSent: number): void
 }
 
 /** Moves a range. `chunkSize` in bytes. Stopped, it ends between any two steps. Never rejects. */
-export async function copyRange(
+export function copyRange(
   range: Range,
   terms: Terms,
   chunkSize: number,
   taker: Taker,
   stop: Stop,
+  obstacle: Obstacle | undefined,
 ): Promise<RangeEnd> {
-  const run = new CopyRun(range, terms, chunkSize, taker, stop)
-  const failure = await run.finish()
-  return run.end(failure)
+  return new CopyRun(range, terms, chunkSize, taker, stop).run(obstacle)
 }
 
 class CopyRun {
@@ -70,11 +58,10 @@ class CopyRun {
   readonly #planner: Planner
   /** The destination has asked to wait; it goes on when this is fulfilled. */
   #full: Promise<void> | undefined
-  #stalledAtEnd = false
   /** The last bytes that were handed on are of the range. */
   #ofRange = false
-  /** Bytes of the range that were handed on and not accepted. */
-  #unsent = 0
+  /** Whose failure an exception is. */
+  #asked: 'source' | 'destination' = 'destination'
 
   constructor(range: Range, terms: Terms, chunkSize: number, taker: Taker, stop: Stop) {
     const { headers, trailers, rate, burst, stallTimeout } = terms
@@ -86,34 +73,53 @@ class CopyRun {
     this.#stop = stop
   }
 
-  async finish(): Promise<{ error: unknown } | undefined> {
+  async run(obstacle: Obstacle | undefined): Promise<RangeEnd> {
+    const ending = await this.#move()
+    const left = (await this.#taker.unsent?.()) ?? 0
+    const unsent = this.#ofRange ? left : 0
     const { file, ownPosition } = this.#range
+    if (ownPosition) await this.#takePosition(file, unsent)
+    const { wouldBlock } = this.#taker
+    const bytesSent = this.#planner.bytesSent - unsent
+    const figures = { bytesSent, syscalls: 0, wouldBlock, method: 'copy', refusals: [], obstacle } as const
+    // A transfer that is stopped when the last chunk has been handed on is done, unless some of it stays behind.
+    const { why } = this.#stop
+    if (ending.kind === 'done' && why !== undefined && (left > 0 || why.kind !== 'stopped'))
+      return { ...figures, ...why }
+    return { ...figures, ...ending }
+  }
+
+  async #move(): Promise<Ending> {
     try {
       while (await this.#step()) {
         // on with it
       }
-      await this.#settle()
-      return undefined
+      const ending = this.#planned()
+      const isOver = ending.kind === 'done' || ending.kind === 'truncated'
+      return isOver && !(await this.#settle()) ? STALLED : ending
     } catch (error) {
-      return { error }
-    } finally {
-      const unsent = (await this.#taker.unsent?.()) ?? 0
-      if (this.#ofRange) this.#unsent = unsent
-      if (ownPosition) await this.#takePosition(file)
+      return { kind: 'threw', by: this.#asked, error }
+    }
+  }
+
+  #planned(): Ending {
+    switch (this.#planner.end) {
+      case END.done:
+        return DONE
+      case END.truncated:
+        return TRUNCATED
+      case END.stalled:
+        return STALLED
+      default:
+        return this.#stop.why ?? STOPPED
     }
   }
 
   /** The position of the source moves by what was sent, whatever was read. */
-  #takePosition({ native, fd }: OpenFile): void | Promise<void> {
+  #takePosition({ native, fd }: OpenFile, unsent: number): void | Promise<void> {
     const { offset, bytesSent } = this.#planner
-    if (native !== undefined) native.position = add(offset, -this.#unsent)
-    else if (this.#range.positionUnknown !== true) return movePosition(fd, bytesSent - this.#unsent)
-  }
-
-  end(failure: { error: unknown } | undefined): RangeEnd {
-    const { bytesSent, wouldBlock, end } = this.#planner
-    const how = this.#stalledAtEnd ? END.stalled : (end ?? END.failed)
-    return { bytesSent: bytesSent - this.#unsent, end: how, errno: 0, syscalls: 0, wouldBlock, ...failure }
+    if (native !== undefined) native.position = add(offset, -unsent)
+    else if (this.#range.positionUnknown !== true) return movePosition(fd, bytesSent - unsent)
   }
 
   /** Returns whether there is another one. */
@@ -142,7 +148,9 @@ class CopyRun {
     const planner = this.#planner
     const position = positionUnknown === true ? null : planner.offset
     const size = planner.size(performance.now())
+    this.#asked = 'source'
     const chunk = await (file.read === undefined ? read(file.fd, size, position) : file.read(size, this.#stop))
+    this.#asked = 'destination'
     if (this.#stop.stopped) return planner.abort()
     if (chunk.length === 0) return planner.endOfFile(performance.now())
     this.#hand(chunk)
@@ -176,20 +184,23 @@ class CopyRun {
     }
   }
 
-  /** The planner's work is done when the last byte is taken; ours, when the destination goes on after it. */
-  async #settle(): Promise<void> {
+  /**
+   * The planner's work is done when the last byte is taken; ours, when the destination goes on after it. Returns false if
+   * it does not within the stall timeout.
+   */
+  async #settle(): Promise<boolean> {
     const { stallTimeout } = this.#terms
     let since = performance.now()
     for (let left = this.#taker.outstanding(); this.#full !== undefined && !this.#stop.stopped;) {
-      if (await this.#stop.sooner(stallTimeout > 0 ? stallTimeout / 4 : Infinity, this.#full)) return
+      if (await this.#stop.sooner(stallTimeout > 0 ? stallTimeout / 4 : Infinity, this.#full)) return true
       if (this.#taker.outstanding() !== left) {
         left = this.#taker.outstanding()
         since = performance.now()
       } else if (performance.now() - since >= stallTimeout && !this.#stop.stopped) {
-        this.#stalledAtEnd = true
-        return
+        return false
       }
     }
+    return true
   }
 }
 

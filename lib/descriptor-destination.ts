@@ -164,6 +164,8 @@ interface Writer {
   outstanding(): number
   /** The bytes of the last chunk that the kernel will not get if the writer is closed then. Never rejects. */
   unsent(): Promise<number>
+  /** How often the kernel had no room. */
+  readonly wouldBlock: number
   close(): void
 }
 
@@ -180,6 +182,8 @@ function something(bytes: number): number {
 
 /** `fs.write` at the descriptor's own position: a thread of libuv's waits for the disk, not for a reader. */
 class FileWriter implements Writer {
+  /** What a thread waits for is a disk. */
+  readonly wouldBlock = 0
   readonly #fd: number
   #left = 0
   #last: Promise<void> = Promise.resolve()
@@ -227,6 +231,7 @@ class StreamWriter implements Writer {
   #left = 0
   /** How many of them libuv has. */
   #given = 0
+  wouldBlock = 0
 
   constructor(fd: number, isTerminal: boolean) {
     const own = reopen(fd, 'written to')
@@ -250,8 +255,11 @@ class StreamWriter implements Writer {
       if (this.#error !== undefined) throw this.#error
       const rest = chunk.subarray(-this.#left)
       const taken = this.#atOnce(rest)
-      if (taken === undefined) await this.#give(rest.subarray(0, PIPE_BUF))
-      else this.#left -= something(taken)
+      if (taken !== undefined) this.#left -= something(taken)
+      else {
+        this.wouldBlock += 1
+        await this.#give(rest.subarray(0, PIPE_BUF))
+      }
     }
   }
 

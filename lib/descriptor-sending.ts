@@ -2,17 +2,16 @@
 import { AsyncResource } from 'node:async_hooks'
 import fs from 'node:fs'
 
-import type { EngineEvent } from './binding.ts'
-import { copyRange, type Range, type RangeEnd } from './copy.ts'
+import { copyRange, type Range } from './copy.ts'
 import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
-import { aborted, overlap } from './errors.ts'
+import { overlap } from './errors.ts'
+import { DONE, NOTHING_SENT, type RangeEnd, STOPPED } from './executor/end.ts'
 import * as kernel from './kernel.ts'
 import type { Obstacle } from './errors/obstacle.ts'
-import { END, KIND, METHODS, TARGET } from './native/codes.ts'
+import { KIND, TARGET } from './native/codes.ts'
 import { add } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { choose, debug, mustNotBeForced, switchedOff } from './preference.ts'
-import { NOTHING_SENT, notStarted } from './segment.ts'
 import { type Settle, Settlement } from './settlement.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf } from './source.ts'
@@ -80,7 +79,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     }
     const { headers, trailers } = this.#request
     if (range.count === 0 && headers.length + trailers.length === 0) {
-      return this.#ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
+      return this.#ended({ ...NOTHING_SENT, ...DONE, obstacle })
     }
     if (obstacle !== undefined || file.native === undefined || !this.#destination.isNative) {
       return this.#copy(range, obstacle)
@@ -124,11 +123,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
       request: this.#request,
     }
     const started = kernel.start(command, this)
-    if (typeof started === 'object') return this.#ended(started, started, undefined)
-    if (started < 0) {
-      const event = notStarted(-started)
-      return this.#ended(event, event, undefined)
-    }
+    if (typeof started === 'object') return this.#ended(started)
     this.#transferId = started
     if (this.#stop.stopped) kernel.abort(started, false)
     return new Promise((resolve) => {
@@ -142,16 +137,19 @@ export class DescriptorSending implements kernel.Listener, Abortable {
       take: (chunk: Buffer) => writer.write(chunk),
       outstanding: () => writer.outstanding(),
       unsent: () => writer.unsent(),
+      get wouldBlock() {
+        return writer.wouldBlock
+      },
       progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
     }
-    const end = await copyRange(range, this.#request, Math.min(COPY_CHUNK, this.#request.quantum), taker, this.#stop)
-    return this.#ended(end, undefined, obstacle)
+    const size = Math.min(COPY_CHUNK, this.#request.quantum)
+    return this.#ended(await copyRange(range, this.#request, size, taker, this.#stop, obstacle))
   }
 
   /* -------------------------------------------------- what happens on the way */
 
-  progress(bytesSent: number, method: number): void {
-    this.#resource.runInAsyncScope(() => this.#report(bytesSent, METHODS[method] ?? 'copy'))
+  progress(bytesSent: number, method: Method): void {
+    this.#resource.runInAsyncScope(() => this.#report(bytesSent, method))
   }
 
   #report(bytesSent: number, method: Method): void {
@@ -159,8 +157,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   }
 
   abort(): void {
-    const { signal } = this.#request
-    if (this.#file === undefined && signal !== undefined) this.#fail(aborted(signal))
+    if (this.#file === undefined) void this.#ended({ ...NOTHING_SENT, ...STOPPED })
     else this.#giveUp()
   }
 
@@ -169,26 +166,22 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     if (this.#transferId !== undefined) kernel.abort(this.#transferId, false)
   }
 
-  completed(event: EngineEvent): void {
-    this.#resource.runInAsyncScope(() => {
-      const ended = this.#ended(event, event, undefined)
-      void ended.then(() => this.#over?.())
-    })
+  completed(end: RangeEnd): void {
+    this.#resource.runInAsyncScope(() => void this.#ended(end).then(() => this.#over?.()))
   }
 
   /* -------------------------------------------------- the end */
 
-  async #ended(end: RangeEnd, event: EngineEvent | undefined, obstacle: Obstacle | undefined): Promise<void> {
+  async #ended(end: RangeEnd): Promise<void> {
     const settlement = this.#settlement
-    if (end.end !== END.done || end.error !== undefined)
-      return this.#fail(settlement.errorOf(end, event), end.bytesSent)
+    if (end.kind !== 'done' && end.kind !== 'dropped') return this.#fail(settlement.errorOf(end), end.bytesSent)
     this.#release()
     try {
       if (this.#request.end) await this.#close()
     } catch (error) {
       return settlement.reject(error, end.bytesSent)
     }
-    settlement.resolve(end, event, obstacle ?? this.#reluctance)
+    settlement.resolve(end, this.#reluctance)
   }
 
   async #close(): Promise<void> {

@@ -72,7 +72,7 @@ class AbortError extends SendfileError {
 
 /** `signal` fired: code ABORT_ERR, `cause` is the signal's reason. */
 export function aborted(signal: AbortSignal, account?: Account): SendfileError {
-  return new AbortError('ABORT_ERR', ERROR_CODES.ABORT_ERR, withAccount(account, { cause: signal.reason }))
+  return new AbortError('ABORT_ERR', ERROR_CODES.ABORT_ERR, accounted(account, { cause: signal.reason }))
 }
 
 /** The file ended before `count`. */
@@ -121,13 +121,13 @@ export function overlap(path?: string): SendfileError {
 
 /** The destination cannot be sent to, or has gone away without a word from the kernel. */
 export function badDestination(message: string, account?: Account): SendfileError {
-  return new SendfileError('ERR_SENDFILE_DESTINATION', message, withAccount(account, {}))
+  return new SendfileError('ERR_SENDFILE_DESTINATION', message, accounted(account, {}))
 }
 
 /** No method is left, or none can do it. `errno` (negative) is the kernel's last refusal. */
 export function unsupported(message: string, account?: Account, errno?: number, syscall = 'sendfile'): SendfileError {
   const cause = errno === undefined ? undefined : systemError(errno, syscall)
-  return new SendfileError('ERR_SENDFILE_UNSUPPORTED', message, withAccount(account, { cause }))
+  return new SendfileError('ERR_SENDFILE_UNSUPPORTED', message, accounted(account, { cause }))
 }
 
 /** The destination is being handed over while a transfer runs on it. */
@@ -145,7 +145,7 @@ export function noBinding(reason: string, cause?: unknown): SendfileError {
 export function systemError(errno: number, syscall: string, account?: Account, path?: string): SendfileError {
   const [code, text] = getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error']
   const message = `${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`
-  return new SendfileError(code, message, withAccount(account, { errno, syscall, path }))
+  return new SendfileError(code, message, accounted(account, { errno, syscall, path }))
 }
 
 /** What a socket of Node's fails with when the kernel does not take its bytes: 'write EPIPE'. `errno` is negative. */
@@ -162,6 +162,22 @@ export function foreignError(error: unknown, account: Account, path?: string): S
   const details = { account, path: found?.path ?? path, cause: error }
   if (found?.errno === undefined || found.syscall === undefined) return new SendfileError(code, message, details)
   return new SendfileError(code, message, { ...details, errno: found.errno, syscall: found.syscall })
+}
+
+/**
+ * The same error with the account of the transfer that it ended: ours, the system's, and what Node says of a stream or
+ * message. What else was thrown stays what it is: an argument that was not accepted, an error of the caller's.
+ */
+export function withAccount(error: unknown, account: Account, path?: string): unknown {
+  if (!(error instanceof Error)) return error
+  if (error instanceof SendfileError || /^ERR_(?:HTTP|STREAM)_/.test(errnoException(error)?.code ?? '')) {
+    for (const [name, value] of Object.entries(account)) {
+      // Does not throw, should somebody have frozen it.
+      Reflect.defineProperty(error, name, { configurable: true, enumerable: true, writable: true, value })
+    }
+    return error
+  }
+  return 'syscall' in error ? foreignError(error, account, path) : error
 }
 
 const CONSEQUENCES: ReadonlySet<unknown> = new Set([
@@ -183,7 +199,7 @@ function errnoException(error: unknown): (Error & NodeJS.ErrnoException & { code
   return coded(error) ? error : undefined
 }
 
-function withAccount(account: Account | undefined, details: Details): Details {
+function accounted(account: Account | undefined, details: Details): Details {
   return account === undefined ? details : { ...details, account }
 }
 

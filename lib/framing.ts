@@ -47,13 +47,15 @@ export class Framing {
     this.#announced = true
   }
 
-  /** The body will not come: what is still ours to change is as it was. */
-  takeBack(): void {
+  /**
+   * The body will not come: what is still ours to change is as it was. `isBroken`: bytes that were announced will be
+   * missing, so that the connection has to end, now or when their turn comes.
+   */
+  takeBack(isBroken: boolean): void {
     const message = this.#message
     if (message === undefined) return
     if (this.#announced && !message.headersSent) message.removeHeader('Content-Length')
-    // The rejection has told it: the 'error' that http makes of a broken upload must not be uncaught.
-    if (message instanceof http.ClientRequest) message.off('error', toldAlready).on('error', toldAlready)
+    if (message instanceof http.ClientRequest) ignoreConsequence(message, isBroken)
   }
 
   get #isWrapped(): boolean {
@@ -66,4 +68,17 @@ export class Framing {
   }
 }
 
-function toldAlready(): void {}
+/**
+ * The rejection has told why a connection breaks: the 'error' that http makes of it must not be uncaught. Errors of a
+ * request that goes on are its owner's.
+ */
+function ignoreConsequence(request: http.ClientRequest, isBroken: boolean): void {
+  const ignore = (): void => {}
+  const hearAgain = (): void => void request.off('error', ignore)
+  request.on('error', ignore).once('close', hearAgain)
+  process.nextTick(() => {
+    if (isBroken || request.destroyed || request.socket?.destroyed === true) return
+    hearAgain()
+    request.off('close', hearAgain)
+  })
+}

@@ -1,8 +1,9 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
 import { type Binding, type EngineEvent, type Environment, native } from './binding.ts'
-import { COMMAND, EVENT, REPORT } from './native/codes.ts'
+import { endOf, notStarted, type RangeEnd } from './executor/end.ts'
+import { COMMAND, EVENT, METHODS, REPORT } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
-import type { Request } from './options.ts'
+import type { Method, Request } from './options.ts'
 import { bucketOf, onEveryRateChange } from './transfer/limiter.ts'
 
 /** What the engine is asked to do. */
@@ -27,9 +28,8 @@ export interface Command {
 
 /** Who hears of a transfer. */
 export interface Listener {
-  /** `method`: an index of `METHODS`. */
-  progress(bytesSent: number, method: number): void
-  completed(event: EngineEvent): void
+  progress(bytesSent: number, method: Method): void
+  completed(end: RangeEnd): void
 }
 
 const listeners = new Map<number, Listener>()
@@ -50,15 +50,16 @@ function connect({ Environment }: Binding): Environment {
 }
 
 /**
- * Starts a transfer. Returns the event of its completion where it needed no waiting, else its id; a number below 0 is
- * the negative errno of a transfer that could not be started.
+ * Starts a transfer. Returns its id, or how it ended where it needed no waiting or could not be started.
  */
-export function start(asked: Command, listener: Listener): EngineEvent | number {
+export function start(asked: Command, listener: Listener): RangeEnd | number {
   const { headers, trailers } = asked.request
   describe(asked)
   const started = environment().start(command, given(headers), given(trailers), report)
-  if (started === 0) return reported()
-  if (typeof started === 'number' && started > 0) listeners.set(started, listener)
+  if (started === 0) return endOf(reported())
+  if (typeof started !== 'number') return endOf(started)
+  if (started < 0) return notStarted(-started)
+  listeners.set(started, listener)
   return started
 }
 
@@ -162,11 +163,11 @@ function dispatch(events: readonly EngineEvent[]): void {
 
 function tell(event: EngineEvent): void {
   if (event.kind === EVENT.progress) {
-    listeners.get(event.id)?.progress(event.bytesSent, event.method)
+    listeners.get(event.id)?.progress(event.bytesSent, METHODS[event.method] ?? 'copy')
   } else if (event.kind === EVENT.completed) {
     const listener = listeners.get(event.id)
     listeners.delete(event.id)
-    listener?.completed(event)
+    listener?.completed(endOf(event))
   } else {
     const opened = opens.get(event.id)
     opens.delete(event.id)

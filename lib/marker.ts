@@ -53,8 +53,8 @@ export interface Place {
   readonly hook: Hook
   /** Ends the connection without another byte. */
   destroy(): void
-  /** What the socket has been given and not passed on, in bytes. */
-  readonly outstanding: number
+  /** What libuv has been given and has not written, in bytes. */
+  readonly queued: number
   /** The socket's idle timer starts again: bytes have moved. */
   refreshIdleTimer(): void
   /** The socket's idle timeout in ms, 0 for none. */

@@ -41,10 +41,14 @@ export function handleFd(socket: net.Socket): number {
  */
 export function outstanding(stream: object): number {
   const { writableLength, socket } = stream as { writableLength?: unknown; socket?: unknown }
-  const queued = typeof writableLength === 'number' ? writableLength : 0
+  const length = typeof writableLength === 'number' ? writableLength : 0
   const under = stream instanceof http.OutgoingMessage ? socket : stream
-  if (!(under instanceof net.Socket)) return queued
-  return queued + ((under as PrivateSocket)._handle?.writeQueueSize ?? 0)
+  return under instanceof net.Socket ? length + queued(under) : length
+}
+
+/** What libuv has been given for a socket and has not written, in bytes. It falls while a large write is under way. */
+export function queued(socket: net.Socket): number {
+  return (socket as PrivateSocket)._handle?.writeQueueSize ?? 0
 }
 
 /** What a socket is busy with: a write of libuv's or a transfer. It changes as bytes go; `undefined` while it is idle. */

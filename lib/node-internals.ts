@@ -14,15 +14,7 @@ import {
   type WriteCallback,
   type WriteChunk,
 } from './marker.ts'
-import {
-  define,
-  guardSocket,
-  handleFd,
-  handleName,
-  outstanding,
-  type PrivateSocket,
-  unguardSocket,
-} from './node-handles.ts'
+import { define, guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from './node-handles.ts'
 import { isCounted } from './node-messages.ts'
 
 /** A hook, with what only the copy of the package that made it needs. */
@@ -192,8 +184,8 @@ class SocketPlace implements Place {
     return handleName(this.#socket) === 'TCP'
   }
 
-  get outstanding(): number {
-    return outstanding(this.#socket)
+  get queued(): number {
+    return queued(this.#socket)
   }
 
   get hook(): Hook {

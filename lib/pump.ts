@@ -11,13 +11,14 @@ import { Readable } from 'node:stream'
 
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
-import type { RangeEnd } from './copy.ts'
-import { closedState, hidesChunks, isWrapped, type Route, routeTo, wrapperObstacle } from './destination.ts'
+import { closedState, hidesChunks, isWrapped, routeTo, wrapperObstacle } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
 import { isShortage, OBSTACLE, type Obstacle } from './errors/obstacle.ts'
+import type { RangeEnd } from './executor/end.ts'
+import type { Failure } from './executor/failure.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld } from './hold.ts'
-import { END, METHODS, ONLY } from './native/codes.ts'
+import { ONLY } from './native/codes.ts'
 import {
   awaitsDrain,
   type FileStream,
@@ -29,9 +30,9 @@ import {
 } from './node-streams.ts'
 import { readsOwn } from './own-fs.ts'
 import { choose } from './preference.ts'
-import { PipedSegment, type SegmentEnd, type SegmentSender } from './piped-segment.ts'
-import { cutShort, failSegment, isDestroyed, lost } from './segment-failure.ts'
-import { refusals } from './settlement.ts'
+import type { MarkerRoute } from './ordering/placement.ts'
+import { PipedSegment, type SegmentSender } from './piped-segment.ts'
+import { cutShort, failSegment, isDestroyed, isFailure, lost } from './segment-failure.ts'
 import type { Settings } from './stream-options.ts'
 import { LiveTransfer } from './stream-transfer.ts'
 
@@ -39,8 +40,6 @@ const SEGMENT_LEAST = 1 << 20
 const SEGMENT_MOST = 16 << 20
 /** A segment that was taken within this time is followed by a larger one. */
 const SEGMENT_QUICK_MS = 50
-
-type MarkerRoute = Exclude<Route, { by: 'copy' }>
 
 /** How a stream was made. */
 export interface Opening {
@@ -184,7 +183,7 @@ export class Pump implements SegmentSender {
     this.#isStock = !lacking // it may pass
     if (method === 'auto' || method === 'copy') return this.transfer.meet(obstacle)
     const error = lacking
-      ? systemError(-obstacle.errno, method)
+      ? systemError(-obstacle.errno, 'fcntl')
       : unsupported(`${method}(2) is not possible: ${obstacle.reason}`)
     this.#source.destroy(error)
     return false
@@ -256,18 +255,20 @@ export class Pump implements SegmentSender {
     if (segment === this.#current) this.#count(bytes)
   }
 
-  segmentEnded(segment: PipedSegment, end: SegmentEnd): Error | undefined {
+  segmentEnded(segment: PipedSegment, end: RangeEnd, tookMs: number): Error | undefined {
     const isCurrent = segment === this.#current
+    // What the destination was given and threw away has left the stream as well.
+    const isGone = end.kind === 'dropped' || end.kind === 'rejected'
     if (isCurrent) {
-      this.#count(end.dropped ? segment.piece.length : end.range.bytesSent)
+      this.#count(isGone ? segment.piece.length : end.bytesSent)
       this.#pieces.moved(segment.piece, this.#counted)
       this.#current = undefined
     }
-    this.#note(end)
-    const error = end.range.end === END.done || end.dropped ? undefined : this.#fail(segment, end.range)
+    this.#note(end, tookMs)
+    const error = isFailure(end) ? this.#fail(segment, end) : undefined
     if (this.#failure !== undefined) this.finish(error)
     // A stock stream is not asked again either after `write` has thrown out of its push.
-    if (isCurrent && !end.threw && !this.#source.destroyed) this.#source.push('')
+    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#source.push('')
     return error
   }
 
@@ -288,19 +289,18 @@ export class Pump implements SegmentSender {
     if (!this.#source.destroyed) this.#source.push('')
   }
 
-  #note({ range, dropped, threw, event, obstacle, tookMs }: SegmentEnd): void {
-    if (dropped && !threw) this.transfer.drop()
-    if (range.end === END.done) this.#segmentSize.took(tookMs)
+  #note({ kind, obstacle, method, refusals }: RangeEnd, tookMs: number): void {
+    if (kind === 'dropped') this.transfer.drop()
+    if (kind === 'done') this.#segmentSize.took(tookMs)
     if (obstacle !== undefined) this.transfer.meet(obstacle)
-    if (event === undefined || dropped) return
-    this.transfer.method = METHODS[event.method] ?? 'copy'
-    if (this.#settings.method === 'auto') this.transfer.fallbacks.push(...refusals(event))
+    else if (method !== undefined) this.transfer.method = method
+    if (this.#settings.method === 'auto') this.transfer.fallbacks.push(...refusals)
   }
 
-  #fail({ piece }: PipedSegment, end: RangeEnd): Error | undefined {
+  #fail({ piece }: PipedSegment, end: Failure): Error | undefined {
     this.#isStock = true // a read will say what is the matter with the file
-    const truncation = (): Error => cutShort(this.#source, this.transfer, piece.length - end.bytesSent)
-    return failSegment(end, this.#source, this.#destination, this.#settings.method, truncation)
+    const about = { request: this.#settings.request, transfer: this.transfer }
+    return failSegment(end, piece.length, this.#source, this.#destination, about)
   }
 }
 

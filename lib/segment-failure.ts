@@ -1,70 +1,58 @@
 /** Who fails when a segment of a piped stream does: the destination, the stream, or both. */
 import http from 'node:http'
 
-import type { RangeEnd } from './copy.ts'
-import { badDestination, systemError, truncated, unsupported, writeError } from './errors.ts'
-import { shortageOf } from './errors/obstacle.ts'
+import { type Account, badDestination, truncated } from './errors.ts'
+import type { RangeEnd } from './executor/end.ts'
+import { type Failure, failsDestination, streamErrorOf } from './executor/failure.ts'
 import type { Destination } from './hold.ts'
-import { END } from './native/codes.ts'
-import type { Method } from './options.ts'
+import type { Request } from './options.ts'
 import type { FileStream } from './node-streams.ts'
 import type { StreamTransfer } from './stream-transfer.ts'
-import { CONNECTION_LOST } from './segment.ts'
+
+/** Whether a stock stream would have had something to say here: a pipe from which nothing is read any more has not. */
+export function isFailure(end: RangeEnd): end is Failure {
+  return end.kind !== 'done' && end.kind !== 'dropped' && end.kind !== 'rejected'
+}
 
 /**
  * Lets fail what has to. Returns what a message that has announced the segment fails with; `undefined` where the
- * destination is gone already.
+ * destination is gone already. `length`: of the segment, in bytes.
  */
 export function failSegment(
-  { end, errno, error }: RangeEnd,
+  end: Failure,
+  length: number,
   source: FileStream,
   destination: Destination,
-  method: 'auto' | Method,
-  truncation: () => Error,
+  { request, transfer }: { readonly request: Request; readonly transfer: StreamTransfer },
 ): Error | undefined {
+  if (end.kind === 'destroyed' || end.kind === 'stopped') return undefined
+  const account = accountOf(source, transfer)
+  const path = source.path?.toString()
+  const count = transfer.bytesSent + length - end.bytesSent
+  const error = streamErrorOf(end, { account, path, count, request })
   const message = destination instanceof http.OutgoingMessage ? destination : undefined
-  if (CONNECTION_LOST.has(errno)) {
-    const lost = writeError(-errno)
-    if (message === undefined) destroy(destination, lost)
-    return lost
-  }
-  if (shortageOf(errno) !== undefined && method !== 'auto') {
-    const lacking = systemError(-errno, method)
-    source.destroy(lacking)
-    return lacking
-  }
-  if (errno !== 0 && end !== END.refused) return systemError(-errno, 'read')
-  if (error instanceof Error) {
-    if (!isReadError(error)) destroy(destination, error)
-    return error
-  }
-  if (end === END.truncated) {
-    const truncated = truncation()
-    message?.destroy(truncated)
-    return truncated
-  }
-  if (end !== END.refused) return undefined
-  const refused = unsupported(`The kernel refused method '${method}' for this pair`, undefined, errno && -errno)
-  source.destroy(refused)
-  return refused
+  if (end.kind === 'truncated') message?.destroy(error)
+  else if (end.kind === 'refused' || end.kind === 'unreachable' || end.kind === 'lacking') source.destroy(error)
+  else if (failsDestination(end) && (message === undefined || end.kind === 'threw')) destroy(destination, error)
+  return error
 }
 
 /** The destination has gone before the end of the stream. */
-export function lost({ pos, bytesRead }: FileStream, { bytesSent }: StreamTransfer): Error {
-  return badDestination('The destination was closed before the last byte', { bytesSent, offset: pos ?? bytesRead })
+export function lost(source: FileStream, transfer: StreamTransfer): Error {
+  return badDestination('The destination was closed before the last byte', accountOf(source, transfer))
 }
 
 /** The file has `missing` bytes fewer than a message has announced. */
-export function cutShort({ path, pos, bytesRead }: FileStream, { bytesSent }: StreamTransfer, missing: number): Error {
-  return truncated(bytesSent + missing, { bytesSent, offset: pos ?? bytesRead }, path?.toString())
+export function cutShort(source: FileStream, transfer: StreamTransfer, missing: number): Error {
+  return truncated(transfer.bytesSent + missing, accountOf(source, transfer), source.path?.toString())
+}
+
+function accountOf({ pos, bytesRead }: FileStream, { bytesSent }: StreamTransfer): Account {
+  return { bytesSent, offset: pos ?? bytesRead }
 }
 
 export function isDestroyed(destination: Destination): boolean {
   return Reflect.get(destination, 'destroyed') === true
-}
-
-function isReadError(error: Error): boolean {
-  return 'syscall' in error && error.syscall === 'read'
 }
 
 function destroy(destination: Destination, error: Error): void {

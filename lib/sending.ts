@@ -2,34 +2,23 @@
 import http from 'node:http'
 import net from 'node:net'
 
-import type { EngineEvent } from './binding.ts'
 import { ChunkWriter } from './chunk-writer.ts'
-import { copyRange, type Range, type RangeEnd } from './copy.ts'
-import {
-  closedState,
-  connectionOf,
-  fixHeaders,
-  prepare,
-  type Route,
-  routeTo,
-  serverSocket,
-  wrapperObstacle,
-} from './destination.ts'
-import { aborted, badDestination, isConsequence } from './errors.ts'
+import { copyRange, type Range } from './copy.ts'
+import { closedState, connectionOf, fixHeaders, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
+import { badDestination } from './errors.ts'
 import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
+import { DONE, NOTHING_SENT, type RangeEnd, STALLED, STOPPED, type Stopped } from './executor/end.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
-import { marker } from './marker.ts'
-import { END } from './native/codes.ts'
-import { guardSocket, underway, unguardSocket } from './node-handles.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { choose, debug, mustNotBeForced } from './preference.ts'
-import { FileSegment, NOTHING_SENT, type SegmentOwner } from './segment.ts'
+import { type MarkerRoute, Placement } from './ordering/placement.ts'
+import { FileSegment, type SegmentOwner } from './segment.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { type Settle, Settlement } from './settlement.ts'
 import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf } from './source.ts'
-import { StallWatch } from './stall-watch.ts'
+import { type StallWatch, watchStall } from './stall-watch.ts'
 import { unwatch, watch, type Watcher } from './watch.ts'
 
 /** Chunks of the portable executor, in bytes: what stock streams use. */
@@ -46,17 +35,14 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   readonly #settlement: Settlement
   /** Lets the destination go while the file is still being opened. */
   #letGo: (() => void) | undefined
-  /** The socket is guarded for a transfer that waits for its turn. */
-  #guarded: net.Socket | undefined
   #stallWatch: StallWatch | undefined
   /** The connection under a response that waits for its turn on it. */
   readonly #connection: net.Socket | undefined
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
+  #placement: Placement | undefined
   /** Why the engine copies although the kernel could do better. */
   #reluctance: Obstacle | undefined
-  /** http drops what is written: HEAD, 204, 304. */
-  #dropped = false
   /** Of the portable executor. */
   #writer: ChunkWriter | undefined
   readonly #framing: Framing
@@ -73,28 +59,30 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   begin(): void {
-    const { signal } = this.#request
+    const { signal, stallTimeout } = this.#request
     if (signal !== undefined) onAbort(signal, this)
-    watch(this.#destination, this.#connection, this)
+    watch(this.#destination, this, { errors: true })
+    if (this.#connection !== undefined) watch(this.#connection, this, { errors: false })
     let hasBegun = false
     inOrder(this.#destination, () => {
       hasBegun = true
       this.#stallWatch?.stop()
       return this.#open()
     })
+    if (hasBegun) return
     // What it waits for may stall, and need not have a timeout of its own.
-    if (!hasBegun)
-      this.#watchStall(() => this.#fail(this.#settlement.errorOf({ ...NOTHING_SENT, end: END.stalled }, undefined)))
+    const connection = this.#connection ?? connectionOf(this.#destination)
+    this.#stallWatch = watchStall(connection, stallTimeout, () => this.#giveUp(STALLED))
   }
 
   /* -------------------------------------------------- the way there */
 
   #open(): void | Promise<void> {
     if (this.#settlement.isSettled) return
-    const state = closedState(this.#destination)
-    if (state !== undefined) return this.#fail(badDestination(`The destination is ${state} before its turn has come`))
     let opened: OpenFile | Promise<OpenFile>
     try {
+      const state = closedState(this.#destination)
+      if (state !== undefined) throw badDestination(`The destination is ${state} before its turn has come`)
       opened = openFile(this.#source, this.#request.count)
     } catch (error) {
       return this.#fail(error)
@@ -132,8 +120,9 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     if (obstacle !== undefined) mustNotBeForced(this.#request, obstacle)
     const length = count === undefined ? undefined : this.#lengthWith(count)
     if (length !== undefined) this.#framing.announce(length, this.#request.end)
-    if (length === 0) return void this.ended({ ...NOTHING_SENT, end: END.done }, undefined, obstacle)
+    if (length === 0) return void this.ended({ ...NOTHING_SENT, ...DONE, obstacle })
     fixHeaders(this.#destination)
+    if (this.#settlement.isSettled) return // by what listens to the headers
     const { native: source } = file
     if (route.by === 'copy' || source === undefined || count === undefined || length === undefined) {
       return this.#copy(range, obstacle ?? OBSTACLE.unsized)
@@ -143,6 +132,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
       mustNotBeForced(this.#request, wrapper)
       return this.#copy(range, wrapper)
     }
+    if (this.#settlement.isSettled) return
     const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
     this.#reluctance = reluctance
     debug('%s by marker, methods %d, %s', file.path ?? `fd ${file.fd}`, methods, reluctance?.reason ?? 'no obstacle')
@@ -159,141 +149,93 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {
     debug('%s is copied: %s', range.file.path ?? `fd ${range.file.fd}`, obstacle.reason)
-    const writer = new ChunkWriter(this.#destination, this.#listen)
+    const writer = new ChunkWriter(this.#destination, this.#listen, (sent) => this.progress(sent, 'copy'))
     this.#writer = writer
     const size = Math.min(obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK, this.#request.quantum)
-    const taker = {
-      take: (chunk: Buffer) => writer.take(chunk),
-      outstanding: () => writer.outstanding(),
-      progress: (bytesSent: number) => this.progress(bytesSent, 'copy'),
-    }
     const bounded = range.count === undefined ? this.#framing.bound(range, this.#request) : range
-    const copied = await copyRange(bounded, this.#request, size, taker, writer.stop)
+    const copied = await copyRange(bounded, this.#request, size, writer, writer.stop, obstacle)
     // Whose size was not known is not too short.
-    const end = bounded !== range && copied.end === END.truncated ? { ...copied, end: END.done } : copied
-    this.#dropped = writer.dropped
-    if (this.ended(end, undefined, obstacle) !== undefined && !writer.refused) this.#framing.breakOff()
+    const end = bounded !== range && copied.kind === 'truncated' ? { ...copied, ...DONE } : copied
+    if (this.ended(end) !== undefined && !writer.refused) this.#framing.breakOff()
   }
 
-  #sendMarker(route: Exclude<Route, { by: 'copy' }>, segment: FileSegment): void {
+  #sendMarker(route: MarkerRoute, segment: FileSegment): void {
     this.#segment = segment
-    prepare(route)
-    const written = (error?: Error | null): void => this.#written(segment, error)
-    // Past our own hold, and past wrappers that have proved not to alter the body.
-    const args = [marker(segment), written]
-    passHold(this.#destination, () => {
-      if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, args)
-      else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, args)
+    this.#placement = new Placement(route, segment, this.#request.stallTimeout)
+    this.#placement.put((chunk, written) => {
+      // Past our own hold, and past wrappers that have proved not to alter the body.
+      passHold(this.#destination, () => {
+        if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, [chunk, written])
+        else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, [chunk, written])
+      })
     })
-    // http corks for the rest of this tick; what is still waiting then, waits for the peer.
-    if (route.by === 'socket') this.#guard(segment)
-    else process.nextTick(() => this.#guard(segment))
-  }
-
-  #guard(segment: FileSegment): void {
-    if (!segment.isWaiting || this.#settlement.isSettled) return
-    this.#watchStall(() => segment.cancel(END.stalled))
-    this.#guarded = connectionOf(this.#destination)
-    if (this.#guarded !== undefined) guardSocket(this.#guarded)
-  }
-
-  /** While another one has its turn. */
-  #watchStall(stalled: () => void): void {
-    const { stallTimeout } = this.#request
-    const connection = this.#connection ?? connectionOf(this.#destination)
-    if (stallTimeout === 0 || connection === undefined) return
-    this.#stallWatch = new StallWatch(() => underway(connection), stallTimeout, stalled)
-  }
-
-  /** Only news if the segment's turn never came. */
-  #written(segment: FileSegment, error: Error | null | undefined): void {
-    if (this.#settlement.isSettled || !segment.isWaiting) return
-    if (error) this.#settlement.closedBy ??= { error: this.#destroyedBy(error) }
-    else this.#dropped = true // HEAD, 204, 304
-    segment.cancel()
-  }
-
-  /** That the stream was destroyed is what becomes of its chunks, not why. */
-  #destroyedBy(error: Error): unknown {
-    if (!isConsequence(error)) return error
-    const { errored }: { errored?: unknown } = connectionOf(this.#destination) ?? {}
-    return isConsequence(errored) ? undefined : (errored ?? undefined)
   }
 
   /* -------------------------------------------------- what happens on the way */
 
   started(offset: Bytes): void {
-    this.#stallWatch?.stop()
+    this.#placement?.release()
     this.#settlement.start = offset
   }
 
   progress(bytesSent: number, method: Method): void {
-    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp()
+    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp(STOPPED)
   }
 
   closed(error: unknown): void {
-    const settlement = this.#settlement
-    if (settlement.isSettled) return
-    settlement.closedBy ??= { error }
-    if (error !== undefined && settlement.closedBy.error === undefined) settlement.closedBy = { error }
-    if (this.#segment?.isWaiting === true) this.#segment.cancel()
-    else if (this.#file === undefined) this.#failClosed()
-    else this.#writer?.giveUp()
+    if (!this.#settlement.isSettled) this.#giveUp({ kind: 'destroyed', error })
   }
 
   abort(): void {
-    const { signal } = this.#request
-    if (this.#segment === undefined && this.#file === undefined && signal !== undefined) this.#fail(aborted(signal))
-    else this.#giveUp()
+    this.#giveUp(STOPPED)
   }
 
-  #giveUp(): void {
-    if (this.#segment !== undefined) this.#segment.cancel()
-    else this.#writer?.giveUp()
-  }
-
-  #failClosed(): void {
-    this.#fail(this.#settlement.errorOf({ ...NOTHING_SENT, end: END.aborted }, undefined))
+  /** A segment that is being moved hears of its socket by itself. */
+  #giveUp(why: Stopped): void {
+    if (this.#segment !== undefined) {
+      if (why.kind === 'stopped' || this.#segment.isWaiting) this.#segment.cancel(why)
+    } else if (this.#writer !== undefined) this.#writer.stop.stop(why)
+    else this.ended({ ...NOTHING_SENT, ...why })
   }
 
   /* -------------------------------------------------- the end */
 
-  ended(end: RangeEnd, event?: EngineEvent, obstacle?: Obstacle): Error | undefined {
+  ended(end: RangeEnd): Error | undefined {
     const settlement = this.#settlement
     if (settlement.isSettled) return undefined
-    const bytes = this.#dropped ? { ...end, bytesSent: 0 } : end
-    const lost = this.#writer?.cutShort === true && settlement.closedBy !== undefined
-    if ((end.end !== END.done || lost) && !this.#dropped) {
-      const error = settlement.errorOf(end, event)
-      this.#fail(error, end.bytesSent)
+    if (end.kind !== 'done' && end.kind !== 'dropped') {
+      const error = settlement.errorOf(end)
+      this.#fail(error, end.bytesSent, this.#segment !== undefined && end.kind !== 'rejected')
       return error instanceof Error ? error : badDestination('onProgress has thrown')
     }
+    const sent = end.kind === 'dropped' ? { ...end, bytesSent: 0 } : end
     try {
       if (this.#request.end) callUnheld(this.#destination, 'end')
       if (this.#framing.failure !== undefined) throw this.#framing.failure
     } catch (error) {
-      this.#fail(error, bytes.bytesSent)
+      this.#fail(error, sent.bytesSent)
       return error instanceof Error ? error : undefined
     }
     this.#release()
-    settlement.resolve(bytes, event, obstacle ?? this.#reluctance)
+    settlement.resolve(sent, this.#reluctance)
     return undefined
   }
 
-  #fail(error: unknown, bytesSent = 0): void {
+  #fail(error: unknown, bytesSent = 0, isBroken = false): void {
     if (this.#settlement.isSettled) return
     this.#release()
-    this.#framing.takeBack()
+    this.#framing.takeBack(isBroken)
     this.#settlement.reject(error, bytesSent)
   }
 
   #release(): void {
     this.#settlement.close(this.#file?.close())
-    unwatch(this.#destination, this.#connection, this)
+    unwatch(this.#destination, this)
+    if (this.#connection !== undefined) unwatch(this.#connection, this)
     this.#writer?.release()
     this.#stallWatch?.stop()
+    this.#placement?.release()
     if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
     this.#letGo?.()
-    if (this.#guarded !== undefined) unguardSocket(this.#guarded)
   }
 }

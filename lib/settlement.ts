@@ -1,19 +1,8 @@
 /** Makes of the end of a range what the caller gets: a result or an error. */
-import type { EngineEvent } from './binding.ts'
-import type { RangeEnd } from './copy.ts'
-import {
-  aborted,
-  type Account,
-  badDestination,
-  foreignError,
-  SendfileError,
-  stalled,
-  systemError,
-  truncated,
-  unsupported,
-} from './errors.ts'
-import { type Obstacle, refusal } from './errors/obstacle.ts'
-import { CALLS, END, METHODS } from './native/codes.ts'
+import { type Account, withAccount } from './errors.ts'
+import type { Obstacle } from './errors/obstacle.ts'
+import type { RangeEnd } from './executor/end.ts'
+import { errorOf, type Failure } from './executor/failure.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { ProgressReport } from './progress.ts'
@@ -68,8 +57,6 @@ export class Settlement {
   path: string | undefined
   /** The method that is best for this destination. */
   best: Method = 'sendfile'
-  /** The destination was closed meanwhile, by whatever error. */
-  closedBy: { readonly error: unknown } | undefined
   /** What `onProgress` has thrown. */
   #thrown: { readonly error: unknown } | undefined
   #settled = false
@@ -110,17 +97,19 @@ export class Settlement {
     return this.#thrown === undefined
   }
 
-  /** The range has arrived. */
-  resolve(end: RangeEnd, event: EngineEvent | undefined, obstacle: Obstacle | undefined): void {
-    const { method: wanted, bigint } = this.#request
+  /** The range has arrived. `reluctance`: why the engine was not to use its best method. */
+  resolve(end: RangeEnd, reluctance: Obstacle | undefined): void {
+    const { bigint } = this.#request
     const { syscalls, wouldBlock } = end
-    const method = this.#methodOf(event, obstacle)
-    const fallbacks = wanted === 'auto' ? this.#fallbacks(event, obstacle, method) : []
+    const obstacle = end.obstacle ?? reluctance
+    const method = end.method ?? this.#unused(obstacle)
+    const fallbacks = this.#fallbacks(end, obstacle, method)
     const rest = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - this.#startedAt }
     const { bytesSent, offset } = this.account(end.bytesSent)
     try {
       this.#report.finished(end.bytesSent, this.#total ?? end.bytesSent, method)
     } catch (error) {
+      this.#thrown = { error }
       return this.reject(error, end.bytesSent)
     }
     this.#tell(() => {
@@ -129,12 +118,9 @@ export class Settlement {
     })
   }
 
-  /** Node's own errors stay what they are; what is thrown without being an error is passed on. */
+  /** What the caller or Node has thrown stays as it is; what the system says gets our account. */
   reject(error: unknown, bytesSent = 0): void {
-    if (!(error instanceof Error)) return this.#tell(() => this.#settle.reject(error))
-    const so = this.account(bytesSent)
-    const foreign = !(error instanceof SendfileError) && 'syscall' in error
-    const told = foreign ? foreignError(error, so, this.path) : Object.assign(error, so)
+    const told = this.#thrown === undefined ? withAccount(error, this.account(bytesSent), this.path) : error
     this.#tell(() => this.#settle.reject(told))
   }
 
@@ -143,63 +129,27 @@ export class Settlement {
     return this.#request.bigint ? { bytesSent: BigInt(bytesSent), offset: BigInt(offset) } : { bytesSent, offset }
   }
 
-  /** The error behind an end that is not `done`. */
-  errorOf(end: RangeEnd, event: EngineEvent | undefined): unknown {
+  /** The error behind an end: what `onProgress` has thrown, if it has. */
+  errorOf(end: Failure): unknown {
     if (this.#thrown !== undefined) return this.#thrown.error
-    const so = this.account(end.bytesSent)
-    if (end.errno !== 0) return this.#kernelError(end, event, so)
-    if (end.error !== undefined && end.error !== null) return foreignError(end.error, so, this.path)
-    const { method, signal } = this.#request
-    switch (end.end) {
-      case END.truncated:
-        return truncated(this.count ?? 0, so, this.path)
-      case END.refused:
-        return unsupported(`Method '${method}' cannot send to this destination`, so)
-      case END.stalled:
-        return stalled(this.#request, so, this.path)
-      default:
-        if (end.destroyedBy !== undefined) return this.#destroyed(end.destroyedBy.error, so)
-        if (this.closedBy === undefined && signal?.aborted === true) return aborted(signal, so)
-        return this.#destroyed(this.closedBy?.error, so)
-    }
-  }
-
-  #kernelError(end: RangeEnd, event: EngineEvent | undefined, so: Account): Error {
-    const syscall = CALLS[event?.call ?? 0] ?? 'sendfile'
-    if (end.end !== END.refused) return systemError(-end.errno, syscall, so, this.path)
-    const { method } = this.#request
-    const what = method === 'auto' ? 'every method' : `method '${method}'`
-    const call = METHODS[event?.method ?? 0] ?? 'copy'
-    return unsupported(`The kernel refused ${what} for this pair`, so, -end.errno, call === 'copy' ? 'write' : call)
-  }
-
-  #destroyed(error: unknown, so: Account): Error {
-    if (error !== undefined && error !== null) return foreignError(error, so, this.path)
-    return badDestination('The destination was closed before the last byte', so)
+    const { path, count = 0 } = this
+    return errorOf(end, { account: this.account(end.bytesSent), path, count, request: this.#request })
   }
 
   get #total(): number | null {
     return this.count === undefined ? null : Number(this.count)
   }
 
-  #fallbacks(event: EngineEvent | undefined, obstacle: Obstacle | undefined, to: Method): Fallback[] {
-    const first = obstacle === undefined ? [] : [{ from: this.best, to, ...obstacle }]
-    return [...first, ...refusals(event)]
+  #fallbacks({ refusals }: RangeEnd, obstacle: Obstacle | undefined, to: Method): Fallback[] {
+    if (this.#request.method !== 'auto') return []
+    if (obstacle === undefined) return [...refusals]
+    const { code, reason } = obstacle
+    return [{ from: this.best, to, code, reason }, ...refusals]
   }
 
-  #methodOf(event: EngineEvent | undefined, obstacle: Obstacle | undefined): Method {
-    if (event !== undefined) return METHODS[event.method] ?? 'copy'
-    if (obstacle !== undefined) return 'copy'
+  /** What would have moved the bytes of a range that has none. */
+  #unused(obstacle: Obstacle | undefined): Method {
     const { method } = this.#request
-    return method === 'auto' ? this.best : method
+    return obstacle !== undefined ? 'copy' : method === 'auto' ? this.best : method
   }
-}
-
-/** The engine's steps down the ladder, as the user sees them. */
-export function refusals(event: EngineEvent | undefined): Fallback[] {
-  return (event?.fallbacks ?? []).map((step) => {
-    const from = METHODS[step.from] ?? 'copy'
-    const { code, reason } = refusal(from, step.errno)
-    return { from, to: METHODS[step.to] ?? 'copy', code, reason }
-  })
 }

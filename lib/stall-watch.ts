@@ -1,4 +1,7 @@
 /** Notices that a destination does not move on while a transfer waits for its turn on it. */
+import type net from 'node:net'
+
+import { underway } from './node-handles.ts'
 
 /** How often it is looked at within the timeout: so much later, at most, is a stall noticed. */
 const LOOKS = 4
@@ -32,4 +35,14 @@ export class StallWatch {
     this.#before = this.#underway()
     return this.#before === undefined || this.#before !== before
   }
+}
+
+/** Calls `stalled` when the connection stands still for `timeout` milliseconds. Without either, nothing is watched. */
+export function watchStall(
+  connection: net.Socket | undefined,
+  timeout: number,
+  stalled: () => void,
+): StallWatch | undefined {
+  if (timeout === 0 || connection === undefined) return undefined
+  return new StallWatch(() => underway(connection), timeout, stalled)
 }

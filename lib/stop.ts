@@ -1,18 +1,24 @@
 /** A wait that can be given up: by the promise that it waits for, by the clock, or from outside. */
+import { STOPPED, type Stopped } from './executor/end.ts'
 import { MAX_TIME } from './option-values.ts'
 
 export class Stop {
-  #stopped = false
+  #why: Stopped | undefined
   #wake: (() => void) | undefined
 
   /** Nothing more is to be done. */
   get stopped(): boolean {
-    return this.#stopped
+    return this.#why !== undefined
+  }
+
+  /** Why: what was said first; `undefined` while there is something to do. */
+  get why(): Stopped | undefined {
+    return this.#why
   }
 
   /** Ends the wait that is going on, and every later one. */
-  stop(): void {
-    this.#stopped = true
+  stop(why: Stopped = STOPPED): void {
+    this.#why ??= why
     this.#wake?.()
   }
 
@@ -21,7 +27,7 @@ export class Stop {
    * Rejects if the promise does first.
    */
   sooner(ms: number, promise?: Promise<void>): Promise<boolean> {
-    if (this.#stopped) return Promise.resolve(false)
+    if (this.stopped) return Promise.resolve(false)
     return new Promise((resolve, reject) => {
       const timer =
         ms === Infinity ? undefined : setTimeout(() => over(false), Math.min(MAX_TIME, Math.max(1, Math.ceil(ms))))

@@ -1,0 +1,109 @@
+/** How a range ended, whichever executor moved it. */
+import type { EngineEvent } from '../binding.ts'
+import { type Obstacle, refusal, type Shortage, shortageOf } from '../errors/obstacle.ts'
+import { CALLS, END, METHODS } from '../native/codes.ts'
+import type { Method } from '../options.ts'
+import type { Fallback } from '../settlement.ts'
+
+/** What had been done by then. */
+export interface Figures {
+  readonly bytesSent: number
+  readonly syscalls: number
+  readonly wouldBlock: number
+  /** The method that was used last; `undefined` where nothing was moved. */
+  readonly method: Method | undefined
+  /** The engine's steps down the ladder. */
+  readonly refusals: readonly Fallback[]
+  /** Why JavaScript moved the bytes, if it did. */
+  readonly obstacle: Obstacle | undefined
+}
+
+/** Why a range moves no further byte, said from outside. */
+export type Stopped =
+  /** The caller has given it up. */
+  | { readonly kind: 'stopped' }
+  /** The destination was closed or destroyed meanwhile, with or without an error. */
+  | { readonly kind: 'destroyed'; readonly error: unknown }
+  /** The destination did not move on while the range waited for its turn. */
+  | { readonly kind: 'stalled' }
+  /** http has thrown the bytes away: the message has no body. */
+  | { readonly kind: 'dropped' }
+  /** `write` of the destination has thrown, and its caller has the error. */
+  | { readonly kind: 'rejected'; readonly error: unknown }
+
+/** How a range ended. */
+export type Ending =
+  | Stopped
+  | { readonly kind: 'done' }
+  /** The file ended before the range. */
+  | { readonly kind: 'truncated' }
+  /** The kernel does not do this pair by any method that may be used. `errno` is positive, here and below. */
+  | { readonly kind: 'refused'; readonly errno: number; readonly call: string }
+  /** JavaScript would have to copy, and a method is forced. */
+  | { readonly kind: 'unreachable'; readonly reason: string }
+  /** A system call has failed. */
+  | { readonly kind: 'failed'; readonly errno: number; readonly call: string }
+  /** The process lacks what the engine needs beside the range: a descriptor or a thread. */
+  | { readonly kind: 'lacking'; readonly shortage: Shortage; readonly call: string }
+  /** What the file or the destination threw at the portable executor. */
+  | { readonly kind: 'threw'; readonly by: 'source' | 'destination'; readonly error: unknown }
+
+export type RangeEnd = Figures & Ending
+
+/** The figures of a range that was never begun. */
+export const NOTHING_SENT: Figures = {
+  bytesSent: 0,
+  syscalls: 0,
+  wouldBlock: 0,
+  method: undefined,
+  refusals: [],
+  obstacle: undefined,
+}
+
+export const DONE = { kind: 'done' } as const satisfies Ending
+export const TRUNCATED = { kind: 'truncated' } as const satisfies Ending
+export const STALLED = { kind: 'stalled' } as const satisfies Stopped
+export const STOPPED = { kind: 'stopped' } as const satisfies Stopped
+export const DROPPED = { kind: 'dropped' } as const satisfies Stopped
+
+/** What the engine says of a transfer that is over. */
+export function endOf({ bytesSent, syscalls, wouldBlock, method, fallbacks, ...event }: EngineEvent): RangeEnd {
+  const used = METHODS[method] ?? 'copy'
+  const refusals = fallbacks.length === 0 ? NOTHING_SENT.refusals : fallbacks.map(refusalOf)
+  const figures = { bytesSent, syscalls, wouldBlock, method: used, refusals, obstacle: undefined }
+  return { ...figures, ...endingOf(event.end, event.errno, CALLS[event.call] ?? 'sendfile', used) }
+}
+
+/** The engine has not taken a transfer: a descriptor could not be duplicated, or a thread not be made. */
+export function notStarted(errno: number): RangeEnd {
+  const call = errno === shortageOf(errno)?.errno ? 'fcntl' : 'sendfile'
+  return { ...NOTHING_SENT, ...failed(errno, call) }
+}
+
+function endingOf(end: number, errno: number, call: string, method: Method): Ending {
+  switch (end) {
+    case END.done:
+      return DONE
+    case END.truncated:
+      return TRUNCATED
+    case END.stalled:
+      return STALLED
+    case END.aborted:
+      return STOPPED
+    case END.refused:
+      return { kind: 'refused', errno, call: method !== 'copy' ? method : call === 'read' ? call : 'write' }
+    default:
+      return failed(errno, call)
+  }
+}
+
+function failed(errno: number, call: string): Ending {
+  const shortage = shortageOf(errno)
+  return shortage === undefined ? { kind: 'failed', errno, call } : { kind: 'lacking', shortage, call }
+}
+
+function refusalOf(step: EngineEvent['fallbacks'][number]): Fallback {
+  const from = METHODS[step.from] ?? 'copy'
+  const { code, reason } = refusal(from, step.errno)
+  return { from, to: METHODS[step.to] ?? 'copy', code, reason }
+}

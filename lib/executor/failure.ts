@@ -1,0 +1,93 @@
+/** The error behind an end: one mapping for promises and streams, whichever executor moved the bytes. */
+import { constants } from 'node:os'
+
+import {
+  aborted,
+  type Account,
+  badDestination,
+  foreignError,
+  stalled,
+  systemError,
+  truncated,
+  unsupported,
+  writeError,
+} from '../errors.ts'
+import type { Bytes } from '../option-values.ts'
+import type { Request } from '../options.ts'
+import type { RangeEnd } from './end.ts'
+
+/** An end that leaves something of the range unsent which should have been sent. */
+export type Failure = Exclude<RangeEnd, { kind: 'done' | 'dropped' }>
+
+/** What an error says beside how the range ended. */
+export interface Circumstances {
+  readonly account: Account
+  readonly path: string | undefined
+  /** How many bytes were asked for. */
+  readonly count: Bytes
+  readonly request: Request
+}
+
+const { ECONNABORTED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENOTCONN, EPIPE, ETIMEDOUT } = constants.errno
+const CONNECTION_LOST: ReadonlySet<number> = new Set([
+  ECONNABORTED,
+  ECONNRESET,
+  EHOSTUNREACH,
+  ENETDOWN,
+  ENETUNREACH,
+  ENOTCONN,
+  EPIPE,
+  ETIMEDOUT,
+])
+
+/** Whether the kernel has answered that the connection of the destination is gone. */
+export function isConnectionLost(end: RangeEnd): end is RangeEnd & { kind: 'failed' } {
+  return end.kind === 'failed' && CONNECTION_LOST.has(end.errno)
+}
+
+/** Whether a stock write would have failed here, and the stream with it. */
+export function failsDestination(end: RangeEnd): boolean {
+  return isConnectionLost(end) || (end.kind === 'threw' && end.by === 'destination')
+}
+
+/** What a promise rejects with. */
+export function errorOf(end: Failure, about: Circumstances): unknown {
+  const { account, path, request } = about
+  const { method, signal } = request
+  switch (end.kind) {
+    case 'truncated':
+      return truncated(about.count, account, path)
+    case 'stalled':
+      return stalled(request, account, path)
+    case 'refused': {
+      const what = method === 'auto' ? 'every method' : `method '${method}'`
+      return unsupported(`The kernel refused ${what} for this pair`, account, -end.errno, end.call)
+    }
+    case 'unreachable':
+      return unsupported(`${method}(2) is not possible: ${end.reason}`, account)
+    case 'failed':
+      return systemError(-end.errno, end.call, account, path)
+    case 'lacking':
+      return systemError(-end.shortage.errno, end.call, account, path)
+    case 'threw':
+      return foreignError(end.error, account, path)
+    case 'rejected':
+      return end.error
+    case 'destroyed':
+      return destroyed(end.error, account, path)
+    case 'stopped':
+      return signal?.aborted === true ? aborted(signal, account) : destroyed(undefined, account, path)
+  }
+}
+
+/** What a stream fails with: where a stock write would have failed, in the words of Node. */
+export function streamErrorOf(end: Failure, about: Circumstances): Error {
+  if (isConnectionLost(end)) return writeError(-end.errno)
+  const error = end.kind === 'threw' ? end.error : errorOf(end, about)
+  return error instanceof Error ? error : foreignError(error, about.account, about.path)
+}
+
+function destroyed(error: unknown, account: Account, path: string | undefined): Error {
+  if (error !== undefined && error !== null) return foreignError(error, account, path)
+  return badDestination('The destination was closed before the last byte', account)
+}

@@ -1,0 +1,100 @@
+/** A segment whose bytes JavaScript reads, and writes in Node's own way. */
+import { copyRange, type Taker } from '../copy.ts'
+import type { Obstacle } from '../errors/obstacle.ts'
+import type { Figures, Stopped } from '../executor/end.ts'
+import type { Place, WriteChunk } from '../marker.ts'
+import { add, type Bytes } from '../option-values.ts'
+import { Stop } from '../stop.ts'
+import { Turn } from './turn.ts'
+
+const COPY_CHUNK = 256 * 1024
+
+export class CopyTurn extends Turn {
+  readonly #stop = new Stop()
+  #writer: Writer | undefined
+
+  /** Sends what comes after the bytes that have been sent, of those from `offset` on. */
+  begin(write: WriteChunk, obstacle: Obstacle, offset: Bytes, done: Figures): void {
+    this.lasts()
+    const { range, request } = this.order
+    const { bytesSent: sent, syscalls, refusals } = done
+    const writer = new Writer(this.place, write, (bytesSent) => this.#moved(sent + bytesSent))
+    this.#writer = writer
+    const rest = { ...range, offset: add(offset, sent), count: add(range.count, -sent) }
+    void copyRange(rest, request, COPY_CHUNK, writer, this.#stop, obstacle).then((end) =>
+      this.completed({ ...end, bytesSent: sent + end.bytesSent, syscalls: syscalls + end.syscalls, refusals }),
+    )
+  }
+
+  stop(why: Stopped): void {
+    this.#stop.stop(why)
+  }
+
+  destroyed(error: Error | null): void {
+    this.#writer?.destroyed()
+    this.#stop.stop({ kind: 'destroyed', error })
+  }
+
+  #moved(bytesSent: number): void {
+    this.owner.progressed?.(bytesSent)
+    this.inContext(() => this.owner.progress?.(bytesSent, 'copy'))
+  }
+}
+
+/** Writes to the socket under its marker. */
+class Writer implements Taker {
+  readonly #place: Place
+  readonly #write: WriteChunk
+  readonly progress: (bytesSent: number) => void
+  wouldBlock = 0
+  /** Bytes of the last chunk that the kernel has not got, as far as Node tells. */
+  #left = 0
+  #isDestroyed = false
+  #hasFailed = false
+
+  constructor(place: Place, write: WriteChunk, progress: (bytesSent: number) => void) {
+    this.#place = place
+    this.#write = write
+    this.progress = progress
+  }
+
+  /** What the kernel takes at once calls back at once. */
+  take(chunk: Buffer): Promise<void> | undefined {
+    this.#left = chunk.length
+    let failure: { readonly error: Error } | undefined
+    let settled: ((error?: Error | null) => void) | undefined
+    const written = (error?: Error | null): void => {
+      // After a destroy() Node calls back without an error, whatever has become of the chunk (onWriteComplete).
+      if (this.#isDestroyed) return settled?.()
+      if (error) {
+        this.#hasFailed = true
+        failure = { error }
+      } else {
+        this.#left = 0
+      }
+      settled?.(error)
+    }
+    this.#write(chunk, written)
+    if (failure !== undefined) throw failure.error
+    if (this.#left === 0) return undefined
+    this.wouldBlock += 1
+    return new Promise((resolve, reject) => {
+      settled = (error) => (error ? reject(error) : resolve())
+    })
+  }
+
+  outstanding(): number {
+    return this.#place.queued
+  }
+
+  /** What libuv still has, the peer gets later, unless the socket is gone. libuv does not tell how far a failed write came. */
+  async unsent(): Promise<number> {
+    return this.#isDestroyed || this.#hasFailed ? this.#left : 0
+  }
+
+  /** The socket is about to let go of what libuv has of the chunk. */
+  destroyed(): void {
+    this.#isDestroyed = true
+    this.#left = Math.min(this.#left, this.#place.queued)
+  }
+}
