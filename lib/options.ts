@@ -105,7 +105,8 @@ export interface SendfileOptions {
    */
   method?: 'auto' | Method | undefined
   /**
-   * The most bytes that one attempt moves before another transfer gets its turn, 1 to 2147479552.
+   * The most bytes that one attempt moves before another transfer gets its turn, 1 to 2147479552. An attempt asks for
+   * less where the last one took longer than 100 ms, and never for more than 4 MiB: an abort is heard between two of them.
    * @default 1048576
    */
   quantum?: number | undefined

@@ -59,6 +59,8 @@ enum Choice {
 enum Step {
     /// The bytes are a share of what was asked for.
     Outcome(Share, End),
+    /// The last attempt took so many microseconds.
+    Took(Share, u32),
     Ready,
     Movement,
     Unacknowledged(Figure),
@@ -148,6 +150,9 @@ impl Step {
     fn event(&self, transfer: &Transfer, now: u64) -> Event {
         let op = transfer.poll_op(now);
         match self {
+            Self::Took(share, microseconds) => {
+                Event::Took(share.of(asked(op)), u64::from(*microseconds) * 1000)
+            }
             Self::Ready => Event::Ready,
             Self::Movement => Event::Movement,
             Self::Unacknowledged(owed) => Event::Unacknowledged(owed.value()),

@@ -15,6 +15,7 @@ mod op;
 mod patience;
 mod rate;
 mod request;
+mod stride;
 mod transfer;
 
 pub use ladder::{Fallback, Kind, Ladder};

@@ -17,7 +17,8 @@ pub struct Request {
     /// The number of bytes in the range; `None` means until the source ends.
     pub count: Option<u64>,
     /// The most bytes one attempt may move before another transfer gets its turn; 1 to [`MAX_ATTEMPT`], values
-    /// outside are clamped.
+    /// outside are clamped. Attempts that take long ask for less
+    /// ([`Transfer::handle_duration`](crate::Transfer::handle_duration)).
     pub quantum: u64,
     /// The methods to use, best first.
     pub ladder: Ladder,

@@ -4,7 +4,8 @@ use crate::ladder::Ladder;
 use crate::op::{End, Ended, Errno, Method, Op, Outcome, Readiness, Wait};
 use crate::patience::{Inquiry, Patience};
 use crate::rate::Bucket;
-use crate::request::{MAX_ATTEMPT, Request};
+use crate::request::Request;
+use crate::stride::Stride;
 
 mod outcome;
 mod step;
@@ -27,7 +28,7 @@ enum Phase {
 pub struct Transfer {
     start: u64,
     count: Option<u64>,
-    quantum: u64,
+    stride: Stride,
     ladder: Ladder,
     through_pipe: bool,
     acknowledged: bool,
@@ -38,6 +39,8 @@ pub struct Transfer {
     sent: u64,
     /// Taken from the source, not accepted by the destination yet.
     piped: u64,
+    /// The last attempt moved fewer bytes than it was asked for.
+    short: bool,
     /// The source has no more bytes, and nobody had said how many there would be.
     exhausted: bool,
     would_block: u64,
@@ -67,7 +70,7 @@ impl Transfer {
         let mut transfer = Self {
             start: request.start,
             count: request.count,
-            quantum: request.quantum.clamp(1, MAX_ATTEMPT),
+            stride: Stride::new(request.quantum),
             ladder: request.ladder,
             through_pipe: request.through_pipe,
             acknowledged: request.acknowledged,
@@ -77,6 +80,7 @@ impl Transfer {
             patience: Patience::new(request.stall_timeout),
             sent: 0,
             piped: 0,
+            short: false,
             exhausted: false,
             would_block: 0,
             phase: Phase::Moving,
@@ -133,12 +137,22 @@ impl Transfer {
             "an executor reported more bytes than it was asked to move"
         );
         let bytes = outcome.bytes.min(asked);
+        self.short = matches!(op, Op::Attempt { .. }) && bytes < asked;
         let ended = self.enter(op, bytes, outcome.ended, now);
         self.would_block += u64::from(ended == Ended::WouldBlock);
         if bytes > 0 {
             self.patience.ends();
         }
         self.phase = self.phase_after(ended, now);
+    }
+
+    /// The attempt whose outcome was handled last has moved `bytes` in `nanoseconds`. What takes long is asked for in
+    /// smaller attempts from now on, so that an abort between two of them is heard soon; what does not, in larger ones,
+    /// up to the quantum. Ignored once the transfer is over; an executor that never waits need not tell.
+    pub fn handle_duration(&mut self, bytes: u64, nanoseconds: u64) {
+        if self.end().is_none() {
+            self.stride.took(bytes, nanoseconds);
+        }
     }
 
     /// The peer has not acknowledged `pending` of what was queued, in whatever unit the kernel counts it; 0 is the end.
@@ -241,6 +255,12 @@ impl Transfer {
     /// The methods, with what became of them.
     pub fn ladder(&self) -> &Ladder {
         &self.ladder
+    }
+
+    /// Whether the last attempt got fewer bytes than it had asked for. A kernel that was told to send more than the source
+    /// had may hold the last of them back for the rest.
+    pub fn fell_short(&self) -> bool {
+        self.short
     }
 
     /// How often the destination would have blocked.

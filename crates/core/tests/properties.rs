@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sendfile64_core::{
-    End, Ended, Ladder, MAX_ATTEMPT, MAX_OFFSET, Method, Op, Outcome, Part, Request, Transfer,
+    DEFAULT_QUANTUM, End, Ended, Ladder, MAX_OFFSET, Method, Op, Outcome, Part, Request, Transfer,
 };
 
 use account::{Account, Event};
@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn steady_progress_takes_as_few_attempts_as_the_quantum_allows(
-        quantum in 1..=MAX_ATTEMPT,
+        quantum in 1..=DEFAULT_QUANTUM,
         full_attempts in 0..=300_u64,
         rest in any::<u64>(),
         room_after in prop_oneof![0..=3_u64, Just(MAX_OFFSET)],

@@ -92,6 +92,7 @@ fn events(account: &Account, transfer: &Transfer, plan: &Plan, errno: Errno) -> 
     }
     if plan.rate.is_some() || plan.stall_timeout.is_some() || plan.acknowledged {
         events.extend([1, 20 * MILLISECOND].map(Event::Pass));
+        events.push(Event::Took(most, 200 * MILLISECOND));
         if let Op::Wait(wait) = op {
             events.extend(wait.until.map(|until| Event::Pass(until - account.now())));
         }

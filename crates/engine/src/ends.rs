@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
-use sendfile64_core::{Errno, Kind, Part};
+use sendfile64_core::{Errno, Kind, Method, Part, Transfer};
 use sendfile64_sys::{pipe, tcp};
 
 use crate::destination::Destination;
@@ -80,9 +80,13 @@ impl<'a> Pair<'a> {
     }
 
     /// Lets go what [`cork`](Self::cork), MSG_MORE or SPLICE_F_MORE has held back, however the transfer has ended.
-    pub fn uncork(self) {
+    ///
+    /// Up to Linux 6.4 sendfile(2) itself sends with MSG_MORE as long as there is less than it was asked for, and does not
+    /// take it back where the file ends (mended by 219d92056ba3): the end of the file would wait for 200 ms or more.
+    pub fn uncork(self, transfer: &Transfer) {
         let spliced = self.pipe.is_some_and(|pipe| pipe.get().is_some());
-        if self.kind == Kind::Socket && (spliced || self.surround.is_some()) {
+        let short = transfer.method() == Method::Sendfile && transfer.fell_short();
+        if self.kind == Kind::Socket && (spliced || short || self.surround.is_some()) {
             let _no_tcp = tcp::cork(self.destination, false);
         }
     }

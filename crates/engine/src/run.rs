@@ -7,6 +7,7 @@ use sendfile64_sys::EAGAIN;
 use sendfile64_sys::probe::{self, Availability, Feature};
 use sendfile64_sys::{copy, copy_file_range, descriptor, pipe, sendfile, splice};
 
+use crate::clock;
 use crate::command::Call;
 use crate::ends::Pair;
 
@@ -80,6 +81,8 @@ pub(crate) struct Attempted {
     pub(crate) syscalls: u64,
     /// The call that ended it.
     pub(crate) call: Call,
+    /// How long it took, in nanoseconds.
+    pub(crate) took: u64,
 }
 
 impl Attempted {
@@ -90,6 +93,7 @@ impl Attempted {
             outcome: outcome(),
             syscalls: u64::from(made),
             call,
+            took: 0,
         }
     }
 
@@ -99,6 +103,7 @@ impl Attempted {
             outcome: Outcome { bytes: 0, ended },
             syscalls,
             call,
+            took: 0,
         }
     }
 
@@ -106,6 +111,7 @@ impl Attempted {
     /// by itself; the other methods read at an offset, because they may read more than is accepted.
     pub(crate) fn report(self, transfer: &mut Transfer, pair: Pair<'_>, now: u64) {
         transfer.handle_outcome(self.outcome, now);
+        transfer.handle_duration(self.outcome.bytes, self.took);
         if pair.own_position && self.outcome.bytes > 0 && self.call != Call::Sendfile {
             // Seeking inside an open regular file does not fail (lseek(2)).
             let _ = descriptor::set_position(pair.source, transfer.next_offset());
@@ -113,8 +119,17 @@ impl Attempted {
     }
 }
 
-/// Makes the attempt. [`crate::visit::Visit`] knows on which thread.
+/// Makes the attempt, and takes the time. [`crate::visit::Visit`] knows on which thread.
 pub(crate) fn run(pair: Pair<'_>, step: Step, buffer: &mut CopyBuffer) -> Attempted {
+    let begun = clock::now();
+    let attempted = attempt(pair, step, buffer);
+    Attempted {
+        took: clock::now() - begun,
+        ..attempted
+    }
+}
+
+fn attempt(pair: Pair<'_>, step: Step, buffer: &mut CopyBuffer) -> Attempted {
     match step {
         Step::Attempt {
             method,
@@ -190,6 +205,7 @@ fn by_copy(pair: Pair<'_>, offset: u64, count: u64, buffer: &mut CopyBuffer) -> 
         outcome: write(pair, &room[..length], false),
         syscalls: 2,
         call: Call::Write,
+        took: 0,
     }
 }
 
@@ -201,6 +217,7 @@ fn write_part(pair: Pair<'_>, part: Part, from: u64, more: bool) -> Attempted {
         outcome: write(pair, &bytes[from..], more),
         syscalls: 0,
         call: Call::Write,
+        took: 0,
     }
 }
 

@@ -298,7 +298,7 @@ impl Running {
             sink,
             ..
         } = self;
-        ends.pair().uncork();
+        ends.pair().uncork(&transfer);
         drop(ends);
         (
             Completion {

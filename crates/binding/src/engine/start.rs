@@ -141,7 +141,7 @@ fn at_once(
         attempt_now(&mut transfer, pair)
     };
     let finished = |transfer: &Transfer, end| {
-        pair.uncork();
+        pair.uncork(transfer);
         let call = call_code(made.call);
         EventRecord::completed(0, transfer, end, made.syscalls, call)
     };

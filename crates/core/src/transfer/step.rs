@@ -36,7 +36,7 @@ impl Transfer {
     fn attempt(&self, now: u64) -> Op {
         let room = MAX_OFFSET.saturating_sub(self.next_offset());
         let left = self.count.map_or(room, |count| room.min(count - self.sent));
-        let mut count = self.quantum.min(left);
+        let mut count = self.stride.size().min(left);
         if let Some(bucket) = self.bucket {
             let least = bucket.grain().min(count);
             count = count.min(bucket.available(now));

@@ -1,8 +1,6 @@
 //! What the account says a transfer must look like, and what it must ask for next.
 
-use sendfile64_core::{
-    End, Fallback, MAX_ATTEMPT, MAX_OFFSET, Op, Part, Readiness, Transfer, Wait,
-};
+use sendfile64_core::{End, Fallback, MAX_OFFSET, Op, Part, Readiness, Transfer, Wait};
 
 use super::{Account, Due, Question, Stage};
 
@@ -27,6 +25,7 @@ impl Account {
             "{self:?}"
         );
         assert_eq!(transfer.would_block(), self.would_block, "{self:?}");
+        assert_eq!(transfer.fell_short(), self.short, "{self:?}");
         assert!(
             self.plan
                 .count
@@ -129,9 +128,7 @@ impl Account {
             !refused,
             "{method:?} was refused and is asked again: {self:?}"
         );
-        let allowed = self.limit.as_ref().map(super::Limit::available);
-        let most = self.most();
-        let count = allowed.map_or(most, |allowed| most.min(allowed));
+        let count = self.asked();
         assert!(count > 0, "an attempt of nothing: {self:?}");
         let expected = Op::Attempt {
             method,
@@ -148,14 +145,20 @@ impl Account {
         (limit.available() < least).then(|| limit.wait_for(least))
     }
 
+    /// What an attempt asks for now.
+    pub(super) fn asked(&self) -> u128 {
+        let allowed = self.limit.as_ref().map(super::Limit::available);
+        let most = self.most();
+        allowed.map_or(most, |allowed| most.min(allowed))
+    }
+
     fn most(&self) -> u128 {
-        let quantum = u128::from(self.plan.quantum.clamp(1, MAX_ATTEMPT));
         let room = u128::from(MAX_OFFSET).saturating_sub(self.next_offset());
         let left = self
             .plan
             .count
             .map_or(room, |all| u128::from(all) - self.sent);
-        quantum.min(left).min(room)
+        self.size.min(left).min(room)
     }
 
     fn deadline(&self, since: u64) -> Option<u64> {

@@ -13,6 +13,7 @@ use limit::Limit;
 pub(crate) use plan::{Event, Plan};
 
 const MILLISECOND: u128 = 1_000_000;
+const MEBIBYTE: u128 = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
@@ -50,6 +51,9 @@ pub(crate) struct Account {
     sent: u128,
     trailers: u128,
     exhausted: bool,
+    /// What one attempt asks for.
+    size: u128,
+    short: bool,
     limit: Option<Limit>,
     would_block: u64,
     refused: Vec<(Method, Errno)>,
@@ -73,6 +77,8 @@ impl Account {
             sent: 0,
             trailers: 0,
             exhausted: false,
+            size: u128::from(plan.quantum).clamp(1, MEBIBYTE),
+            short: false,
             limit: plan.rate.map(Limit::new),
             would_block: 0,
             refused: Vec::new(),
@@ -100,6 +106,7 @@ impl Account {
         }
         match event {
             Event::Outcome(outcome) => transfer.handle_outcome(outcome, self.now),
+            Event::Took(bytes, nanoseconds) => transfer.handle_duration(bytes, nanoseconds),
             Event::Ready => transfer.handle_ready(),
             Event::Movement => transfer.handle_movement(self.now),
             Event::Unacknowledged(owed) => transfer.handle_unacknowledged(owed, self.now),
@@ -126,7 +133,7 @@ impl Account {
     fn asked_for(&self, event: Event) -> bool {
         match (self.stage, event) {
             (Stage::Over(_), _) => false,
-            (_, Event::Abort | Event::Fail(_)) => true,
+            (_, Event::Abort | Event::Fail(_) | Event::Took(..)) => true,
             (Stage::Moving, Event::Outcome(_)) => {
                 self.due() != Due::Range || self.pause().is_none()
             }
@@ -143,6 +150,7 @@ impl Account {
             (_, Event::Abort) => self.stage = Stage::Over(End::Aborted),
             (_, Event::Fail(errno)) => self.stage = Stage::Over(End::Failed(errno)),
             (_, Event::Outcome(outcome)) => self.enter_outcome(outcome),
+            (_, Event::Took(bytes, nanoseconds)) => self.enter_duration(bytes, nanoseconds),
             (_, Event::Ready) => self.stage = Stage::Moving,
             (_, Event::Movement) => self.stage = Stage::Waiting { since: self.now },
             (Stage::Waiting { since }, Event::Pass(_)) if self.has_stalled(since) => {
@@ -160,9 +168,23 @@ impl Account {
         }
     }
 
+    /// An attempt of more than 100 ms is followed by one that would take 100 ms, but of 64 KiB at least; a whole one that
+    /// took half of that by one of twice its size, up to the quantum and to 4 MiB.
+    fn enter_duration(&mut self, bytes: u64, nanoseconds: u64) {
+        let (bytes, took) = (u128::from(bytes), u128::from(nanoseconds));
+        if took > 100 * MILLISECOND {
+            let in_time = bytes * 100 * MILLISECOND / took;
+            self.size = in_time.max(MEBIBYTE / 16).min(self.size);
+        } else if bytes >= self.size && took <= 50 * MILLISECOND {
+            let most = u128::from(self.plan.quantum).clamp(1, 4 * MEBIBYTE);
+            self.size = (2 * self.size).min(most);
+        }
+    }
+
     fn enter_outcome(&mut self, Outcome { bytes, ended }: Outcome) {
         let bytes = u128::from(bytes);
         let due = self.due();
+        self.short = due == Due::Range && bytes < self.asked();
         let fills = due == Due::Range && self.plan.through_pipe && self.method() == Method::Splice;
         match due {
             Due::Headers => self.headers += bytes,

@@ -63,6 +63,8 @@ impl Plan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     Outcome(Outcome),
+    /// The last attempt moved these bytes, in so many nanoseconds.
+    Took(u64, u64),
     Ready,
     Movement,
     Unacknowledged(u64),

@@ -61,6 +61,10 @@ impl Ends {
                 Some(Step::Outcome { share, ended }) => {
                     now = self.follow(transfer, op, (share, ended), now);
                 }
+                Some(Step::Took { share, nanoseconds }) => {
+                    let bytes = share_of(asked(op).unwrap_or(0), share);
+                    transfer.handle_duration(bytes, nanoseconds);
+                }
                 Some(Step::Ready) => transfer.handle_ready(),
                 Some(Step::Movement) => transfer.handle_movement(now),
                 Some(Step::Abort) => transfer.abort(),

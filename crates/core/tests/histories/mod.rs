@@ -16,6 +16,11 @@ pub(crate) enum Step {
         share: u16,
         ended: Ended,
     },
+    /// The bytes are a share of what will be asked for.
+    Took {
+        share: u16,
+        nanoseconds: u64,
+    },
     Ready,
     Movement,
     Unacknowledged(u64),
@@ -34,6 +39,9 @@ impl Step {
                 bytes: share_of(asked(op).unwrap_or(u64::MAX), share),
                 ended,
             }),
+            Self::Took { share, nanoseconds } => {
+                Event::Took(share_of(asked(op).unwrap_or(u64::MAX), share), nanoseconds)
+            }
             Self::Ready => Event::Ready,
             Self::Movement => Event::Movement,
             Self::Unacknowledged(owed) => Event::Unacknowledged(owed),
@@ -90,6 +98,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         700 => (shares(), ended).prop_map(|(share, ended)| Step::Outcome { share, ended }),
+        200 => (shares(), times()).prop_map(|(share, nanoseconds)| Step::Took { share, nanoseconds }),
         300 => Just(Step::Ready),
         200 => times().prop_map(Step::Pass),
         200 => Just(Step::PassTheWait),

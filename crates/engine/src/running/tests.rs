@@ -43,6 +43,7 @@ fn attempted(bytes: u64, ended: Ended) -> Option<Attempted> {
         outcome: Outcome { bytes, ended },
         syscalls: 1,
         call: Call::Sendfile,
+        took: 0,
     })
 }
 
