@@ -1,6 +1,7 @@
 //! The threads that may wait for a disk.
 
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +18,18 @@ use crate::run::CopyBuffer;
 use crate::slab::Key;
 use crate::visit::Visit;
 
+/// How many threads there may be for each that works: the others are stuck, on disks that do not answer.
+const MOST_FOR_EACH: usize = 8;
+
 /// A bounded set of threads, started one by one as there is work for them.
 pub(crate) struct Pool {
-    queue: Arc<Queue<Job>>,
+    crew: Arc<Crew>,
+}
+
+struct Crew {
+    queue: Queue<Job>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    limit: usize,
+    at_once: usize,
 }
 
 pub(crate) enum Job {
@@ -46,13 +54,16 @@ pub(crate) struct Open {
 }
 
 impl Pool {
-    /// A pool of at most `limit` threads, and at least one.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            queue: Arc::new(Queue::new()),
+    /// A pool of which `at_once` threads work at the same time, and at least one. Those that have been stuck for a while
+    /// are made up for by others, up to eight times as many.
+    pub(crate) fn new(at_once: usize) -> Self {
+        let at_once = at_once.max(1);
+        let crew = Arc::new(Crew {
+            queue: Queue::new(at_once),
             threads: Mutex::new(Vec::new()),
-            limit: limit.max(1),
-        }
+            at_once,
+        });
+        Self { crew }
     }
 
     /// Has the job done by one of the threads.
@@ -61,43 +72,73 @@ impl Pool {
     ///
     /// There is no thread and none could be made, or the pool has been joined. The job is dropped.
     pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
-        let mut threads = self.threads();
-        if threads.len() < self.limit && self.queue.is_short_of_takers() {
-            match self.spawn(threads.len()) {
-                Ok(thread) => threads.push(thread),
-                Err(error) if threads.is_empty() => return Err(error),
-                Err(_) => {} // the threads that are there get to it later
-            }
+        if self.crew.queue.is_short_of_takers() {
+            self.crew.grow()?;
         }
-        self.queue
+        self.crew
+            .queue
             .push(job)
             .map_err(|_| io::Error::other("the engine has ended"))
     }
 
-    /// How many threads have been started.
+    /// How many threads there are.
     pub(crate) fn threads_started(&self) -> usize {
-        self.threads().len()
+        self.crew.queue.takers()
     }
 
     /// Takes no more jobs, does those it has, and waits for the threads to end.
     pub(crate) fn join(&self) {
-        self.queue.close();
-        for thread in self.threads().drain(..) {
-            let _ = thread.join(); // a panic has been caught inside
+        self.crew.queue.close();
+        loop {
+            // Not under the lock: a thread that ends may start another before.
+            let threads = mem::take(&mut *self.crew.threads());
+            if threads.is_empty() {
+                return;
+            }
+            for thread in threads {
+                let _ = thread.join(); // a panic has been caught inside
+            }
         }
     }
+}
 
-    fn spawn(&self, number: usize) -> io::Result<JoinHandle<()>> {
-        let queue = Arc::clone(&self.queue);
+impl Crew {
+    /// One thread more, unless there are enough.
+    fn grow(self: &Arc<Self>) -> io::Result<()> {
+        let mut threads = self.threads();
+        if self.queue.takers() >= self.at_once * MOST_FOR_EACH {
+            return Ok(());
+        }
+        threads.retain(|thread| !thread.is_finished());
+        match self.spawn() {
+            Ok(thread) => threads.push(thread),
+            Err(error) if threads.is_empty() => return Err(error),
+            Err(_) => {} // the threads that are there get to it later
+        }
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
+        let crew = Arc::clone(self);
+        let number = self.queue.takers();
+        self.queue.expect_taker();
         thread::Builder::new()
             .name(format!("sendfile64-cold-{number}"))
-            .spawn(move || {
-                signal::block_fatal();
-                let mut buffer = CopyBuffer::default();
-                while let Some(job) = queue.pop() {
-                    job.perform(&mut buffer);
-                }
-            })
+            .spawn(move || crew.work())
+            .inspect_err(|_| self.queue.lose_taker())
+    }
+
+    fn work(self: Arc<Self>) {
+        signal::block_fatal();
+        let mut buffer = CopyBuffer::default();
+        while let Some((job, ticket)) = self.queue.pop() {
+            if self.queue.is_left_alone() {
+                let _later_then = self.grow();
+            }
+            job.perform(&mut buffer);
+            self.queue.done(ticket);
+        }
+        self.queue.lose_taker();
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -133,5 +174,92 @@ impl Job {
                 let _ = catch_unwind(AssertUnwindSafe(|| opens.open(owner, id, &path)));
             }
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::command::{Event, Sink};
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// Tells that it has been called, and then comes back when it may.
+    struct Slow {
+        called: Sender<u64>,
+        may_end: Mutex<Receiver<()>>,
+    }
+
+    impl Sink for Slow {
+        fn deliver(&self, event: Event) {
+            let Event::Opened { id, .. } = event else {
+                unreachable!("nothing but opens was asked for");
+            };
+            let _ = self.called.send(id);
+            let may_end = self.may_end.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ended = may_end.recv();
+        }
+    }
+
+    /// Has something opened whose answer keeps the thread until the sender is dropped.
+    fn submit(pool: &Pool, id: u64, called: &Sender<u64>) -> Sender<()> {
+        let (end, may_end) = mpsc::channel();
+        let opens = Arc::new(Opens::default());
+        let sink = Slow {
+            called: called.clone(),
+            may_end: Mutex::new(may_end),
+        };
+        opens.expect(OwnerId(1), id, Arc::new(sink));
+        let job = Job::Open(Open {
+            opens,
+            owner: OwnerId(1),
+            id,
+            path: PathBuf::from("/"),
+        });
+        pool.submit(job).expect("a thread");
+        end
+    }
+
+    #[test]
+    fn threads_that_are_stuck_are_made_up_for() {
+        let pool = Pool::new(2);
+        let (called, calls) = mpsc::channel();
+        let mut stuck = Vec::new();
+        for id in 0..7 {
+            stuck.push(submit(&pool, id, &called));
+        }
+        for id in 0..7 {
+            assert_eq!(
+                calls.recv_timeout(LONG),
+                Ok(id),
+                "it waits behind the others"
+            );
+        }
+        assert!(pool.threads_started() <= 2 * MOST_FOR_EACH);
+        stuck.clear();
+        drop(submit(&pool, 7, &called));
+        assert_eq!(calls.recv_timeout(LONG), Ok(7));
+        pool.join();
+        assert_eq!(pool.threads_started(), 0);
+    }
+
+    #[test]
+    fn threads_that_are_stuck_are_not_made_up_for_without_end() {
+        let pool = Pool::new(1);
+        let (called, calls) = mpsc::channel();
+        let stuck: Vec<_> = (0..20).map(|id| submit(&pool, id, &called)).collect();
+        for id in 0..MOST_FOR_EACH as u64 {
+            assert_eq!(calls.recv_timeout(LONG), Ok(id));
+        }
+        assert_eq!(pool.threads_started(), MOST_FOR_EACH);
+        assert!(calls.recv_timeout(Duration::from_millis(300)).is_err());
+        drop(stuck);
+        for id in MOST_FOR_EACH as u64..20 {
+            assert_eq!(calls.recv_timeout(LONG), Ok(id));
+        }
+        pool.join();
     }
 }

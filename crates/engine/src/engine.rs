@@ -35,7 +35,9 @@ pub type StartError = io::Error;
 pub struct Config {
     /// Threads that run transfers; at least 1. Default: 2, or 1 on a machine with one processor.
     pub shards: usize,
-    /// Threads that may wait for a disk; at least 1. Default: 4.
+    /// Threads that may wait for a disk at the same time; at least 1. Those that have waited for 50 ms do not count: up to
+    /// eight times as many threads make up for them, so that a disk that does not answer keeps others from nothing.
+    /// Default: 4.
     pub cold_threads: usize,
 }
 

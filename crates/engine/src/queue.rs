@@ -1,31 +1,69 @@
 //! The queue that the threads of the cold pool wait on.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use crate::sync::{Condvar, Mutex, lock, wait};
+use crate::clock;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_timeout};
 
-/// A first-in, first-out queue with any number of takers.
+/// Who has worked on one item for so long, in nanoseconds, waits for something that may never come, and no longer counts as
+/// one of those that work.
+const STUCK: u64 = 50_000_000;
+
+/// How long a taker that is not needed stays.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// A first-in, first-out queue with a number of takers, of which so many work at the same time; those that are stuck are
+/// made up for by others.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
+    at_once: usize,
 }
 
 struct State<T> {
     items: VecDeque<T>,
+    takers: usize,
+    /// The takers that have nothing to do, or not yet.
     idle: usize,
+    /// Those of them that wait for the work of others to take too long.
+    watching: usize,
+    /// When those that work have begun, earliest first.
+    working: VecDeque<(u64, Ticket)>,
+    last_ticket: Ticket,
     closed: bool,
 }
 
+/// Names the work on one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
+
+impl<T> State<T> {
+    /// How many work without being stuck, and when that number falls next by itself.
+    fn working(&self, now: u64) -> (usize, u64) {
+        let fresh = |&&(begun, _): &&(u64, Ticket)| now.saturating_sub(begun) < STUCK;
+        let earliest = self.working.iter().find(fresh);
+        let count = self.working.iter().filter(fresh).count();
+        (count, earliest.map_or(now, |(begun, _)| begun + STUCK))
+    }
+}
+
 impl<T> Queue<T> {
-    pub(crate) fn new() -> Self {
+    /// A queue of whose takers `at_once` work at the same time.
+    pub(crate) fn new(at_once: usize) -> Self {
         let state = State {
             items: VecDeque::new(),
+            takers: 0,
             idle: 0,
+            watching: 0,
+            working: VecDeque::new(),
+            last_ticket: Ticket(0),
             closed: false,
         };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            at_once,
         }
     }
 
@@ -36,31 +74,101 @@ impl<T> Queue<T> {
             return Err(item);
         }
         state.items.push_back(item);
+        // Who watches wakes by itself when there is something to take; who works comes back for it before.
+        let is_seen_to = state.watching > 0 && self.pause(&state).is_some();
         drop(state);
-        self.changed.notify_one();
+        if !is_seen_to {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
-    /// Takes the first item, waiting for one if need be. `None` once the queue is closed and empty.
-    pub(crate) fn pop(&self) -> Option<T> {
+    /// One more taker is about to come.
+    pub(crate) fn expect_taker(&self) {
+        lock(&self.state).takers += 1;
+    }
+
+    /// It does not come, or has gone.
+    pub(crate) fn lose_taker(&self) {
+        lock(&self.state).takers -= 1;
+    }
+
+    /// How many takers there are.
+    pub(crate) fn takers(&self) -> usize {
+        lock(&self.state).takers
+    }
+
+    /// Takes the first item, waiting for one if need be. `None` once the queue is closed and empty, or when the taker is not
+    /// needed any more. The work on it ends with [`done`](Self::done).
+    pub(crate) fn pop(&self) -> Option<(T, Ticket)> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(item) = state.items.pop_front() {
-                return Some(item);
-            }
-            if state.closed {
+            if let Some(pause) = self.pause(&state) {
+                state.idle += 1;
+                state.watching += 1;
+                state = wait_timeout(&self.changed, state, pause).0;
+                state.watching -= 1;
+                state.idle -= 1;
+            } else if let Some(item) = state.items.pop_front() {
+                return Some((item, begin(&mut state)));
+            } else if state.closed {
                 return None;
+            } else {
+                let needed;
+                (state, needed) = self.rest(state);
+                if !needed {
+                    return None;
+                }
             }
-            state.idle += 1;
-            state = wait(&self.changed, state);
-            state.idle -= 1;
         }
     }
 
-    /// Whether one more item would find no taker waiting for it.
+    /// How long nobody may take the first item, because enough others work.
+    fn pause(&self, state: &State<T>) -> Option<Duration> {
+        if state.items.is_empty() || state.working.len() < self.at_once {
+            return None;
+        }
+        let now = clock::now();
+        let (working, until) = state.working(now);
+        (working >= self.at_once).then(|| Duration::from_nanos(until.saturating_sub(now).max(1)))
+    }
+
+    /// Waits for an item. Returns whether the taker is still needed.
+    fn rest<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> (MutexGuard<'a, State<T>>, bool) {
+        state.idle += 1;
+        let mut needed = true;
+        if state.takers <= self.at_once {
+            state = wait(&self.changed, state);
+        } else {
+            let late;
+            (state, late) = wait_timeout(&self.changed, state, LINGER);
+            needed = !late || !state.items.is_empty() || state.takers <= self.at_once;
+        }
+        state.idle -= 1;
+        (state, needed)
+    }
+
+    /// The work on an item is over.
+    pub(crate) fn done(&self, ticket: Ticket) {
+        let mut state = lock(&self.state);
+        state.working.retain(|&(_, other)| other != ticket);
+    }
+
+    /// Whether another taker is to come: one more item would find none that waits for it, or nobody looks after those that
+    /// are there.
     pub(crate) fn is_short_of_takers(&self) -> bool {
         let state = lock(&self.state);
-        state.idle <= state.items.len()
+        if state.takers < self.at_once {
+            state.idle <= state.items.len()
+        } else {
+            state.idle == 0
+        }
+    }
+
+    /// Whether items wait, and nobody with them who would notice that all that work are stuck.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        let state = lock(&self.state);
+        state.idle == 0 && !state.items.is_empty()
     }
 
     /// Lets no more items in; those already there are still taken.
@@ -68,6 +176,13 @@ impl<T> Queue<T> {
         lock(&self.state).closed = true;
         self.changed.notify_all();
     }
+}
+
+fn begin<T>(state: &mut State<T>) -> Ticket {
+    state.last_ticket.0 += 1;
+    let ticket = state.last_ticket;
+    state.working.push_back((clock::now(), ticket));
+    ticket
 }
 
 #[cfg(all(test, not(loom)))]
@@ -78,25 +193,44 @@ mod tests {
 
     use super::Queue;
 
-    #[test]
-    fn it_is_short_of_takers_unless_one_waits_for_the_next_item() {
-        let queue = Arc::new(Queue::new());
-        assert!(queue.is_short_of_takers());
-        let taker = thread::spawn({
-            let queue = Arc::clone(&queue);
-            move || (queue.pop(), queue.pop())
-        });
+    /// Until `holds`, or for ever, which a test bounds.
+    fn until(what: &str, mut holds: impl FnMut() -> bool) {
         let begun = Instant::now();
-        while queue.is_short_of_takers() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "the taker never came"
-            );
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn it_is_short_of_takers_unless_one_waits_for_the_next_item() {
+        let queue = Arc::new(Queue::new(4));
+        assert!(queue.is_short_of_takers());
+        queue.expect_taker();
+        let taker = thread::spawn({
+            let queue = Arc::clone(&queue);
+            let take = move || queue.pop().map(|(item, _)| item);
+            move || (take(), take())
+        });
+        until("the taker never came", || !queue.is_short_of_takers());
         assert_eq!(queue.push(1), Ok(()));
         queue.close();
         assert_eq!(queue.push(2), Err(2));
         assert_eq!(taker.join().expect("the taker"), (Some(1), None));
+    }
+
+    #[test]
+    fn no_more_work_at_once_than_may_unless_they_are_stuck() {
+        let queue = Queue::new(1);
+        for item in 0..3 {
+            assert_eq!(queue.push(item), Ok(()));
+        }
+        let begun = Instant::now();
+        let (first, ticket) = queue.pop().expect("an item");
+        queue.done(ticket);
+        let (second, _stuck) = queue.pop().expect("an item");
+        let (third, _) = queue.pop().expect("an item");
+        assert_eq!((first, second, third), (0, 1, 2));
+        assert!(begun.elapsed() >= Duration::from_nanos(super::STUCK));
     }
 }

@@ -80,7 +80,7 @@ impl Desk {
                 drop(ends);
                 running.come_back(attempted);
             }
-            Message::Start(_) | Message::Cancel(..) | Message::Stop => {
+            Message::Start(_) | Message::Cancel(..) | Message::RateChanged | Message::Stop => {
                 unreachable!("not in this model")
             }
         }

@@ -129,11 +129,11 @@ enum Step {
 fn a_transfer_comes_back_from_the_pool_and_completes() {
     explore(2, || {
         let (shard_door, sink) = (Door::new(), Door::new());
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(usize::MAX));
         let pool = thread::spawn({
             let (queue, shard_door) = (Arc::clone(&queue), Arc::clone(&shard_door));
             move || {
-                while let Some(id) = queue.pop() {
+                while let Some((id, _)) = queue.pop() {
                     shard_door.post(Step::Back(id));
                 }
             }
@@ -170,10 +170,12 @@ fn a_transfer_comes_back_from_the_pool_and_completes() {
 #[test]
 fn a_closing_queue_loses_nothing() {
     explore(3, || {
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(usize::MAX));
         let takers = [0, 1].map(|_| {
             let queue = Arc::clone(&queue);
-            thread::spawn(move || std::iter::from_fn(|| queue.pop()).collect::<Vec<u32>>())
+            thread::spawn(move || {
+                std::iter::from_fn(|| queue.pop().map(|(item, _)| item)).collect::<Vec<u32>>()
+            })
         });
         let closer = thread::spawn({
             let queue = Arc::clone(&queue);

@@ -59,7 +59,8 @@ fn cold_files_are_read_by_the_pool() {
         assert_eq!(Arc::strong_count(&sample.fd), 1);
     }
     let threads = scene.engine.threads();
-    assert!(threads <= 5, "one shard and four that may wait: {threads}");
+    // One shard, four that may wait, one that looks after them; and one for each that waits for long.
+    assert!(threads <= 6 + FILES, "{threads}");
     assert!(
         threads >= 2 || !some_cold,
         "nobody was there to wait for the disk"
@@ -100,7 +101,8 @@ fn attempts_away_miss_no_readiness() {
             drop(sending);
             assert_same(&reader.join().expect("a reader"), &sample.bytes);
         }
-        assert_eq!(scene.engine.threads(), 6, "two shards and a full pool");
+        let threads = scene.engine.threads();
+        assert!(threads >= 6, "two shards and a full pool: {threads}");
     });
 }
 
