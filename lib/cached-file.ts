@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers'
 import { native } from './binding.ts'
 import { figuresOf, type Opened, status } from './native-file.ts'
 import { isWorker } from './node-internals.ts'
-import { closesOwn, readsOwn } from './own-fs.ts'
+import { closesOwn, readsOwn } from './node/unpatched.ts'
 import { isSame, opensNatively, statOrUndefined } from './source.ts'
 
 type OpenCallback = (error: Error | null, fd: number) => void

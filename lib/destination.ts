@@ -9,8 +9,9 @@ import { badDestination, invalidType } from './errors.ts'
 import { foreignHandle, foreignStream, OBSTACLE, type Obstacle, wrapped } from './errors/obstacle.ts'
 import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
 import { markersWork } from './marker.ts'
-import { handleName, isEncrypted } from './node-handles.ts'
-import { hasOwnSend, hasOwnWrites, hookSocket, sentHeader } from './node-internals.ts'
+import { canBeGuarded, handleName, isEncrypted } from './node-handles.ts'
+import { hasOwnWrites, hookFlush, hookSocket, sentHeader } from './node-internals.ts'
+import { isOwnWrite, replacedInMessage } from './node/unpatched.ts'
 import type { Bytes } from './option-values.ts'
 import { switchedOff } from './preference.ts'
 
@@ -92,10 +93,15 @@ function routeToMessage(message: http.OutgoingMessage): Route {
 function messageObstacle(message: http.OutgoingMessage): Obstacle | undefined {
   if (message instanceof http.ClientRequest && message.protocol === 'https:') return OBSTACLE.tls
   const socket = socketOf(message)
-  if (socket !== undefined) return markerObstacle(socket) ?? (hasOwnSend(message) ? undefined : wrapped('_send'))
+  if (socket !== undefined) return markerObstacle(socket) ?? sendObstacle(message)
   // A request gets its socket later, and asks again then. A response without one is somebody's imitation.
   if (!(message instanceof http.ClientRequest)) return OBSTACLE.noConnection
-  return usesMarkers ? undefined : OBSTACLE.runtime
+  return usesMarkers ? sendObstacle(message) : OBSTACLE.runtime
+}
+
+function sendObstacle(message: http.OutgoingMessage): Obstacle | undefined {
+  const replaced = replacedInMessage(message)
+  return replaced === undefined ? undefined : wrapped(replaced)
 }
 
 function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
@@ -106,8 +112,13 @@ function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
 function markerObstacle(socket: net.Socket): Obstacle | undefined {
   if (!usesMarkers) return OBSTACLE.runtime
   if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
-  if (unheld(socket, 'write') !== net.Socket.prototype.write) return wrapped('write')
+  if (!writesOwn(socket)) return wrapped('write')
   return kernelObstacle(socket)
+}
+
+/** Whether `write` is Node's own, under a hold of ours. */
+function writesOwn(destination: Destination): boolean {
+  return isOwnWrite(destination, unheld(destination, 'write'))
 }
 
 /** Why the kernel cannot send to this socket. Asked again when its turn comes. */
@@ -115,6 +126,7 @@ function kernelObstacle(socket: net.Socket): Obstacle | undefined {
   if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
   if (native === undefined) return OBSTACLE.noAddon
   if (!hasOwnWrites(socket)) return wrapped('_write')
+  if (!canBeGuarded(socket)) return OBSTACLE.runtime
   const name = handleName(socket)
   // Without one it is not connected yet, or closed: Node says which when its turn comes.
   if (name === undefined || name === 'TCP' || name === 'Pipe') return undefined
@@ -127,6 +139,7 @@ export function prepare(route: Route): void {
   if (route.by === 'socket') hook(route.socket)
   if (route.by !== 'message') return
   const socket = socketOf(route.message)
+  if (!route.message.socket) hookFlush(route.message)
   if (socket !== undefined) hook(socket)
   else route.message.once('socket', hook) // emitted before the message is flushed to it
 }
@@ -145,7 +158,7 @@ function commitHeaders(response: http.ServerResponse): void {
 
 /** Whether somebody else's `write` comes before that of the message. */
 export function isWrapped(message: http.OutgoingMessage): boolean {
-  return unheld(message, 'write') !== http.OutgoingMessage.prototype.write
+  return !writesOwn(message)
 }
 
 /**
@@ -156,6 +169,8 @@ export function isWrapped(message: http.OutgoingMessage): boolean {
 export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
   if (!isWrapped(message)) return undefined
   if (!(message instanceof http.ServerResponse)) return wrapped('write')
+  // Who replaces a method of the class looks at every response: that is no middleware of this one.
+  if (!isOwnWrite(message, Reflect.get(Object.getPrototypeOf(message), 'write'))) return wrapped('write')
   // A wrapper that collects the body to set its length at the end must not find the headers sent.
   if (!message.headersSent && String(message.getHeader('content-length')) !== String(count)) return wrapped('write')
   commitHeaders(message)
@@ -167,10 +182,8 @@ export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Ob
 
 /** Whether nobody but Node sees the chunks that are written to a socket or message: nothing is wrapped. */
 export function hidesChunks(destination: Destination): boolean {
-  const own = destination instanceof http.OutgoingMessage ? http.OutgoingMessage.prototype : net.Socket.prototype
-  if (unheld(destination, 'write') !== own.write) return false
+  if (!writesOwn(destination)) return false
   const socket = connectionOf(destination)
-  const pristine =
-    socket === undefined || (unheld(socket, 'write') === net.Socket.prototype.write && hasOwnWrites(socket))
-  return pristine && (!(destination instanceof http.OutgoingMessage) || hasOwnSend(destination))
+  if (socket !== undefined && !(writesOwn(socket) && hasOwnWrites(socket))) return false
+  return !(destination instanceof http.OutgoingMessage) || replacedInMessage(destination) === undefined
 }

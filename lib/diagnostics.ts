@@ -1,6 +1,7 @@
 /** The channels of node:diagnostics_channel. */
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 
+import { isRecord } from './option-values.ts'
 import type { Method } from './options.ts'
 import type { Fallback } from './settlement.ts'
 
@@ -41,9 +42,9 @@ export function isTraced(): boolean {
   return [start, end, asyncStart, asyncEnd, error].some((channel) => channel.hasSubscribers)
 }
 
-/** The arguments of `sendfile` as they were given, good or bad. */
+/** The arguments of `sendfile` as they were given, good or bad; the options as they have been read. */
 export function contextOfCall(destination: unknown, source: unknown, options: unknown): TransferContext {
-  const { offset, count }: Record<string, unknown> = { ...Object(options) }
+  const { offset, count }: Record<string, unknown> = isRecord(options) ? options : {}
   const fd = typeof source === 'number' ? source : Reflect.get(Object(source), 'fd')
   return {
     api: 'sendfile',

@@ -2,9 +2,11 @@
  * lib/node-streams.ts the only place that touches private fields of Node. */
 import http from 'node:http'
 import net from 'node:net'
+import tls from 'node:tls'
 
 import { busy } from './errors.ts'
 import { type Hook, KEY } from './marker.ts'
+import { servesOwner } from './node/unpatched.ts'
 
 interface Handle {
   readonly fd?: number
@@ -69,9 +71,23 @@ export function isEncrypted(socket: net.Socket): boolean {
 }
 
 /**
+ * Whether a transfer can keep the handle of a socket in these hands: only then may bytes go past the stream. `true` also
+ * before there is a handle, and after it is closed.
+ */
+export function canBeGuarded(socket: net.Socket): boolean {
+  const { _handle: handle } = socket as PrivateSocket
+  if (!handle) return true
+  tlsModule ??= findTls()
+  if (tlsModule === '') return false
+  const prototype = Object.getPrototypeOf(handle) as { isStreamBase?: unknown }
+  return prototype.isStreamBase === true && 'onread' in prototype && Object.isExtensible(handle)
+}
+
+/**
  * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until
- * {@link unguardSocket}, the handle knows who is asking: HTTP/2 sees none that it could use, so that it writes through the
- * stream, behind us; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0.
+ * {@link unguardSocket}, nobody can. HTTP/2 sees no handle that it could use, so that it writes through the stream, behind
+ * the transfer; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0, and is shown the
+ * handle; what is not known is not.
  */
 export function guardSocket(socket: net.Socket): void {
   const target = socket as PrivateSocket
@@ -98,37 +114,63 @@ export function unguardSocket(socket: net.Socket): void {
 
 const GUARDED = ['onread', 'isStreamBase', KEY]
 
-/** lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`. */
+/**
+ * lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`; lib/_http_server.js
+ * reads from the stream then. TLS asserts that it is one.
+ */
 function guardedIsStreamBase(): boolean {
-  return !isReading(HTTP2)
+  return readingModule() === tlsModule
+}
+
+/** The module of Node's that wraps handles for TLS, '' if it cannot be told; `undefined` until a transfer wants to know. */
+let tlsModule: string | undefined
+
+/** Lets TLS read the property of something that is no handle, and looks who that was. */
+function findTls(): string {
+  let module = ''
+  const handle = {
+    get isStreamBase(): boolean {
+      module = readingModule()
+      return false // so that nothing is wrapped: the assertion fails
+    },
+  }
+  try {
+    const { _wrapHandle: wrap } = tls.TLSSocket.prototype as unknown as { _wrapHandle: Function }
+    Reflect.apply(wrap, { _tlsOptions: {} }, [undefined, handle, false])
+  } catch {
+    // the assertion, or a Node that is not known yet
+  }
+  return module
+}
+
+/** The module of Node's that is behind an access to a property, by the innermost frames; '' if there is none. */
+function readingModule(): string {
+  const { stackTraceLimit, prepareStackTrace } = Error
+  // Where Error is frozen, they stay as they are.
+  Reflect.set(Error, 'stackTraceLimit', 3)
+  Reflect.set(Error, 'prepareStackTrace', undefined)
+  const { stack } = new Error()
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  Reflect.set(Error, 'prepareStackTrace', prepareStackTrace)
+  return /\((node:[^:)]+)/.exec(String(stack))?.[1] ?? ''
 }
 
 function guardedOnread(this: object): unknown {
   return Reflect.get(Object.getPrototypeOf(this), 'onread', this)
 }
 
-/** The first thing that lib/internal/child_process.js does to the handle it is going to send away. */
+/**
+ * The first thing that lib/internal/child_process.js does to the handle it is going to send away is to give it a listener
+ * that does nothing. Listeners that go on serving the socket ask the handle for its owner; nobody else gets the handle.
+ */
 function setGuardedOnread(this: { [KEY]: PrivateSocket }, listener: unknown): void {
-  if (isReading(CHILD_PROCESS)) {
-    const { server } = this[KEY]
+  const { [KEY]: socket } = this
+  if (!socket.destroyed && !servesOwner(listener)) {
+    const { server } = socket
     if (server) server._connections += 1 // it has counted the connection off before
     throw busy('another process')
   }
   Reflect.set(Object.getPrototypeOf(this), 'onread', listener, this)
-}
-
-const HTTP2 = 'node:internal/http2/core'
-const CHILD_PROCESS = 'node:internal/child_process'
-
-/** Whether a module of Node's is behind the property access, judged by the innermost frames. */
-function isReading(module: string): boolean {
-  const { stackTraceLimit, prepareStackTrace } = Error
-  Error.stackTraceLimit = 3
-  Error.prepareStackTrace = undefined as never
-  const { stack = '' } = new Error()
-  Error.stackTraceLimit = stackTraceLimit
-  Error.prepareStackTrace = prepareStackTrace as never
-  return stack.includes(module)
 }
 
 /** An own property that can be taken away again. */

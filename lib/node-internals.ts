@@ -1,8 +1,9 @@
 /** Private fields of Node: the hooks of sockets, and what http knows of a message. Their handles are lib/node-handles.ts. */
-import http from 'node:http'
-import net from 'node:net'
+import type http from 'node:http'
+import type net from 'node:net'
 
 import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
+import { unheld } from './hold.ts'
 import { type Entries, inTurn, type Runs } from './in-turn.ts'
 import {
   type Hook,
@@ -15,14 +16,17 @@ import {
   type WriteChunk,
 } from './marker.ts'
 import { define, guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from './node-handles.ts'
-import { isCounted } from './node-messages.ts'
+import { withMethod } from './node-streams.ts'
+import { declareOurs, hasOwnWrites as areOwnWrites, isOurs, isOwnWrite, writeAsOwn } from './node/unpatched.ts'
 
 /** A hook, with what only the copy of the package that made it needs. */
 interface OwnHook extends Hook {
-  /** The methods as they were before. */
-  readonly inner: Pick<PrivateSocket, '_write' | '_destroy'> & { _writev: PrivateSocket['_writev'] | undefined }
+  /** The methods that the socket had of its own; `undefined` if those of its prototypes are called, as they are then. */
+  readonly inner: Inner | undefined
   readonly obstacleTo: ObstacleTo
 }
+
+type Inner = Pick<PrivateSocket, '_write' | '_destroy'> & { _writev?: PrivateSocket['_writev'] | undefined }
 
 interface HookedSocket extends PrivateSocket {
   [KEY]: OwnHook
@@ -31,16 +35,13 @@ interface HookedSocket extends PrivateSocket {
 interface PrivateMessage extends http.OutgoingMessage {
   readonly _hasBody: boolean
   readonly _header: string | null
-  readonly _send: unknown
-  readonly _writeRaw: unknown
+  readonly _flushOutput: Function
 }
 
 /** Why the kernel cannot send to a socket, `undefined` if it can. */
 type ObstacleTo = (socket: net.Socket) => Obstacle | undefined
 
 const EMPTY = Buffer.alloc(0)
-const socketPrototype = net.Socket.prototype as PrivateSocket
-const messagePrototype = http.OutgoingMessage.prototype as PrivateMessage
 
 /**
  * Whether this thread is a worker: there process.abort and its like are disabled (lib/internal/process/worker_thread_only.js).
@@ -50,11 +51,16 @@ export const isWorker = Reflect.get(process.abort, 'disabled') === true
 
 /* ---------------------------------------------------------------- sockets */
 
-/** Whether `_write` and `_writev` are Node's own, or a hook that speaks our protocol. */
+/**
+ * Whether `_write` and `_writev` are Node's own, or a hook that speaks our protocol over Node's own. Whoever has put a
+ * function around the hook would see the markers.
+ */
 export function hasOwnWrites(socket: net.Socket): boolean {
-  const hook = (socket as PrivateSocket)[KEY]
-  if (hook !== undefined) return hook.protocol === PROTOCOL
-  return socket._write === socketPrototype._write && socket._writev === socketPrototype._writev
+  const target = socket as PrivateSocket
+  const hook = target[KEY] as OwnHook | undefined
+  if (hook === undefined) return areOwnWrites(socket, target)
+  if (hook.protocol !== PROTOCOL || !isOurs(target._write) || !isOurs(target._writev)) return false
+  return areOwnWrites(socket, innerOf(target as HookedSocket))
 }
 
 /** Teaches a socket what a marker is. Doing it again changes nothing. */
@@ -68,10 +74,7 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
     moves: 0,
     running: undefined,
     guard: undefined,
-    inner:
-      _write === STOCK._write && _writev === STOCK._writev && _destroy === STOCK._destroy
-        ? STOCK
-        : { _write, _writev, _destroy },
+    inner: HOOKED.some((name) => Object.hasOwn(target, name)) ? { _write, _writev, _destroy } : undefined,
     obstacleTo,
   }
   // The same functions for every socket: a closure of its own for each would cost it V8's fast properties.
@@ -84,34 +87,37 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   }
 }
 
-/** Of nearly every socket. */
-const STOCK: OwnHook['inner'] = {
-  _write: socketPrototype._write,
-  _writev: socketPrototype._writev,
-  _destroy: socketPrototype._destroy,
+const HOOKED = ['_write', '_writev', '_destroy'] as const
+
+/** What the hook of a socket stands before. A prototype may have been replaced since: whoever did it sees what is written. */
+function innerOf(socket: HookedSocket): Inner {
+  return socket[KEY].inner ?? (Object.getPrototypeOf(socket) as PrivateSocket)
 }
 
 function hookedWrite(this: HookedSocket, chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
   const segment = segmentOf(chunk)
-  if (segment === undefined) this[KEY].inner._write.call(this, chunk, encoding, callback)
+  if (segment === undefined) innerOf(this)._write.call(this, chunk, encoding, callback)
   else deliver(this, segment, callback)
 }
 
 function hookedWritev(this: HookedSocket, entries: Entries, callback: WriteCallback): void {
   if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined)) inTurn(entries, new SocketRuns(this), callback)
-  else this[KEY].inner._writev?.call(this, entries, callback)
+  else innerOf(this)._writev?.call(this, entries, callback)
 }
 
 function hookedDestroy(this: HookedSocket, error: Error | null, callback: WriteCallback): void {
   // `resetAndDestroy()` sets the flag, `_destroy` clears it.
   this[KEY].running?.destroyed(error, this.resetAndClosing === true)
-  this[KEY].inner._destroy.call(this, error, callback)
+  innerOf(this)._destroy.call(this, error, callback)
 }
 
 /** The prototype's `bytesWritten` adds to this what is still queued. */
 function hookedBytesDispatched(this: HookedSocket): number {
   return (Reflect.get(Object.getPrototypeOf(this), '_bytesDispatched', this) as number) + this[KEY].dispatched
 }
+
+declareOurs(hookedWrite)
+declareOurs(hookedWritev)
 
 /** How the runs of one `_writev` reach a socket. */
 class SocketRuns implements Runs {
@@ -125,7 +131,7 @@ class SocketRuns implements Runs {
     const [first] = run
     const socket = this.#socket
     if (first !== undefined && run.length === 1) hookedWrite.call(socket, first.chunk, first.encoding, callback)
-    else socket[KEY].inner._writev?.call(socket, run, callback)
+    else innerOf(socket)._writev?.call(socket, run, callback)
   }
 
   writeBefore(segment: Segment, run: Entries, callback: WriteCallback): void {
@@ -152,13 +158,14 @@ function sendAhead(socket: HookedSocket, run: Entries, segment: Segment, callbac
   const sent = segment.sendHead(place, head)
   if (sent === 0) return false
   if (sent === head.length) callback()
-  else socket[KEY].inner._write.call(socket, head.subarray(sent), 'buffer' as BufferEncoding, callback)
+  else innerOf(socket)._write.call(socket, head.subarray(sent), 'buffer' as BufferEncoding, callback)
   return true
 }
 
 function deliver(socket: HookedSocket, segment: Segment, callback: WriteCallback): void {
-  const { inner, obstacleTo } = socket[KEY]
-  const write: WriteChunk = (chunk, written) => inner._write.call(socket, chunk, 'buffer' as BufferEncoding, written)
+  const { obstacleTo } = socket[KEY]
+  const write: WriteChunk = (chunk, written) =>
+    innerOf(socket)._write.call(socket, chunk, 'buffer' as BufferEncoding, written)
   if (socket.connecting || socket._handle === null) {
     // An ordinary write of nothing waits for the connection, or says in Node's words that the socket is closed.
     return write(EMPTY, (error) => (error ? callback(error) : deliver(socket, segment, callback)))
@@ -215,11 +222,25 @@ class SocketPlace implements Place {
 
 /* ---------------------------------------------------------------- http messages */
 
-/** Whether what `write` hands on still reaches the socket as it is. */
-export function hasOwnSend(message: http.OutgoingMessage): boolean {
-  const { _send, _writeRaw } = message as PrivateMessage
-  return (_send === messagePrototype._send || isCounted(_send)) && _writeRaw === messagePrototype._writeRaw
+/**
+ * Lets a message that has no socket yet hand its markers on past whoever has replaced `write` of the socket it gets, or
+ * replaces it while the message waits.
+ */
+export function hookFlush(message: http.OutgoingMessage): void {
+  if (!Object.hasOwn(message, '_flushOutput')) define(message, '_flushOutput', hookedFlush)
 }
+
+function hookedFlush(this: http.OutgoingMessage, socket: net.Socket): unknown {
+  Reflect.deleteProperty(this, '_flushOutput')
+  const flush = (): unknown => Reflect.apply((this as PrivateMessage)._flushOutput, this, [socket])
+  if (isOwnWrite(socket, unheld(socket, 'write'))) return flush()
+  const { write } = socket
+  const past = (...args: unknown[]): unknown =>
+    segmentOf(args[0]) === undefined ? Reflect.apply(write, socket, args) : writeAsOwn(socket, ...args)
+  return withMethod(socket, 'write', past, flush)
+}
+
+declareOurs(hookedFlush)
 
 /** False for HEAD, 204 and 304: http drops what is written. Known once the headers are. */
 export function hasBody(message: http.OutgoingMessage): boolean {

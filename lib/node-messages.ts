@@ -4,8 +4,9 @@ import type net from 'node:net'
 
 import { contentLengthMismatch } from './errors.ts'
 import { passHold } from './hold.ts'
-import { KEY, PROTOCOL, segmentOf } from './marker.ts'
+import { PROTOCOL, segmentOf } from './marker.ts'
 import { define } from './node-handles.ts'
+import { declareOurs, isOwnSend } from './node/unpatched.ts'
 
 /** What is told of every byte of a body. */
 export interface BodyCount {
@@ -52,8 +53,6 @@ interface PrivateSocket extends net.Socket {
 /** The copies of the package in one process count a body once. */
 const BODY = Symbol.for(`sendfile64.body.${PROTOCOL}`)
 
-const { _send: stockSend } = http.OutgoingMessage.prototype as PrivateMessage
-
 /**
  * Lets `count` hear of the body of a message from now on, below every `write` and `end` that middleware has replaced.
  * Where another one hears of it already, that is returned. `undefined` where the body may go other ways than Node's.
@@ -64,7 +63,7 @@ export function countBody<Count extends BodyCount>(
 ): Count | undefined {
   const target = message as CountedMessage
   if (target[BODY] !== undefined) return target[BODY] as Count
-  if (target._send !== stockSend) return undefined
+  if (!isOwnSend(target._send)) return undefined
   const made = count()
   define(target, BODY, made)
   define(target, '_send', countedSend)
@@ -80,27 +79,24 @@ function countedSend(
   callback?: unknown,
   byteLength?: number,
 ): boolean {
+  // Of now: whoever has replaced it since sees what is sent.
+  const { _send: send } = Object.getPrototypeOf(this) as PrivateMessage
   const length = typeof data === 'string' ? (byteLength ?? byteLengthOf(data, encoding)) : data.length
   const fitting = this.chunkedEncoding || length === 0 ? length : this[BODY].sending(length)
-  if (fitting === length) return stockSend.call(this, data, encoding, callback, byteLength)
+  if (fitting === length) return send.call(this, data, encoding, callback, byteLength)
   // A range of a file cannot be cut any more. Whoever sends one has asked before.
   if (segmentOf(data) !== undefined) throw contentLengthMismatch(length, fitting)
   const bytes = typeof data === 'string' ? Buffer.from(data, encoding ?? undefined) : data
-  return stockSend.call(this, bytes.subarray(0, fitting), null, callback, fitting)
+  return send.call(this, bytes.subarray(0, fitting), null, callback, fitting)
 }
 
-define(countedSend, KEY, PROTOCOL)
+declareOurs(countedSend)
 
 /** No listener: an event would be seen by who looks at the message. */
 function countedFinish(this: CountedMessage): void {
   this[BODY].finishing()
   const { _finish: finish } = Object.getPrototypeOf(this) as PrivateMessage
   finish.call(this)
-}
-
-/** Whether a message's `_send` is one that counts, of whichever copy of the package. */
-export function isCounted(send: unknown): boolean {
-  return typeof send === 'function' && Reflect.get(send, KEY) === PROTOCOL
 }
 
 /** How many bytes of its body a message has been given so far; `undefined` where that cannot be told any more. */

@@ -2,6 +2,8 @@
 import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 
+import { replacedInReading as replacedIn } from './node/unpatched.ts'
+
 interface PrivateReadable extends Readable {
   readonly _readableState: {
     readonly pipes?: unknown
@@ -69,16 +71,9 @@ export function isReadAlready(stream: Readable): boolean {
   return stream.readableLength > 0 || (stream as PrivateReadable)._readableState.reading === true
 }
 
-/** Whether the methods by which chunks reach who reads the stream are Node's, so that nobody can see that none come. */
-export function hasOwnReading(stream: Readable, prototype: Readable): boolean {
-  const { push, read, emit, resume, on } = stream
-  return (
-    push === prototype.push &&
-    read === prototype.read &&
-    emit === prototype.emit &&
-    resume === prototype.resume &&
-    on === prototype.on
-  )
+/** The method by which chunks reach who reads a file stream that somebody has replaced, `undefined` if there is none. */
+export function replacedInReading(stream: Readable): string | undefined {
+  return replacedIn(stream, Stock?.prototype ?? stream)
 }
 
 /** Makes a function a class that derives from another one, with methods on its prototype. */
@@ -95,11 +90,11 @@ export function derive<T>(constructor: Function, base: StockReadStream, members:
 }
 
 /** Runs `action` while a method of `target` is `method`, and puts back what was there. */
-export function withMethod(target: object, name: string, method: Function, action: () => void): void {
+export function withMethod<T>(target: object, name: string, method: Function, action: () => T): T {
   const own = Object.getOwnPropertyDescriptor(target, name)
   Object.defineProperty(target, name, { configurable: true, writable: true, value: method })
   try {
-    action()
+    return action()
   } finally {
     if (own === undefined) Reflect.deleteProperty(target, name)
     else Object.defineProperty(target, name, own)

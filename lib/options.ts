@@ -201,3 +201,10 @@ function parse(options: Readonly<Record<string, unknown>>): Request {
 
 /** What is asked for without options. */
 export const DEFAULT_REQUEST: Request = Object.freeze(parse({}))
+
+const NAMES = Object.keys(DEFAULT_REQUEST)
+
+/** The same options, each read once: for who needs them before they are parsed. Inherited ones count. */
+export function readOptions(options: unknown): unknown {
+  return isRecord(options) ? Object.fromEntries(NAMES.map((name) => [name, options[name]])) : options
+}

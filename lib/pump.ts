@@ -6,14 +6,11 @@
  * Readable asks again. So a pause, an unpipe, a second destination or a 'data' listener are met between two segments,
  * and no marker is ever in the Readable's buffer.
  */
-import http from 'node:http'
-import { Readable } from 'node:stream'
-
 import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
 import { closedState, hidesChunks, isWrapped, routeTo, wrapperObstacle } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
-import { isShortage, OBSTACLE, type Obstacle } from './errors/obstacle.ts'
+import { isShortage, OBSTACLE, type Obstacle, wrapped } from './errors/obstacle.ts'
 import type { RangeEnd } from './executor/end.ts'
 import type { Failure } from './executor/failure.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
@@ -22,13 +19,13 @@ import { ONLY } from './native/codes.ts'
 import {
   awaitsDrain,
   type FileStream,
-  hasOwnReading,
   isPipedTo,
   onlyPipe,
   readAsStock,
+  replacedInReading,
   withMethod,
 } from './node-streams.ts'
-import { readsOwn } from './own-fs.ts'
+import { isPipesOwn, ownWrite, readsOwn } from './node/unpatched.ts'
 import { choose } from './preference.ts'
 import type { MarkerRoute } from './ordering/placement.ts'
 import { PipedSegment, type SegmentSender } from './piped-segment.ts'
@@ -89,7 +86,9 @@ export class Pump implements SegmentSender {
 
   /** The pipe stands. */
   begin(ondata: unknown): void {
-    if (typeof ondata === 'function') this.#ondata = ondata
+    if (typeof ondata !== 'function') return
+    if (isPipesOwn(this.#source, ondata)) this.#ondata = ondata
+    else this.#meet(wrapped('on', 'stream'))
   }
 
   /** Answers `_read`. */
@@ -155,7 +154,9 @@ export class Pump implements SegmentSender {
     if (this.#isStock || this.#isOver) return false
     const source = this.#source
     if (!this.#isFlowing() || !isPipedTo(source, this.#destination)) return false
-    if (!this.#isUnseen() || !hasOwnReading(source, Readable.prototype)) return this.transfer.meet(OBSTACLE.shared)
+    if (!this.#isUnseen()) return this.transfer.meet(OBSTACLE.shared)
+    const replaced = replacedInReading(source)
+    if (replaced !== undefined) return this.transfer.meet(wrapped(replaced, 'stream'))
     return readsOwn() || this.#meet(OBSTACLE.ownFs)
   }
 
@@ -238,7 +239,7 @@ export class Pump implements SegmentSender {
     }
     if (!hasWrapper(route)) return segment.write(hand)
     this.#allowance = (this.#allowance ?? 0) - length
-    const { write } = http.OutgoingMessage.prototype
+    const write = ownWrite(route.message) ?? route.message.write
     segment.write((chunk) => withMethod(route.message, 'write', write, () => hand(chunk)))
   }
 

@@ -22,7 +22,7 @@ import {
 import { define } from './node-handles.ts'
 import { debug, switchedOff } from './preference.ts'
 import { type Opening, Pump } from './pump.ts'
-import { DEFAULTS, opensPath, parseSettings, type TransferOptions, withFs } from './stream-options.ts'
+import { DEFAULTS, opensPath, parseSettings, takeOptions, type TransferOptions, withFs } from './stream-options.ts'
 import type { LiveTransfer, StreamTransfer } from './stream-transfer.ts'
 
 /** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */
@@ -83,9 +83,10 @@ function chooseConstructor(): ReadStreamConstructor {
 function construct(stock: StockReadStream): Function {
   function ReadStream(this: unknown, path: unknown, options?: unknown): unknown {
     if (!(this instanceof stock)) return Reflect.construct(ReadStream, [path, options])
-    const settings = parseSettings(options) ?? DEFAULTS
-    const file = opensPath(options) ? new CachedFile() : undefined
-    Reflect.apply(stock, this, [path, file === undefined ? options : withFs(options, file)])
+    const taken = takeOptions(options)
+    const settings = parseSettings(taken) ?? DEFAULTS
+    const file = opensPath(taken) ? new CachedFile() : undefined
+    Reflect.apply(stock, this, [path, file === undefined ? taken : withFs(taken, file)])
     define(this, OPENING, { settings, file } satisfies Opening)
     return undefined
   }

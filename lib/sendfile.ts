@@ -10,7 +10,7 @@ import { parseDestination } from './destination.ts'
 import { contextOfCall, isTraced, traceTransfer } from './diagnostics.ts'
 import { aborted } from './errors.ts'
 import type { Destination } from './hold.ts'
-import { parseOptions, type SendfileOptions } from './options.ts'
+import { parseOptions, readOptions, type SendfileOptions } from './options.ts'
 import { Sending } from './sending.ts'
 import type { SendfileResult } from './settlement.ts'
 import { parseSource, type SourceArgument } from './source.ts'
@@ -52,17 +52,29 @@ export function sendfile(
   source: SourceArgument,
   options?: SendfileOptions,
 ): Promise<SendfileResult | SendfileResult<bigint>> {
-  const send = (): Promise<SendfileResult | SendfileResult<bigint>> =>
-    new Promise((resolve, reject) => {
-      const descriptor = parseDescriptor(destination)
-      const target = descriptor === undefined ? parseDestination(destination) : undefined
-      const parsed = parseSource(source)
-      const request = parseOptions(options)
-      anyBinding()
-      if (request.signal?.aborted === true) throw aborted(request.signal)
-      const settle = { resolve, reject }
-      if (descriptor !== undefined) new DescriptorSending(descriptor, parsed, request, settle).begin()
-      else if (target !== undefined) new Sending(target, parsed, request, settle).begin()
-    })
-  return isTraced() ? traceTransfer(contextOfCall(destination, source, options), send) : send()
+  if (!isTraced()) return send(destination, source, options)
+  try {
+    const read = readOptions(options)
+    return traceTransfer(contextOfCall(destination, source, read), () => send(destination, source, read))
+  } catch (error) {
+    return Promise.reject(error) // of a getter
+  }
+}
+
+function send(
+  destination: unknown,
+  source: unknown,
+  options: unknown,
+): Promise<SendfileResult | SendfileResult<bigint>> {
+  return new Promise((resolve, reject) => {
+    const descriptor = parseDescriptor(destination)
+    const target = descriptor === undefined ? parseDestination(destination) : undefined
+    const parsed = parseSource(source)
+    const request = parseOptions(options)
+    anyBinding()
+    if (request.signal?.aborted === true) throw aborted(request.signal)
+    const settle = { resolve, reject }
+    if (descriptor !== undefined) new DescriptorSending(descriptor, parsed, request, settle).begin()
+    else if (target !== undefined) new Sending(target, parsed, request, settle).begin()
+  })
 }

@@ -1,6 +1,6 @@
 /** One call of `sendfile` to a stream: puts the bytes in their place, hears how they fared, settles once. */
 import http from 'node:http'
-import net from 'node:net'
+import type net from 'node:net'
 
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range } from './copy.ts'
@@ -10,6 +10,7 @@ import { OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import { DONE, NOTHING_SENT, type RangeEnd, STALLED, STOPPED, type Stopped } from './executor/end.ts'
 import { Framing } from './framing.ts'
 import { callUnheld, type Destination, inOrder, passHold } from './hold.ts'
+import { writeAsOwn } from './node/unpatched.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
 import { choose, debug, mustNotBeForced } from './preference.ts'
@@ -162,12 +163,10 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   #sendMarker(route: MarkerRoute, segment: FileSegment): void {
     this.#segment = segment
     this.#placement = new Placement(route, segment, this.#request.stallTimeout)
+    const target = route.by === 'socket' ? route.socket : route.message
+    // Past our own hold, and past wrappers that have proved not to alter the body.
     this.#placement.put((chunk, written) => {
-      // Past our own hold, and past wrappers that have proved not to alter the body.
-      passHold(this.#destination, () => {
-        if (route.by === 'socket') Reflect.apply(net.Socket.prototype.write, route.socket, [chunk, written])
-        else Reflect.apply(http.OutgoingMessage.prototype.write, route.message, [chunk, written])
-      })
+      passHold(this.#destination, () => writeAsOwn(target, chunk, written))
     })
   }
 

@@ -14,7 +14,7 @@ import { closeNatively, duplicate, NativeFile, openCached, type Opened, openOnTh
 import { FILESYSTEM_KIND, KIND } from './native/codes.ts'
 import { type Bytes, remaining } from './option-values.ts'
 import type { Request } from './options.ts'
-import { opensOwn } from './own-fs.ts'
+import { opensOwn } from './node/unpatched.ts'
 import type { Stop } from './stop.ts'
 import { reopen, StreamSource } from './stream-source.ts'
 

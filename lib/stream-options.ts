@@ -1,5 +1,6 @@
 /** What createReadStream takes beside the options of fs.createReadStream. */
 import { invalidType, outOfRange } from './errors.ts'
+import { isRecord } from './option-values.ts'
 import { type Method, parseOptions, type Request } from './options.ts'
 import { Pace } from './pace.ts'
 
@@ -43,12 +44,23 @@ export const DEFAULTS: Settings = {
 }
 
 /**
- * Takes our options out of those of a stream; `undefined` if there are none.
+ * The options that count, each read once. Inherited ones do, as in Node (lib/internal/fs/utils.js, copyObject), so that
+ * Node and we see the same. What is no set of options is left for Node to refuse.
+ */
+export function takeOptions(options: unknown): unknown {
+  if (typeof options !== 'object' || options === null) return options
+  const copy: Record<string, unknown> = {}
+  for (const name in options) copy[name] = Reflect.get(options, name)
+  return copy
+}
+
+/**
+ * Takes our options out of {@link takeOptions those} of a stream; `undefined` if there are none.
  * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and {RangeError} ERR_OUT_OF_RANGE
  */
 export function parseSettings(options: unknown): Settings | undefined {
-  if (typeof options !== 'object' || options === null) return undefined
-  const { segment, method, rate, fs }: Record<string, unknown> = { ...options }
+  if (!isRecord(options)) return undefined
+  const { segment, method, rate, fs } = options
   if (segment === undefined && method === undefined && rate === undefined && fs === undefined) return undefined
   const request = parseOptions({ method })
   return {
@@ -70,13 +82,9 @@ function get(options: object, name: string): unknown {
   return Reflect.get(options, name) ?? undefined
 }
 
-/** The same options with an `fs`. Inherited ones count, as in Node (lib/internal/fs/utils.js, copyObject). */
+/** The same options with an `fs`. */
 export function withFs(options: unknown, fs: object): object {
-  if (typeof options !== 'object' || options === null) return { encoding: options, fs }
-  const copy: Record<string, unknown> = {}
-  for (const name in options) copy[name] = Reflect.get(options, name)
-  copy.fs = fs
-  return copy
+  return typeof options === 'object' ? { ...options, fs } : { encoding: options, fs }
 }
 
 function positive(name: string, value: unknown, fits: (value: number) => boolean): number {

@@ -57,9 +57,9 @@ const SHORTAGES: readonly Shortage[] = [
   { errno: EAGAIN, code: 'EAGAIN', reason: 'no thread could be made for the transfer' },
 ]
 
-/** A method of the destination is not Node's own, and may mean to change the body. */
-export function wrapped(method: string): Obstacle {
-  return { code: 'WRAPPED', reason: `${method} of the destination has been replaced` }
+/** A method of the destination or of the stream is not Node's own, and may mean to see or to change the body. */
+export function wrapped(method: string, of: 'destination' | 'stream' = 'destination'): Obstacle {
+  return { code: 'WRAPPED', reason: `${method} of the ${of} has been replaced` }
 }
 
 /** The destination is a socket of Node's whose handle the addon does not know. */
