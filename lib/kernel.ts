@@ -134,9 +134,14 @@ export function sendHead(fd: number, head: Uint8Array): number {
   return Math.max(0, environment().sendHead(fd, head))
 }
 
-/** Ends a transfer where it is; its listener hears of the completion. */
+/**
+ * Ends a transfer where it is; its listener hears of the completion. If that has happened before, and only JavaScript has
+ * not heard of it, it is heard of in this turn of the event loop: before the 'close' of what is being destroyed.
+ */
 export function abort(id: number, shutdown: boolean): void {
   environment().abort(id, shutdown)
+  const events = environment().takeEvents()
+  if (events.length > 0) process.nextTick(dispatch, events)
 }
 
 /** Opens a file on a thread that may wait for the disk. Resolves with what to take it by, or a negative errno. */

@@ -26,6 +26,8 @@ import {
   withMethod,
 } from './node-streams.ts'
 import { isPipesOwn, ownWrite, readsOwn } from './node/unpatched.ts'
+import { hasBody } from './node-internals.ts'
+import { endPipe } from './pipe-end.ts'
 import { choose } from './preference.ts'
 import type { MarkerRoute } from './ordering/placement.ts'
 import { PipedSegment, type SegmentSender } from './piped-segment.ts'
@@ -219,6 +221,8 @@ export class Pump implements SegmentSender {
 
   #lengthFor(route: MarkerRoute, { left }: Rest): number {
     if (left <= 0) return 0
+    // HEAD, 204, 304: http throws away what it is given, however much that is.
+    if (route.by === 'message' && !hasBody(route.message)) return left
     const most = Math.min(left, this.#settings.segment ?? this.#segmentSize.value, this.#settings.pace?.step ?? left)
     if (!hasWrapper(route)) return most
     if (this.#allowance === undefined) {
@@ -269,8 +273,13 @@ export class Pump implements SegmentSender {
     const error = isFailure(end) ? this.#fail(segment, end) : undefined
     if (this.#failure !== undefined) this.finish(error)
     // A stock stream is not asked again either after `write` has thrown out of its push.
-    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#source.push('')
+    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#goOn()
     return error
+  }
+
+  #goOn(): void {
+    if (this.#pieces.isAtEnd && this.#pieces.missing === 0) endPipe(this.#source, this.#destination)
+    else this.#source.push('')
   }
 
   /** `bytes` of the current segment have left the stream. */
@@ -295,7 +304,7 @@ export class Pump implements SegmentSender {
     if (kind === 'done') this.#segmentSize.took(tookMs)
     if (obstacle !== undefined) this.transfer.meet(obstacle)
     else if (method !== undefined) this.transfer.method = method
-    if (this.#settings.method === 'auto') this.transfer.fallbacks.push(...refusals)
+    for (const step of refusals) this.transfer.fellBack(step)
   }
 
   #fail({ piece }: PipedSegment, end: Failure): Error | undefined {

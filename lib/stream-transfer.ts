@@ -49,10 +49,18 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
   /** Something stands between the kernel and the destination. */
   meet({ code, reason }: Obstacle): false {
     this.method = 'copy'
-    if (this.#isForced || this.fallbacks.at(-1)?.code === code) return false
-    debug('a stream is copied: %s, %s', code, reason)
-    this.fallbacks.push({ from: 'sendfile', to: 'copy', code, reason })
+    this.fellBack({ from: 'sendfile', to: 'copy', code, reason })
     return false
+  }
+
+  /** A better method was not used. Each reason stands once, however many segments met it. */
+  fellBack(step: Fallback): void {
+    const isKnown = this.fallbacks.some(
+      ({ from, to, code }) => from === step.from && to === step.to && code === step.code,
+    )
+    if (this.#isForced || isKnown) return
+    debug('a stream goes by %s instead of %s: %s, %s', step.to, step.from, step.code, step.reason)
+    this.fallbacks.push(step)
   }
 
   /** The figures no longer change. */

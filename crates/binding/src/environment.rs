@@ -138,6 +138,12 @@ impl Environment {
         self.link.abort(id as u64, shutdown);
     }
 
+    /// What has happened and not been told yet: who hears next of something that came after it, hears of it first.
+    #[napi]
+    pub fn take_events(&self, env: Env) -> Vec<EventRecord> {
+        take_events(&env, &self.link, &self.pending)
+    }
+
     /// The rate of a limiter has changed: transfers that wait for it are looked at again.
     #[napi]
     pub fn rate_changed(&self) {
@@ -174,12 +180,16 @@ fn build_wake(
         .build_threadsafe_function::<()>()
         .weak::<true>()
         .build_callback(move |context: ThreadsafeCallContext<()>| {
-            let events = link.drain();
-            let finished = events
-                .iter()
-                .filter(|event| event.kind != event::PROGRESS)
-                .count();
-            pending.remove(&context.env, finished);
-            Ok(events)
+            Ok(take_events(&context.env, &link, &pending))
         })
+}
+
+fn take_events(env: &Env, link: &Link, pending: &Pending) -> Vec<EventRecord> {
+    let events = link.drain();
+    let finished = events
+        .iter()
+        .filter(|event| event.kind != event::PROGRESS)
+        .count();
+    pending.remove(env, finished);
+    events
 }

@@ -1,0 +1,15 @@
+/** The end of a stream, told to the destination that it is piped to. */
+import { connectionOf } from './destination.ts'
+import type { Destination } from './hold.ts'
+import { awaitsDrain, type FileStream } from './node-streams.ts'
+
+/**
+ * Tells the end behind the last byte, at once: the peer may have it all, and may leave. A connection that is ending or
+ * gone because of that emits no 'drain' any more, for which the pipe waits (lib/internal/streams/writable.js, afterWrite).
+ */
+export function endPipe(source: FileStream, destination: Destination): void {
+  source.push(null)
+  const socket = connectionOf(destination)
+  const isLeft = socket !== undefined && (socket.destroyed || socket.writableEnded)
+  if (isLeft && awaitsDrain(source, destination)) source.resume()
+}
