@@ -223,6 +223,18 @@ mod tests {
         end
     }
 
+    /// The first calls, in the order of their numbers: threads that begin together tell in any order.
+    fn first(count: usize, calls: &Receiver<u64>) -> Vec<u64> {
+        let call = |_| {
+            calls
+                .recv_timeout(LONG)
+                .expect("it waits behind the others")
+        };
+        let mut ids: Vec<_> = (0..count).map(call).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     #[test]
     fn threads_that_are_stuck_are_made_up_for() {
         let pool = Pool::new(2);
@@ -231,13 +243,7 @@ mod tests {
         for id in 0..7 {
             stuck.push(submit(&pool, id, &called));
         }
-        for id in 0..7 {
-            assert_eq!(
-                calls.recv_timeout(LONG),
-                Ok(id),
-                "it waits behind the others"
-            );
-        }
+        assert_eq!(first(7, &calls), (0..7).collect::<Vec<_>>());
         assert!(pool.threads_started() <= 2 * MOST_FOR_EACH);
         stuck.clear();
         drop(submit(&pool, 7, &called));
@@ -251,15 +257,15 @@ mod tests {
         let pool = Pool::new(1);
         let (called, calls) = mpsc::channel();
         let stuck: Vec<_> = (0..20).map(|id| submit(&pool, id, &called)).collect();
-        for id in 0..MOST_FOR_EACH as u64 {
-            assert_eq!(calls.recv_timeout(LONG), Ok(id));
-        }
+        let most = MOST_FOR_EACH as u64;
+        assert_eq!(first(MOST_FOR_EACH, &calls), (0..most).collect::<Vec<_>>());
         assert_eq!(pool.threads_started(), MOST_FOR_EACH);
         assert!(calls.recv_timeout(Duration::from_millis(300)).is_err());
         drop(stuck);
-        for id in MOST_FOR_EACH as u64..20 {
-            assert_eq!(calls.recv_timeout(LONG), Ok(id));
-        }
+        assert_eq!(
+            first(20 - MOST_FOR_EACH, &calls),
+            (most..20).collect::<Vec<_>>()
+        );
         pool.join();
     }
 }

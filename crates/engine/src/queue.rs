@@ -39,6 +39,11 @@ struct State<T> {
 pub(crate) struct Ticket(u64);
 
 impl<T> State<T> {
+    /// Whether no taker is idle, nor on its way.
+    fn all_work(&self) -> bool {
+        self.takers <= self.working.len()
+    }
+
     /// How many work without being stuck, and when that number falls next by itself.
     fn working(&self, now: u64) -> (usize, u64) {
         let fresh = |&&(begun, _): &&(u64, Ticket)| now.saturating_sub(begun) < STUCK;
@@ -161,14 +166,14 @@ impl<T> Queue<T> {
         if state.takers < self.at_once {
             state.idle <= state.items.len()
         } else {
-            state.idle == 0
+            state.all_work()
         }
     }
 
     /// Whether items wait, and nobody with them who would notice that all that work are stuck.
     pub(crate) fn is_left_alone(&self) -> bool {
         let state = lock(&self.state);
-        state.idle == 0 && !state.items.is_empty()
+        state.all_work() && !state.items.is_empty()
     }
 
     /// Lets no more items in; those already there are still taken.
