@@ -1,6 +1,6 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
 import { type Binding, type EngineEvent, type Environment, native } from './binding.ts'
-import { endOf, notStarted, type RangeEnd } from './executor/end.ts'
+import { endOf, type RangeEnd } from './executor/end.ts'
 import { COMMAND, EVENT, METHODS, REPORT } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
 import type { Method, Request } from './options.ts'
@@ -58,7 +58,6 @@ export function start(asked: Command, listener: Listener): RangeEnd | number {
   const started = environment().start(command, given(headers), given(trailers), report)
   if (started === 0) return endOf(reported())
   if (typeof started !== 'number') return endOf(started)
-  if (started < 0) return notStarted(-started)
   listeners.set(started, listener)
   return started
 }

@@ -31,8 +31,9 @@ export function failSegment(
   const count = transfer.bytesSent + length - end.bytesSent
   const error = streamErrorOf(end, { account, path, count, request })
   const message = destination instanceof http.OutgoingMessage ? destination : undefined
+  const isLacking = end.kind === 'lacking' && request.method !== 'auto'
   if (end.kind === 'truncated') message?.destroy(error)
-  else if (end.kind === 'refused' || end.kind === 'unreachable' || end.kind === 'lacking') source.destroy(error)
+  else if (end.kind === 'refused' || end.kind === 'unreachable' || isLacking) source.destroy(error)
   else if (failsDestination(end) && (message === undefined || end.kind === 'threw')) destroy(destination, error)
   return error
 }

@@ -55,12 +55,22 @@ function print({ name, comment, codes }) {
   const list = LISTED[name]
   if (list !== undefined && codes.some(({ value }, index) => Number(value) !== index))
     throw new Unprepared(`codes: ${list} is listed by its numbers, so they count from 0`)
-  const names = codes.map((code) => `'${key(code.name)}'`).join(', ')
   const listed =
     list === undefined
       ? ''
-      : `/** The names of {@link ${name.toUpperCase()}}, each at its number. */\nexport const ${list} = [${names}] as const\n`
+      : printList(
+          list,
+          name.toUpperCase(),
+          codes.map((code) => `'${key(code.name)}'`),
+        )
   return `${comments(comment, '')}export const ${name.toUpperCase()} = {\n${rows.join('')}} as const\n${listed}`
+}
+
+/** As oxfmt wants it: on one line if it fits. */
+function printList(list, table, names) {
+  const line = `export const ${list} = [${names.join(', ')}] as const`
+  const lines = `export const ${list} = [\n${names.map((name) => `  ${name},\n`).join('')}] as const`
+  return `/** The names of {@link ${table}}, each at its number. */\n${line.length > 120 ? lines : line}\n`
 }
 
 /** The names of the tables. */

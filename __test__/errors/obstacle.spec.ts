@@ -28,8 +28,8 @@ function documented(): string[] {
 }
 
 function known(): string[] {
-  const { EAGAIN, EINVAL, EMFILE, ENFILE } = constants.errno
-  const shortages = [EMFILE, ENFILE, EAGAIN].map((errno) => shortageOf(errno))
+  const { EAGAIN, EINVAL, EMFILE, ENFILE, ENOMEM } = constants.errno
+  const shortages = [EMFILE, ENFILE, EAGAIN, ENOMEM].map((errno) => shortageOf(errno))
   const made = [wrapped('write'), foreignStream('Writable'), foreignHandle('TTY')]
   const obstacles: (Obstacle | undefined)[] = [...Object.values(OBSTACLE), ...shortages, ...made]
   return [

@@ -12,7 +12,7 @@ export interface Obstacle {
   readonly reason: string
 }
 
-type ShortageCode = 'EMFILE' | 'ENFILE' | 'EAGAIN'
+type ShortageCode = 'EMFILE' | 'ENFILE' | 'EAGAIN' | 'ENOMEM'
 
 /**
  * An obstacle that may pass by itself. A transfer by the kernel needs a descriptor of its own of either end, and a
@@ -23,7 +23,7 @@ export interface Shortage extends Obstacle {
   readonly errno: number
 }
 
-const { EAGAIN, EMFILE, ENFILE } = constants.errno
+const { EAGAIN, EMFILE, ENFILE, ENOMEM } = constants.errno
 
 /** The obstacles whose sentence is always the same. */
 export const OBSTACLE = {
@@ -55,6 +55,7 @@ const SHORTAGES: readonly Shortage[] = [
   { errno: EMFILE, code: 'EMFILE', reason: 'the process has no descriptor left for the transfer' },
   { errno: ENFILE, code: 'ENFILE', reason: 'the machine has no descriptor left for the transfer' },
   { errno: EAGAIN, code: 'EAGAIN', reason: 'no thread could be made for the transfer' },
+  { errno: ENOMEM, code: 'ENOMEM', reason: 'the kernel has no memory left for the transfer' },
 ]
 
 /** A method of the destination or of the stream is not Node's own, and may mean to see or to change the body. */
@@ -73,7 +74,10 @@ export function foreignStream(name: string): Obstacle {
   return { code: 'FOREIGN', reason: `the destination is not a socket of node:net but a ${name}` }
 }
 
-/** The shortage behind a transfer that could not be started; `undefined` for what has other reasons. `errno` is positive. */
+/**
+ * What was lacking for a descriptor, a thread or the like that could not be had; `undefined` if nothing was. `errno` is
+ * positive.
+ */
 export function shortageOf(errno: number): Shortage | undefined {
   return SHORTAGES.find((shortage) => shortage.errno === errno)
 }

@@ -74,12 +74,6 @@ export function endOf({ bytesSent, syscalls, wouldBlock, method, fallbacks, ...e
   return { ...figures, ...endingOf(event.end, event.errno, CALLS[event.call] ?? 'sendfile', used) }
 }
 
-/** The engine has not taken a transfer: a descriptor could not be duplicated, or a thread not be made. */
-export function notStarted(errno: number): RangeEnd {
-  const call = errno === shortageOf(errno)?.errno ? 'fcntl' : 'sendfile'
-  return { ...NOTHING_SENT, ...failed(errno, call) }
-}
-
 function endingOf(end: number, errno: number, call: string, method: Method): Ending {
   switch (end) {
     case END.done:
@@ -92,14 +86,13 @@ function endingOf(end: number, errno: number, call: string, method: Method): End
       return STOPPED
     case END.refused:
       return { kind: 'refused', errno, call: method !== 'copy' ? method : call === 'read' ? call : 'write' }
+    case END.lacking: {
+      const shortage = shortageOf(errno)
+      return shortage === undefined ? { kind: 'failed', errno, call } : { kind: 'lacking', shortage, call }
+    }
     default:
-      return failed(errno, call)
+      return { kind: 'failed', errno, call }
   }
-}
-
-function failed(errno: number, call: string): Ending {
-  const shortage = shortageOf(errno)
-  return shortage === undefined ? { kind: 'failed', errno, call } : { kind: 'lacking', shortage, call }
 }
 
 function refusalOf(step: EngineEvent['fallbacks'][number]): Fallback {

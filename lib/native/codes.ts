@@ -15,6 +15,8 @@ export const END = {
   failed: 3,
   aborted: 4,
   stalled: 5,
+  /** Failed for want of what a transfer needs beside its range: a descriptor, a thread. */
+  lacking: 6,
 } as const
 
 /** The system calls that an errno may come from, as Node names them. */
@@ -26,9 +28,32 @@ export const CALL = {
   write: 4,
   /** TCP_INFO, which tells what the peer has acknowledged. */
   getsockopt: 5,
+  /** A descriptor of the transfer's own. */
+  fcntl: 6,
+  pipe2: 7,
+  /** On other systems kqueue(2), and kevent(2) for the three that follow. */
+  epoll_create: 8,
+  eventfd: 9,
+  epoll_ctl: 10,
+  epoll_wait: 11,
+  pthread_create: 12,
 } as const
 /** The names of {@link CALL}, each at its number. */
-export const CALLS = ['sendfile', 'splice', 'copy_file_range', 'read', 'write', 'getsockopt'] as const
+export const CALLS = [
+  'sendfile',
+  'splice',
+  'copy_file_range',
+  'read',
+  'write',
+  'getsockopt',
+  'fcntl',
+  'pipe2',
+  'epoll_create',
+  'eventfd',
+  'epoll_ctl',
+  'epoll_wait',
+  'pthread_create',
+] as const
 
 /** What moves the bytes. */
 export const METHOD = {

@@ -22,6 +22,8 @@ pub mod end {
     pub const FAILED: u8 = 3;
     pub const ABORTED: u8 = 4;
     pub const STALLED: u8 = 5;
+    /// Failed for want of what a transfer needs beside its range: a descriptor, a thread.
+    pub const LACKING: u8 = 6;
 }
 
 /// The system calls that an errno may come from, as Node names them.
@@ -33,6 +35,15 @@ pub mod call {
     pub const WRITE: u8 = 4;
     /// TCP_INFO, which tells what the peer has acknowledged.
     pub const GETSOCKOPT: u8 = 5;
+    /// A descriptor of the transfer's own.
+    pub const FCNTL: u8 = 6;
+    pub const PIPE2: u8 = 7;
+    /// On other systems kqueue(2), and kevent(2) for the three that follow.
+    pub const EPOLL_CREATE: u8 = 8;
+    pub const EVENTFD: u8 = 9;
+    pub const EPOLL_CTL: u8 = 10;
+    pub const EPOLL_WAIT: u8 = 11;
+    pub const PTHREAD_CREATE: u8 = 12;
 }
 
 /// What moves the bytes.

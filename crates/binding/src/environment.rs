@@ -86,8 +86,8 @@ impl Environment {
     }
 
     /// Starts a transfer that `command` describes by the places of `COMMAND`. Both numbers are duplicated at once.
-    /// Returns its id; or the negative errno; or, where it needed no waiting, 0 with the figures of the event in `report`,
-    /// by the places of `REPORT`. The event itself if there are fallbacks.
+    /// Returns its id; or, where it needed no waiting or could not begin, 0 with the figures of the event in `report`, by the
+    /// places of `REPORT`. The event itself if there are fallbacks.
     #[napi]
     pub fn start(
         &self,
@@ -107,16 +107,15 @@ impl Environment {
                 .link
                 .start(Start::of(fields, bytes(headers), bytes(trailers)))
             {
-                Ok(Started::Finished(event)) if event.fallbacks.is_empty() => {
+                Started::Finished(event) if event.fallbacks.is_empty() => {
                     event.write_to(report);
                     Either::A(0.0)
                 }
-                Ok(Started::Finished(event)) => Either::B(event),
-                Ok(Started::Queued(id)) => {
+                Started::Finished(event) => Either::B(event),
+                Started::Queued(id) => {
                     self.pending.add(&env);
                     Either::A(id as f64)
                 }
-                Err(errno) => Either::A(-f64::from(errno)),
             },
         )
     }

@@ -110,7 +110,7 @@ pub struct Completion {
     pub call: Call,
 }
 
-/// A system call that moves bytes.
+/// A system call that moves bytes, or one that a transfer needs beside those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// sendfile(2).
@@ -125,4 +125,34 @@ pub enum Call {
     Write,
     /// getsockopt(2) with TCP_INFO: what the peer has acknowledged.
     Inquire,
+    /// fcntl(2) with F_DUPFD_CLOEXEC: a descriptor of the transfer's own.
+    Duplicate,
+    /// pipe2(2): the pipe between of a splice.
+    Pipe,
+    /// epoll_create(2) or kqueue(2).
+    CreatePoller,
+    /// eventfd(2), or what wakes a poller elsewhere.
+    CreateWaker,
+    /// epoll_ctl(2) or kevent(2).
+    Watch,
+    /// epoll_wait(2) or kevent(2).
+    Poll,
+    /// pthread_create(3).
+    CreateThread,
+}
+
+impl Call {
+    /// Whether it provides what a transfer needs beside its range: if it fails, the pair of source and destination is not
+    /// at fault, and another executor may go on.
+    pub fn provides(self) -> bool {
+        matches!(
+            self,
+            Self::Duplicate
+                | Self::Pipe
+                | Self::CreatePoller
+                | Self::CreateWaker
+                | Self::Watch
+                | Self::CreateThread
+        )
+    }
 }

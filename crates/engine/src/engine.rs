@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use sendfile64_core::{Kind, Method, Transfer};
+use sendfile64_core::{Errno, Kind, Method, Transfer};
 
 use crate::clock;
 use crate::cold::{Job, Open, Pool};
@@ -14,7 +14,7 @@ use crate::ends::Pair;
 use crate::message::Message;
 use crate::opens::Opens;
 use crate::run::{CopyBuffer, Step};
-use crate::running::Running;
+use crate::running::{EIO, Running};
 use crate::shard::Handle;
 use crate::visit::Pages;
 
@@ -26,9 +26,24 @@ pub const INLINE_LIMIT: u64 = 64 * 1024;
 /// another that does the rest, trailers.
 const INLINE_STEPS: usize = 4;
 
-/// Why [`Engine::start`] could not take a command: a thread or a poller could not be made (EAGAIN, EMFILE, ENFILE,
-/// ENOMEM; see pthread_create(3), epoll_create(2)).
-pub type StartError = io::Error;
+/// Why [`Engine::start`] could not take a command: a thread or a poller could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartError {
+    /// EAGAIN, EMFILE, ENFILE or ENOMEM.
+    pub errno: Errno,
+    /// The call that gave it.
+    pub call: Call,
+}
+
+impl StartError {
+    /// What `call` has answered.
+    pub(crate) fn of(call: Call) -> impl Fn(io::Error) -> Self {
+        move |error| Self {
+            errno: Errno(error.raw_os_error().unwrap_or(EIO)),
+            call,
+        }
+    }
+}
 
 /// How many threads an [`Engine`] may have.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +117,7 @@ impl Engine {
             }
             Err(error) => {
                 let moved = running.transfer.headers_sent() + running.transfer.bytes_sent() > 0;
-                let end = running.fail(&error);
+                let end = running.fail(error.errno, error.call);
                 let (completion, _) = running.complete(end);
                 if moved {
                     Ok(Started::Finished(Box::new(completion)))
@@ -200,7 +215,7 @@ impl Drop for Engine {
 
 impl Crew {
     /// The shard with the fewest transfers: a new one if all have some and there may be more of them.
-    fn least_loaded_shard(&mut self, limit: usize) -> io::Result<&Handle> {
+    fn least_loaded_shard(&mut self, limit: usize) -> Result<&Handle, StartError> {
         let number = self.shards.len();
         if self.shards.iter().all(|shard| shard.load() > 0) && number < limit.max(1) {
             match Handle::spawn(number, Arc::clone(&self.pool)) {
@@ -210,7 +225,10 @@ impl Crew {
             }
         }
         let least = self.shards.iter().min_by_key(|shard| shard.load());
-        least.ok_or_else(|| io::Error::other("no shard"))
+        least.ok_or(StartError {
+            errno: Errno(EIO),
+            call: Call::CreateThread,
+        })
     }
 }
 

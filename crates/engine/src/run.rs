@@ -176,7 +176,7 @@ fn by_splice(pair: Pair<'_>, offset: u64, count: u64) -> Attempted {
                 false,
             )
         }),
-        Err(errno) => Attempted::nothing(Ended::Failed(errno), 0, Call::Splice),
+        Err(errno) => Attempted::nothing(Ended::Failed(errno), 0, Call::Pipe),
     }
 }
 
@@ -185,7 +185,7 @@ fn drain(pair: Pair<'_>, count: u64, more: bool) -> Attempted {
         Ok(pipe) => Attempted::by(Call::Splice, Feature::Splice, || {
             splice::splice(pipe.reader.as_fd(), None, pair.destination, count, more)
         }),
-        Err(errno) => Attempted::nothing(Ended::Failed(errno), 0, Call::Splice),
+        Err(errno) => Attempted::nothing(Ended::Failed(errno), 0, Call::Pipe),
     }
 }
 

@@ -1,6 +1,5 @@
 //! A transfer inside the engine, on its way through shard and pool.
 
-use std::io;
 use std::sync::Arc;
 
 use sendfile64_core::{End, Ended, Errno, LeastRate, Op, Outcome, Readiness, Transfer, Wait};
@@ -17,7 +16,7 @@ use crate::run::{Attempted, Step};
 use crate::visit::{Pages, Visit};
 
 /// EIO, the same number on every Unix: what an error without a number is reported as.
-const EIO: i32 = 5;
+pub(crate) const EIO: i32 = 5;
 
 pub(crate) struct Running {
     pub(crate) id: TransferId,
@@ -280,9 +279,9 @@ impl Running {
         }
     }
 
-    /// Ends it with an error of the engine itself, wherever it stands.
-    pub(crate) fn fail(&mut self, error: &io::Error) -> End {
-        let errno = Errno(error.raw_os_error().unwrap_or(EIO));
+    /// Ends it with an error of the engine itself, wherever it stands: what `call` has answered.
+    pub(crate) fn fail(&mut self, errno: Errno, call: Call) -> End {
+        self.call = call;
         self.transfer.fail(errno);
         self.transfer.end().unwrap_or(End::Failed(errno))
     }

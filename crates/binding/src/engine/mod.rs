@@ -12,13 +12,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use sendfile64_core::{Ended, Errno, Outcome};
+use sendfile64_core::{End, Ended, Errno, Outcome, Transfer};
 use sendfile64_engine::{Abort, Call, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId};
 use sendfile64_sys::copy;
 use sendfile64_sys::descriptor::{self, Known};
 use sendfile64_sys::open;
 
-use crate::codes::{call, event, status};
+use crate::codes::{call, end, event, status};
 use crate::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached, was_read};
@@ -203,13 +203,41 @@ impl Link {
 
 fn completed(completion: &Completion) -> EventRecord {
     let TransferId(id) = completion.id;
-    EventRecord::completed(
-        id,
-        &completion.transfer,
-        completion.end,
-        completion.syscalls,
-        call_code(completion.call),
-    )
+    let Completion {
+        ref transfer,
+        end,
+        syscalls,
+        call,
+        ..
+    } = *completion;
+    ended(id, transfer, end, syscalls, call)
+}
+
+/// The record of a transfer that is over, with `call` as its last one.
+fn ended(id: u64, transfer: &Transfer, end: End, syscalls: u64, call: Call) -> EventRecord {
+    let record = EventRecord::completed(id, transfer, end, syscalls, call_code(call));
+    if matches!(end, End::Failed(_)) && call.provides() {
+        return EventRecord {
+            end: end::LACKING,
+            ..record
+        };
+    }
+    record
+}
+
+/// The record of a transfer that has not begun, because of what `call` has answered.
+fn not_begun(errno: i32, call: Call) -> EventRecord {
+    let end = if call.provides() {
+        end::LACKING
+    } else {
+        end::FAILED
+    };
+    EventRecord {
+        end,
+        errno,
+        call: call_code(call),
+        ..EventRecord::bare(0, event::COMPLETED)
+    }
 }
 
 fn call_code(call: Call) -> u8 {
@@ -220,6 +248,13 @@ fn call_code(call: Call) -> u8 {
         Call::Read => call::READ,
         Call::Write => call::WRITE,
         Call::Inquire => call::GETSOCKOPT,
+        Call::Duplicate => call::FCNTL,
+        Call::Pipe => call::PIPE2,
+        Call::CreatePoller => call::EPOLL_CREATE,
+        Call::CreateWaker => call::EVENTFD,
+        Call::Watch => call::EPOLL_CTL,
+        Call::Poll => call::EPOLL_WAIT,
+        Call::CreateThread => call::PTHREAD_CREATE,
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
 use sendfile64_engine::{
-    Attempts, Choice, Command, Destination, Limit, Limits, Pair, Sink, Surround, TransferId,
-    attempt_now, now,
+    Attempts, Call, Choice, Command, Destination, Limit, Limits, Pair, Sink, StartError, Surround,
+    TransferId, attempt_now, now,
 };
 use sendfile64_sys::descriptor;
 
 use super::files::{CLOSED, Source};
-use super::{EMFILE, Link, borrow, call_code, code, completed, next_id};
+use super::{EMFILE, Link, borrow, code, completed, ended, next_id, not_begun};
 use crate::codes::{only, prefer};
 use crate::command::{Start, Started, Target};
 use crate::limiter::Share;
@@ -43,8 +43,13 @@ impl Limit for Share {
 
 impl Link {
     /// Duplicates the destination at once: its number is only valid in this tick.
-    pub fn start(&self, start: Start) -> Result<Started, i32> {
-        let engine = self.engine().ok_or(CLOSED)?;
+    pub fn start(&self, start: Start) -> Started {
+        self.begin(start).unwrap_or_else(Started::Finished)
+    }
+
+    /// The record of a transfer that could not begin is an error.
+    fn begin(&self, start: Start) -> Result<Started, EventRecord> {
+        let engine = self.engine().ok_or_else(closed)?;
         let Start {
             target,
             file,
@@ -58,7 +63,7 @@ impl Link {
             limiter,
         } = start;
         let target = self.target(target)?; // first, so that it is taken whatever else there is to say
-        let source = self.files.source(file)?;
+        let source = self.files.source(file).map_err(|_| closed())?;
         let surrounded = !headers.is_empty() || !trailers.is_empty();
         let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
         let choice = choice(methods);
@@ -72,15 +77,12 @@ impl Link {
                 pair.own_position = own_position;
                 pair.surround = surround.as_deref();
                 let waits = limits.shared.is_some();
-                match at_once(
+                at_once(
                     pair,
                     request,
                     choice.ladder(source.kind, Kind::Socket),
                     waits,
-                )? {
-                    Ok(prepared) => prepared,
-                    Err(finished) => return Ok(Started::Finished(finished)),
-                }
+                )?
             }
             Bound::Own(destination) => later(destination, &source, request, choice, surrounded),
         };
@@ -98,10 +100,9 @@ impl Link {
             progress_interval: Duration::from_millis(progress_interval.into()),
             sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
         };
-        // Threads and pollers fail for want of descriptors or of processes, never because of the transfer.
         let started = engine
             .start(command)
-            .map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
+            .map_err(|StartError { errno, call }| not_begun(errno.0, call))?;
         Ok(match started {
             sendfile64_engine::Started::Finished(completion) => {
                 Started::Finished(completed(&completion))
@@ -110,16 +111,25 @@ impl Link {
         })
     }
 
-    fn target(&self, target: Target) -> Result<Bound, i32> {
+    fn target(&self, target: Target) -> Result<Bound, EventRecord> {
+        let lacking = |errno| not_begun(code(errno), Call::Duplicate);
         match target {
             Target::Socket(out_fd) => Ok(Bound::Socket(out_fd)),
             Target::Descriptor(out_fd) => {
-                let fd = descriptor::duplicate(out_fd).map_err(code)?;
-                Destination::of(fd).map(Bound::Own).map_err(code)
+                let fd = descriptor::duplicate(out_fd).map_err(lacking)?;
+                Destination::of(fd).map(Bound::Own).map_err(lacking)
             }
-            Target::Adopted(number) => self.files.take_destination(number).map(Bound::Own),
+            Target::Adopted(number) => {
+                let taken = self.files.take_destination(number);
+                taken.map(Bound::Own).map_err(|_| closed())
+            }
         }
     }
+}
+
+/// What is gone with its environment, or was never there.
+fn closed() -> EventRecord {
+    not_begun(CLOSED, Call::Sendfile)
 }
 
 /// Attempts what needs no waiting, unless it `waits` for a rate that it shares, then duplicates the socket: the record of a transfer that is over by then.
@@ -128,7 +138,7 @@ fn at_once(
     request: Request,
     ladder: sendfile64_core::Ladder,
     waits: bool,
-) -> Result<Result<Prepared, EventRecord>, i32> {
+) -> Result<Prepared, EventRecord> {
     let request = Request {
         ladder,
         through_pipe: true,
@@ -140,29 +150,26 @@ fn at_once(
     } else {
         attempt_now(&mut transfer, pair)
     };
-    let finished = |transfer: &Transfer, end| {
+    let finished = |transfer: &Transfer, end, call| {
         pair.uncork(transfer);
-        let call = call_code(made.call);
-        EventRecord::completed(0, transfer, end, made.syscalls, call)
+        ended(0, transfer, end, made.syscalls, call)
     };
     if let Some(end) = transfer.end() {
-        return Ok(Err(finished(&transfer, end)));
+        return Err(finished(&transfer, end, made.call));
     }
     let duplicate = match pair.destination.try_clone_to_owned() {
         Ok(duplicate) => duplicate,
         Err(error) => {
-            let errno = error.raw_os_error().unwrap_or(EMFILE);
-            let moved = transfer.headers_sent() + transfer.bytes_sent() > 0;
-            transfer.fail(Errno(errno));
-            let record = finished(&transfer, End::Failed(Errno(errno)));
-            return if moved { Ok(Err(record)) } else { Err(errno) };
+            let errno = Errno(error.raw_os_error().unwrap_or(EMFILE));
+            transfer.fail(errno);
+            return Err(finished(&transfer, End::Failed(errno), Call::Duplicate));
         }
     };
-    Ok(Ok(Prepared {
+    Ok(Prepared {
         destination: Destination::socket(duplicate),
         transfer,
         syscalls: made.syscalls,
-    }))
+    })
 }
 
 /// Nothing is attempted on this thread: a file or a device may wait for its disk.

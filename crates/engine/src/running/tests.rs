@@ -100,16 +100,15 @@ fn our_own_shutdown_is_not_the_peers_failure() {
 
 #[test]
 fn an_error_of_the_engine_ends_it_wherever_it_stands() {
-    let error = io::Error::from_raw_os_error(28);
     let mut moving = away();
     moving.come_back(attempted(4, Ended::Progress));
     let mut waiting = away();
     waiting.come_back(attempted(4, Ended::WouldBlock));
     for running in [&mut moving, &mut waiting] {
-        assert_eq!(running.fail(&error), End::Failed(Errno(28)));
+        assert_eq!(running.fail(Errno(28), Call::Watch), End::Failed(Errno(28)));
         assert_eq!(running.transfer.end(), Some(End::Failed(Errno(28))));
     }
     let mut done = away();
     done.come_back(attempted(10, Ended::Progress));
-    assert_eq!(done.fail(&error), End::Done);
+    assert_eq!(done.fail(Errno(28), Call::Watch), End::Done);
 }

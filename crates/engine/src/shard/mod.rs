@@ -11,15 +11,17 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
+use sendfile64_core::Errno;
 use sendfile64_sys::signal;
 
 use self::turn::watch_again;
 use crate::clock;
 use crate::cold::Pool;
-use crate::command::{Abort, OwnerId, TransferId};
+use crate::command::{Abort, Call, OwnerId, TransferId};
+use crate::engine::StartError;
 use crate::message::{Door, Message};
 use crate::run::CopyBuffer;
-use crate::running::Running;
+use crate::running::{EIO, Running};
 use crate::slab::{Key, Slab};
 
 /// How many attempts are made before the poller and the door are looked at again, which costs one epoll_wait(2). Where
@@ -42,15 +44,21 @@ pub(crate) struct Handle {
     thread: JoinHandle<()>,
 }
 
+fn errno_of(error: &io::Error) -> Errno {
+    Errno(error.raw_os_error().unwrap_or(EIO))
+}
+
 impl Handle {
     /// Starts the thread.
     ///
     /// # Errors
     ///
     /// epoll_create(2), eventfd(2) or pthread_create(3) said no.
-    pub(crate) fn spawn(number: usize, pool: Arc<Pool>) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let door = Arc::new(Door::new(Waker::new(poll.registry(), WAKER)?));
+    pub(crate) fn spawn(number: usize, pool: Arc<Pool>) -> Result<Self, StartError> {
+        let poll = Poll::new().map_err(StartError::of(Call::CreatePoller))?;
+        let waker = Waker::new(poll.registry(), WAKER);
+        let waker = waker.map_err(StartError::of(Call::CreateWaker))?;
+        let door = Arc::new(Door::new(waker));
         let load = Arc::new(AtomicUsize::new(0));
         let shard = Shard {
             poll,
@@ -67,7 +75,8 @@ impl Handle {
         };
         let thread = thread::Builder::new()
             .name(format!("sendfile64-io-{number}"))
-            .spawn(move || shard.live())?;
+            .spawn(move || shard.live())
+            .map_err(StartError::of(Call::CreateThread))?;
         Ok(Self { door, load, thread })
     }
 
@@ -236,7 +245,7 @@ impl Shard {
             .keys(|running| !running.is_away() && running.next_step().is_none())
         {
             if let Some(running) = self.transfers.get_mut(key) {
-                running.fail(error);
+                running.fail(errno_of(error), Call::Poll);
             }
             self.finish(key);
         }

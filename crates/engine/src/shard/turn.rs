@@ -9,10 +9,10 @@ use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token};
 use sendfile64_core::{Op, Wait};
 
-use super::Shard;
+use super::{Shard, errno_of};
 use crate::clock;
 use crate::cold::{AwayAttempt, Job};
-use crate::command::{Abort, Event};
+use crate::command::{Abort, Call, Event};
 use crate::message::Back;
 use crate::progress::Tick;
 use crate::running::Running;
@@ -107,7 +107,7 @@ impl Shard {
                     match watch(&self.poll, running, key) {
                         Ok(()) => running.registered = true,
                         Err(error) => {
-                            running.fail(&error);
+                            running.fail(errno_of(&error), Call::Watch);
                         }
                     }
                 }

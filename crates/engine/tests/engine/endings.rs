@@ -264,7 +264,10 @@ fn a_start_without_a_poller_is_an_error_that_releases_the_descriptors() {
                     peer.read_exact(&mut [0; 8192]).expect("what was written");
                 }
                 let errno = match scene.engine.start(command) {
-                    Err(error) => error.raw_os_error(),
+                    Err(error) => {
+                        assert!(error.call.provides(), "{error:?}");
+                        Some(error.errno.0)
+                    }
                     Ok(Started::Finished(completion)) => {
                         let Completion { end, transfer, .. } = *completion;
                         sent += transfer.bytes_sent() as usize;
