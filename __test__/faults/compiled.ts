@@ -32,3 +32,9 @@ export function shortening(most: number): Launch {
   const LD_PRELOAD = build('short', '-shared', '-fPIC')
   return { command: [], env: { LD_PRELOAD, SHORT_LATER: String(most) } }
 }
+
+/** A disk that does not answer: sendfile(2) never comes back on a thread that may wait for one. Such leave a file in `held`. */
+export function holding(held: string): Launch {
+  const LD_PRELOAD = build('hold', '-shared', '-fPIC')
+  return { command: [], env: { LD_PRELOAD, HELD: held } }
+}

@@ -82,6 +82,7 @@ impl Environment {
         let _ = pending.wake.set(wake);
         // Hooks run last in, first out: after the function above was made, so before Node takes it down.
         env.add_env_cleanup_hook(Arc::clone(&link), |link| link.close())?;
+        link.connect();
         Ok(Self { link, pending })
     }
 

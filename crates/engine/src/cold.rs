@@ -6,11 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use sendfile64_sys::signal;
 
 use crate::command::OwnerId;
 use crate::ends::Ends;
+use crate::farewell::wait_for;
 use crate::message::{Back, Door, Message};
 use crate::opens::Opens;
 use crate::queue::Queue;
@@ -86,8 +88,9 @@ impl Pool {
         self.crew.queue.takers()
     }
 
-    /// Takes no more jobs, does those it has, and waits for the threads to end.
-    pub(crate) fn join(&self) {
+    /// Takes no more jobs and does those it has. Waits for the threads to end, until `deadline` at the latest; those that
+    /// have not ended do so when their disks answer.
+    pub(crate) fn join(&self, deadline: Instant) {
         self.crew.queue.close();
         loop {
             // Not under the lock: a thread that ends may start another before.
@@ -96,7 +99,7 @@ impl Pool {
                 return;
             }
             for thread in threads {
-                let _ = thread.join(); // a panic has been caught inside
+                wait_for(thread, deadline);
             }
         }
     }
@@ -248,7 +251,7 @@ mod tests {
         stuck.clear();
         drop(submit(&pool, 7, &called));
         assert_eq!(calls.recv_timeout(LONG), Ok(7));
-        pool.join();
+        pool.join(Instant::now() + LONG);
         assert_eq!(pool.threads_started(), 0);
     }
 
@@ -266,6 +269,6 @@ mod tests {
             first(20 - MOST_FOR_EACH, &calls),
             (most..20).collect::<Vec<_>>()
         );
-        pool.join();
+        pool.join(Instant::now() + LONG);
     }
 }

@@ -1,9 +1,11 @@
 //! The public face: hands commands to shards and paths to the cold pool.
 
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use sendfile64_core::{Errno, Kind, Method, Transfer};
 
@@ -11,6 +13,7 @@ use crate::clock;
 use crate::cold::{Job, Open, Pool};
 use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
 use crate::ends::Pair;
+use crate::farewell::wait_for;
 use crate::message::Message;
 use crate::opens::Opens;
 use crate::run::{CopyBuffer, Step};
@@ -45,7 +48,7 @@ impl StartError {
     }
 }
 
-/// How many threads an [`Engine`] may have.
+/// How many threads an [`Engine`] may have, and how long their end is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Threads that run transfers; at least 1. Default: 2, or 1 on a machine with one processor.
@@ -54,6 +57,9 @@ pub struct Config {
     /// eight times as many threads make up for them, so that a disk that does not answer keeps others from nothing.
     /// Default: 4.
     pub cold_threads: usize,
+    /// How long [`Engine::cancel`] and [`Engine::join`] wait for threads that wait for a disk. Default: 250 ms, more than an
+    /// attempt takes on a disk that answers.
+    pub patience: Duration,
 }
 
 impl Default for Config {
@@ -62,6 +68,7 @@ impl Default for Config {
         Self {
             shards: processors.min(2),
             cold_threads: 4,
+            patience: Duration::from_millis(250),
         }
     }
 }
@@ -170,7 +177,8 @@ impl Engine {
     }
 
     /// Ends everything that belongs to `owner`, without an event. When it returns, the owner's sinks have been let go,
-    /// and its descriptors too, except where a thread still waits for a disk on one's behalf.
+    /// and its descriptors too, except where a thread still waits for a disk. A shard seldom does, but if so, it may
+    /// still hold a sink: whoever that belongs to closes it first.
     pub fn cancel(&self, owner: OwnerId) {
         self.opens.cancel(owner);
         let (acknowledge, acknowledged) = mpsc::channel();
@@ -179,21 +187,29 @@ impl Engine {
         }
         drop(acknowledge);
         // Nothing is ever sent: it ends when the last shard has dropped its sender.
-        let _ = acknowledged.recv();
+        let _ = acknowledged.recv_timeout(self.config.patience);
     }
 
-    /// Aborts all transfers, answers all opens, and waits for every thread to end; also for what they are waiting for
-    /// from a disk. A later start begins anew.
+    /// Aborts all transfers, answers all opens, and waits for every thread to end, but no longer than
+    /// [`patience`](Config::patience) for those that wait for a disk. They own what they use, and do the rest when the
+    /// disk answers; the code that they run must stay where it is. A later start begins anew.
     pub fn join(&self) {
         let mut crew = self.crew();
-        for shard in &crew.shards {
+        let shards = mem::take(&mut crew.shards);
+        let pool = mem::replace(
+            &mut crew.pool,
+            Arc::new(Pool::new(self.config.cold_threads)),
+        );
+        drop(crew);
+        let deadline = Instant::now() + self.config.patience;
+        for shard in &shards {
             shard.post(Message::Stop);
         }
-        for shard in crew.shards.drain(..) {
-            shard.join();
+        // They want the pool until they have their last attempts back.
+        for shard in shards {
+            wait_for(shard.into_thread(), deadline);
         }
-        crew.pool.join();
-        crew.pool = Arc::new(Pool::new(self.config.cold_threads));
+        pool.join(deadline);
     }
 
     /// How many threads the engine has now.

@@ -22,6 +22,7 @@ mod command;
 mod destination;
 mod ends;
 mod engine;
+mod farewell;
 mod inbox;
 mod limits;
 #[cfg(all(test, loom))]

@@ -32,16 +32,26 @@ fn code(Errno(errno): Errno) -> i32 {
     errno
 }
 
-/// Events on their way to one environment; `wake` is called when there is something after there was nothing.
+/// Events on their way to one environment; `wake` is called when there is something after there was nothing. Without it the
+/// environment has ended.
 struct Mailbox {
     events: Inbox<Event>,
-    wake: Box<dyn Fn() + Send + Sync>,
+    wake: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl Mailbox {
+    /// When it returns, `wake` is gone: a thread that a disk keeps from letting go of its sink cannot reach what it woke.
+    fn close(&self) {
+        drop(lock(&self.wake).take());
+    }
 }
 
 impl Sink for Mailbox {
     fn deliver(&self, event: Event) {
-        if self.events.push(event) {
-            (self.wake)();
+        if self.events.push(event)
+            && let Some(wake) = &*lock(&self.wake)
+        {
+            wake();
         }
     }
 }
@@ -58,15 +68,19 @@ impl Link {
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let mailbox = Arc::new(Mailbox {
             events: Inbox::new(),
-            wake: Box::new(wake),
+            wake: Mutex::new(Some(Box::new(wake))),
         });
-        let engine = Mutex::new(Some(acquire()));
         Self {
-            engine,
+            engine: Mutex::new(None),
             owner: OwnerId(next_id()),
             mailbox,
             files: Files::default(),
         }
+    }
+
+    /// Comes last in the making of an environment: whatever fails before has no engine to give back.
+    pub fn connect(&self) {
+        *lock(&self.engine) = Some(acquire());
     }
 
     pub fn send_head(&self, out_fd: i32, head: &[u8]) -> Result<u64, i32> {
@@ -162,6 +176,7 @@ impl Link {
 
     /// The environment ends: its transfers are cancelled, and no event reaches it any more.
     pub fn close(&self) {
+        self.mailbox.close();
         let engine = lock(&self.engine).take();
         if let Some(engine) = engine {
             engine.cancel(self.owner);

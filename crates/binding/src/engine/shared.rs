@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendfile64_engine::{Config, Engine};
 
-/// The engine, and how many environments use it: the last one to end joins the threads.
+/// The engine, and how many environments use it: the last one to end joins the threads, as far as no disk keeps them.
 static ENGINE: Mutex<Option<(Arc<Engine>, usize)>> = Mutex::new(None);
 /// Transfer and owner ids are never used twice in a process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);

@@ -94,9 +94,9 @@ impl Handle {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Waits for its end, which [`Message::Stop`] brings about.
-    pub(crate) fn join(self) {
-        let _ = self.thread.join(); // a panic has been caught inside
+    /// Its thread, which [`Message::Stop`] makes end.
+    pub(crate) fn into_thread(self) -> JoinHandle<()> {
+        self.thread
     }
 }
 

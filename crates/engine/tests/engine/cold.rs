@@ -80,6 +80,7 @@ fn attempts_away_miss_no_readiness() {
         let scene = Scene::with(Config {
             shards: 2,
             cold_threads: 4,
+            ..Config::default()
         });
         let mut running = Vec::new();
         for number in 0..16 {

@@ -1,12 +1,15 @@
 //! How many threads there are, and what they do when there is nothing to do.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use sendfile64_core::End;
-use sendfile64_engine::{Config, Sink};
+use sendfile64_engine::{Config, Engine, Event, Sink};
 
-use crate::scene::{MIB, Plan, Sample, Scene, alone, assert_same, read_all, unix, wait_until};
+use crate::scene::{
+    MIB, PATIENCE, Plan, Sample, Scene, alone, assert_same, read_all, unix, wait_until,
+};
 
 /// The engine's threads in this process, with the nanoseconds that each has run (proc(5), schedstat).
 fn run_times() -> Vec<(u64, u64)> {
@@ -44,6 +47,7 @@ fn threads_start_with_work_and_end_with_the_join() {
             let scene = Scene::with(Config {
                 shards: 2,
                 cold_threads: 4,
+                ..Config::default()
             });
             assert_eq!((scene.engine.threads(), run_times().len()), (0, 0));
             let mut sockets = Vec::new();
@@ -126,6 +130,7 @@ fn the_engines_threads_block_sigpipe_and_the_callers_mask_stays() {
             let scene = Scene::with(Config {
                 shards: 1,
                 cold_threads: 1,
+                ..Config::default()
             });
             let (sending, peer) = unix();
             scene.try_start(&sending, &sample.fd, Plan::count(1000));
@@ -155,4 +160,50 @@ fn blocked_signals(status: &str) -> u64 {
         .find_map(|line| line.strip_prefix("SigBlk:"))
         .expect("its mask");
     u64::from_str_radix(mask.trim(), 16).expect("a number")
+}
+
+/// Keeps the thread that calls it until the test lets it go.
+struct DeadDisk {
+    called: mpsc::Sender<()>,
+    lets_go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Sink for DeadDisk {
+    fn deliver(&self, _: Event) {
+        let _ = self.called.send(());
+        let lets_go = self.lets_go.lock().expect("one caller");
+        let _ended = lets_go.recv();
+    }
+}
+
+#[test]
+fn the_end_of_an_engine_does_not_wait_for_a_disk_that_does_not_answer() {
+    let engine = Engine::new(Config {
+        patience: Duration::from_millis(50),
+        ..Config::default()
+    });
+    let (called, is_called) = mpsc::channel();
+    let (let_go, lets_go) = mpsc::channel();
+    let disk = Arc::new(DeadDisk {
+        called,
+        lets_go: Mutex::new(lets_go),
+    });
+    let sample = Sample::new(MIB);
+    let owner = Plan::default().owner;
+    let sink = Arc::clone(&disk) as Arc<dyn Sink>;
+    engine
+        .open(1, owner, sample.path.clone(), sink)
+        .expect("a thread");
+    is_called.recv_timeout(PATIENCE).expect("a busy thread");
+
+    let begun = Instant::now();
+    engine.join();
+    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+    assert_eq!(
+        Arc::strong_count(&disk),
+        2,
+        "the thread has what it needs, until it is let go"
+    );
+    drop(let_go);
+    wait_until(|| Arc::strong_count(&disk) == 1);
 }

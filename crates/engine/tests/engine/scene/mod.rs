@@ -36,6 +36,7 @@ pub(crate) const MIB: usize = 1 << 20;
 pub(crate) const ONE_SHARD: Config = Config {
     shards: 1,
     cold_threads: 4,
+    patience: PATIENCE,
 };
 
 /// Methods as the product chooses them.
@@ -191,7 +192,10 @@ impl Scene {
     pub(crate) fn with(config: Config) -> Self {
         let (sender, events) = mpsc::channel();
         Self {
-            engine: Engine::new(config),
+            engine: Engine::new(Config {
+                patience: PATIENCE,
+                ..config
+            }),
             sink: Arc::new(Ear(Mutex::new(sender))),
             events,
             heard: RefCell::default(),

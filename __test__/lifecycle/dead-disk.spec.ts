@@ -1,0 +1,44 @@
+// A thread that waits for a disk cannot be called back. Nobody waits with it: no worker that ends, and no process.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+
+import { compilerIsThere, holding } from '../faults/compiled.ts'
+import { TYPESCRIPT } from '../fixtures/child-process.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
+import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
+import { within } from '../fixtures/within.ts'
+
+const script = fileURLToPath(new URL('../fixtures/children/dead-disk.ts', import.meta.url))
+/** In ms. A second on a machine that has nothing else to do. */
+const SOON = 5000
+const declare = compilerIsThere ? kernelSerial : test.serial.skip
+
+declare('the end of a worker and of a process does not wait for a disk that does not answer', async (t) => {
+  const file = sampleFile(3 << 20)
+  const held = join(sampleDirectory(), 'held')
+  mkdirSync(held)
+  const target = join(sampleDirectory(), 'dead-disk')
+  const child = spawn(process.execPath, [TYPESCRIPT, script, file.path, target], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...holding(held).env },
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let told = ''
+  let exits = 0
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    told += text
+    if (told.includes('exits')) exits = performance.now()
+  })
+  const [code] = await within(once(child, 'close'), 'the end of the process', 30_000)
+  t.is(code, 0)
+  t.true(performance.now() - exits < SOON, `${performance.now() - exits} ms until the exit`)
+  const { terminate } = JSON.parse(told.split('\n')[0] ?? '{}')
+  t.true(terminate < SOON, `${terminate} ms until the worker had ended`)
+  t.log(
+    `${Math.round(terminate)} ms until the worker had ended, ${Math.round(performance.now() - exits)} until the exit`,
+  )
+})
