@@ -14,7 +14,7 @@ import { EventEmitter } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
-import { Readable, type Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 
 const sourceOf = Function.prototype.toString
 
@@ -64,8 +64,13 @@ const { prototype: messages } = http.OutgoingMessage
 const { prototype: sockets } = net.Socket
 
 const messageWrite = new Own(messages, 'write', 'write_(this, chunk, encoding, callback, false)')
-/** The same function as that of Writable. */
-const socketWrite = new Own(sockets, 'write', '_write(this, chunk, encoding, cb)')
+const WRITE = '_write(this, chunk, encoding, cb)'
+/** The same function as that of Writable, where it may be found if that of sockets has been replaced. */
+const socketWrite = new Own(
+  [sockets, Writable.prototype].find(({ write }) => isFrom(write, WRITE)) ?? sockets,
+  'write',
+  WRITE,
+)
 
 /** Between `write` of a message and `write` of its socket. */
 const ownSend = new Own(messages, '_send', 'this._writeRaw(')
