@@ -12,7 +12,8 @@ import type { Obstacle } from './errors/obstacle.ts'
 import { KIND } from './native/codes.ts'
 import { doNotBlock, handleFd, outstanding } from './node-handles.ts'
 import type { Bytes } from './option-values.ts'
-import { isFileHandle, type OpenFile, opensSources, parseFd } from './source.ts'
+import { isFileHandle, parseFd } from './source/parse.ts'
+import { type OpenFile, opensSources, statOrUndefined } from './source.ts'
 import { closeUnused, reopen } from './stream-source.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
@@ -40,6 +41,8 @@ const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, da
 export class DescriptorDestination {
   readonly fd: number
   readonly kind: number
+  /** What names the open file: a number is reused as soon as it is closed. */
+  readonly #identity: { readonly device: number | undefined; readonly inode: number | undefined }
   #adopted: Adopted | undefined
   readonly #stats: fs.Stats | undefined
   #writer: Writer | undefined
@@ -50,12 +53,25 @@ export class DescriptorDestination {
     if (typeof adopted === 'number') throw systemError(adopted, adopted === -EPIPE ? 'write' : 'fcntl')
     this.#adopted = adopted
     this.#stats = adopted === undefined ? statusOf(number) : undefined
+    this.#identity = adopted ?? { device: this.#stats?.dev, inode: this.#stats?.ino }
     this.fd = adopted?.fd ?? number
     this.kind = adopted?.kind ?? kindOf(number, this.#stats)
     const problem = problemOf(this.kind, (adopted ?? descriptorStatus(number))?.writable ?? true)
     if (problem === undefined) return
     this.release()
     throw badDestination(problem)
+  }
+
+  /** The same for descriptors of one file. */
+  get key(): string {
+    const { device, inode } = this.#identity
+    return `${device}:${inode}`
+  }
+
+  /** Whether a number still stands for the file that is sent to. */
+  isOf(number: number): boolean {
+    const stats = statOrUndefined(number)
+    return stats?.dev === this.#identity.device && stats?.ino === this.#identity.inode
   }
 
   /** Whether the engine can take it. */
@@ -73,7 +89,7 @@ export class DescriptorDestination {
   placeIn({ identity, fd: source }: OpenFile): { readonly position: Bytes | undefined } | undefined {
     const { fd, kind } = this
     if (kind !== regular || identity === undefined) return undefined
-    const { device, inode } = this.#adopted ?? { device: this.#stats?.dev, inode: this.#stats?.ino }
+    const { device, inode } = this.#identity
     if (device !== identity.device || inode !== identity.inode) return undefined
     const position = this.#position()
     // The figures of two files may be the same as numbers: on Windows they have 64 bits.
@@ -142,16 +158,16 @@ function problemOf(kind: number, writable: boolean): string | undefined {
 
 /* ---------------------------------------------------------------- whose turn it is */
 
-/** Two transfers to one number queue; the order of everything else is the caller's. */
-const turns = new Map<number, Promise<void>>()
+/** Two transfers to one file queue, whatever their numbers; the order of everything else is the caller's. */
+const turns = new Map<string, Promise<void>>()
 
-/** Runs `operation` when those before it on the same number are over; at once if there is none. */
-export function inTurnOf(fd: number, operation: () => Promise<void>): void {
-  const before = turns.get(fd)
+/** Runs `operation` when those before it on the same {@link DescriptorDestination.key} are over; at once if there is none. */
+export function inTurnOf(key: string, operation: () => Promise<void>): void {
+  const before = turns.get(key)
   const mine = before === undefined ? operation() : before.then(operation)
-  turns.set(fd, mine)
+  turns.set(key, mine)
   void mine.then(() => {
-    if (turns.get(fd) === mine) turns.delete(fd)
+    if (turns.get(key) === mine) turns.delete(key)
   })
 }
 

@@ -1,10 +1,11 @@
 /** One call of `sendfile` to a descriptor: a file, a pipe, a device, or a socket that is nobody's stream. */
 import { AsyncResource } from 'node:async_hooks'
 import fs from 'node:fs'
+import { constants } from 'node:os'
 
 import { copyRange, type Range } from './copy.ts'
 import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
-import { overlap } from './errors.ts'
+import { overlap, systemError } from './errors.ts'
 import { DONE, NOTHING_SENT, type RangeEnd, STOPPED } from './executor/end.ts'
 import * as kernel from './kernel.ts'
 import type { Obstacle } from './errors/obstacle.ts'
@@ -14,16 +15,20 @@ import type { Method, Request } from './options.ts'
 import { choose, debug, mustNotBeForced, switchedOff } from './preference.ts'
 import { type Settle, Settlement } from './settlement.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
-import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf } from './source.ts'
+import { fileObstacle, rangeOf } from './source/range.ts'
+import type { OpenFile } from './source.ts'
+import { NamedSource } from './source/named.ts'
+import type { ParsedSource } from './source/parse.ts'
 import { Stop } from './stop.ts'
 
+const { EBADF } = constants.errno
 const COPY_CHUNK = 64 * 1024
 /** How often the engine reports, in ms, where `onProgress` asks for nothing: never. */
 const NO_TICKS = 0
 
 export class DescriptorSending implements kernel.Listener, Abortable {
   readonly #parsed: ParsedDescriptor
-  readonly #source: ParsedSource
+  readonly #source: NamedSource
   readonly #request: Request
   readonly #settlement: Settlement
   readonly #destination: DescriptorDestination
@@ -35,26 +40,33 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   /** Lets the next transfer to the same number begin. */
   #over: (() => void) | undefined
 
-  /** Takes a duplicate of the descriptor, at once. @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
+  /** Takes a duplicate of both descriptors, at once. @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
   constructor(parsed: ParsedDescriptor, source: ParsedSource, request: Request, settle: Settle) {
     this.#parsed = parsed
-    this.#source = source
+    this.#source = new NamedSource(source)
     this.#request = request
-    this.#destination = new DescriptorDestination(parsed.fd)
+    // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
+    this.#source.hold(request.offset === null)
+    try {
+      this.#destination = new DescriptorDestination(parsed.fd)
+    } catch (error) {
+      this.#source.release()
+      throw error
+    }
     this.#settlement = new Settlement(request, settle)
   }
 
   begin(): void {
     const { signal } = this.#request
     if (signal !== undefined) onAbort(signal, this)
-    inTurnOf(this.#parsed.fd, () => this.#run())
+    inTurnOf(this.#destination.key, () => this.#run())
   }
 
   /** Fulfilled when the descriptor is free for the next one. */
   async #run(): Promise<void> {
     if (this.#settlement.isSettled) return
     try {
-      const opened = openFile(this.#source, this.#request.count)
+      const opened = this.#source.open(this.#request.count)
       const file = opened instanceof Promise ? await opened : opened
       if (this.#settlement.isSettled) return file.close()
       this.#file = file
@@ -187,6 +199,8 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   async #close(): Promise<void> {
     const { fd, handle } = this.#parsed
     if (handle !== undefined) return handle.close()
+    // The caller may have closed it, and the number may be another file's by now.
+    if (!this.#destination.isOf(fd)) throw systemError(-EBADF, 'close')
     return new Promise((resolve, reject) => {
       fs.close(fd, (error) => (error === null || error === undefined ? resolve() : reject(error)))
     })
@@ -199,6 +213,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   }
 
   #release(): void {
+    this.#source.release()
     this.#settlement.close(this.#file?.close())
     this.#destination.release()
     if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)

@@ -2,7 +2,7 @@
 import { anyBinding, native } from './binding.ts'
 import { noBinding, systemError } from './errors.ts'
 import { parseBytes } from './option-values.ts'
-import { parseFd } from './source.ts'
+import { parseFd } from './source/parse.ts'
 
 /**
  * Exactly one call of sendfile64(2), on the calling thread. Short counts are returned as they are; at most 0x7ffff000

@@ -13,7 +13,7 @@ import type { Destination } from './hold.ts'
 import { parseOptions, readOptions, type SendfileOptions } from './options.ts'
 import { Sending } from './sending.ts'
 import type { SendfileResult } from './settlement.ts'
-import { parseSource, type SourceArgument } from './source.ts'
+import { parseSource, type SourceArgument } from './source/parse.ts'
 
 /** What can be sent to. */
 export type DestinationArgument =

@@ -18,7 +18,10 @@ import { type MarkerRoute, Placement } from './ordering/placement.ts'
 import { FileSegment, type SegmentOwner } from './segment.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { type Settle, Settlement } from './settlement.ts'
-import { fileObstacle, type OpenFile, openFile, type ParsedSource, rangeOf } from './source.ts'
+import { fileObstacle, rangeOf } from './source/range.ts'
+import type { OpenFile } from './source.ts'
+import { NamedSource } from './source/named.ts'
+import type { ParsedSource } from './source/parse.ts'
 import { type StallWatch, watchStall } from './stall-watch.ts'
 import { unwatch, watch, type Watcher } from './watch.ts'
 
@@ -31,7 +34,7 @@ const COPY_CHUNK_TLS = 256 * 1024
 export class Sending implements SegmentOwner, Watcher, Abortable {
   readonly #destination: Destination
   readonly #listen: Destination['on']
-  readonly #source: ParsedSource
+  readonly #source: NamedSource
   readonly #request: Request
   readonly #settlement: Settlement
   /** Lets the destination go while the file is still being opened. */
@@ -51,7 +54,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   constructor(destination: Destination, source: ParsedSource, request: Request, settle: Settle) {
     this.#destination = destination
     this.#listen = destination.on
-    this.#source = source
+    this.#source = new NamedSource(source)
     this.#request = request
     this.#settlement = new Settlement(request, settle)
     this.#framing = new Framing(destination)
@@ -60,7 +63,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   begin(): void {
-    const { signal, stallTimeout } = this.#request
+    const { offset, signal, stallTimeout } = this.#request
     if (signal !== undefined) onAbort(signal, this)
     watch(this.#destination, this, { errors: true })
     if (this.#connection !== undefined) watch(this.#connection, this, { errors: false })
@@ -71,6 +74,11 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
       return this.#open()
     })
     if (hasBegun) return
+    try {
+      this.#source.hold(offset === null)
+    } catch (error) {
+      return this.#fail(error)
+    }
     // What it waits for may stall, and need not have a timeout of its own.
     const connection = this.#connection ?? connectionOf(this.#destination)
     this.#stallWatch = watchStall(connection, stallTimeout, () => this.#giveUp(STALLED))
@@ -84,7 +92,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     try {
       const state = closedState(this.#destination)
       if (state !== undefined) throw badDestination(`The destination is ${state} before its turn has come`)
-      opened = openFile(this.#source, this.#request.count)
+      opened = this.#source.open(this.#request.count)
     } catch (error) {
       return this.#fail(error)
     }
@@ -228,6 +236,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   #release(): void {
+    this.#source.release()
     this.#settlement.close(this.#file?.close())
     unwatch(this.#destination, this)
     if (this.#connection !== undefined) unwatch(this.#connection, this)

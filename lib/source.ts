@@ -1,30 +1,19 @@
 /** Makes of a path, URL, FileHandle or fd number an open source and its size. */
 import fs from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import tty from 'node:tty'
-import { fileURLToPath } from 'node:url'
 
 import { isNode, native } from './binding.ts'
-import type { Range } from './copy.ts'
-import { descriptorStatus } from './descriptor-status.ts'
-import { invalidType, invalidValue, outOfRange, systemError, unsupported } from './errors.ts'
+import { systemError, unsupported } from './errors.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
 import { closeNatively, duplicate, NativeFile, openCached, type Opened, openOnThread } from './native-file.ts'
 import { FILESYSTEM_KIND, KIND } from './native/codes.ts'
-import { type Bytes, remaining } from './option-values.ts'
-import type { Request } from './options.ts'
+import type { Bytes } from './option-values.ts'
 import { opensOwn } from './node/unpatched.ts'
+import { switchedOff } from './preference.ts'
+import type { ParsedSource } from './source/parse.ts'
 import type { Stop } from './stop.ts'
 import { reopen, StreamSource } from './stream-source.ts'
-
-/** What can be sent. */
-export type SourceArgument = string | Uint8Array | URL | FileHandle | number
-
-/** A source whose type has been checked; nothing is open yet. */
-export type ParsedSource =
-  | { readonly kind: 'path'; readonly path: string | Buffer }
-  | { readonly kind: 'fd'; readonly fd: number }
 
 /** An open source. `close()` must be called once it is no longer needed; running transfers keep it open. */
 export interface OpenFile {
@@ -53,38 +42,7 @@ export interface Identity {
 const { EAGAIN, EBADF, EISDIR } = constants.errno
 
 /** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */
-export const opensSources = isNode && native !== undefined
-
-export function parseSource(source: unknown): ParsedSource {
-  if (typeof source === 'number') return { kind: 'fd', fd: parseFd('source', source) }
-  if (typeof source === 'string' || source instanceof Uint8Array) return { kind: 'path', path: parsePath(source) }
-  if (source instanceof URL) return { kind: 'path', path: parsePath(fileURLToPath(source)) }
-  if (isFileHandle(source)) {
-    if (source.fd < 0) throw systemError(-EBADF, 'fstat')
-    return { kind: 'fd', fd: source.fd }
-  }
-  throw invalidType('source', 'one of type string or number or an instance of Buffer, URL, or FileHandle', source)
-}
-
-/** A descriptor number, by Node's rules for `fd` arguments. */
-export function parseFd(name: string, fd: unknown): number {
-  if (typeof fd !== 'number') throw invalidType(name, 'of type number', fd)
-  if (!Number.isInteger(fd)) throw outOfRange(name, 'an integer', fd)
-  if (fd < 0 || fd > 0x7fffffff) throw outOfRange(name, '>= 0 && <= 2147483647', fd)
-  return fd
-}
-
-function parsePath(path: string | Uint8Array): string | Buffer {
-  const nul = typeof path === 'string' ? path.includes('\0') : path.includes(0)
-  if (nul) throw invalidValue('source', path, 'must be a string, Uint8Array, or URL without null bytes')
-  return typeof path === 'string' ? path : Buffer.from(path)
-}
-
-/** FileHandle is not exported by Node; a closed one has fd -1. */
-export function isFileHandle(value: unknown): value is FileHandle {
-  if (typeof value !== 'object' || value === null) return false
-  return 'fd' in value && typeof value.fd === 'number' && 'read' in value && 'stat' in value && 'close' in value
-}
+export const opensSources = isNode && native !== undefined && switchedOff === undefined
 
 /**
  * Opens the source. Synchronous where no disk has to be asked, so that the length is known in the same tick. `limit`: how
@@ -211,14 +169,9 @@ function adopt(
   close: OpenFile['close'] = () => {},
 ): OpenFile {
   const stats = fs.fstatSync(fd)
-  const opened = opensSources ? duplicate(fd) : undefined
-  if (typeof opened === 'object') {
-    if (isSame(opened, stats)) return fromNative(opened, path, limit)
-    closeNatively(opened.fd)
-  } else if (opened !== undefined && shortageOf(-opened) !== undefined) {
-    throw systemError(opened, 'fcntl', undefined, path?.toString())
-  }
   const shown = path?.toString()
+  const opened = duplicateOf(fd, stats, shown)
+  if (opened !== undefined) return fromNative(opened, path, limit)
   const isTerminal = tty.isatty(fd)
   if (stats.isFIFO() || isTerminal) return streamed(reopen(fd, 'read'), isTerminal, shown, limit)
   if (stats.isFile()) {
@@ -227,6 +180,55 @@ function adopt(
   }
   if (!stats.isCharacterDevice() && !stats.isBlockDevice()) throw notSendable(stats.isDirectory(), shown)
   return { fd, native: undefined, size: undefined, path: shown, identity: undefined, close }
+}
+
+/** A duplicate by the addon; `undefined` where there is none, or `fs` sees another file. */
+function duplicateOf(fd: number, stats: fs.Stats, path: string | undefined): Opened | undefined {
+  const opened = opensSources ? duplicate(fd) : undefined
+  if (typeof opened === 'object') {
+    if (isSame(opened, stats)) return opened
+    closeNatively(opened.fd)
+  } else if (opened !== undefined && shortageOf(-opened) !== undefined) {
+    throw systemError(opened, 'fcntl', undefined, path)
+  }
+  return undefined
+}
+
+/** A descriptor of the caller's that is kept for a transfer which waits for its turn. */
+export interface Held {
+  /** Opens it; it is no longer held then. */
+  open(limit: Bytes | undefined): OpenFile
+  close(): void
+}
+
+/** Holds the file that a number stands for now. */
+export function holdDescriptor(fd: number, ownPosition: boolean): Held {
+  const stats = fs.fstatSync(fd)
+  const opened = duplicateOf(fd, stats, undefined)
+  if (opened !== undefined) {
+    return { open: (limit) => fromNative(opened, undefined, limit), close: () => closeNatively(opened.fd) }
+  }
+  const own = stats.isFile() && !ownPosition ? openAgain(fd) : undefined
+  if (own === undefined) return { open: (limit) => adoptIfStill(fd, stats, limit), close() {} }
+  const close = (): Promise<void> => new Promise((resolve) => fs.close(own, () => resolve()))
+  return { open: (limit) => adopt(own, limit, undefined, close), close: () => void close() }
+}
+
+/** Node has no dup(2): another open file description of the same file, which has a position of its own. */
+function openAgain(fd: number): number | undefined {
+  try {
+    return fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY)
+  } catch {
+    return undefined // no proc(5), or a file that this process may not open again
+  }
+}
+
+/** Without a duplicate, a transfer sends the file that was named or nothing. */
+function adoptIfStill(fd: number, named: fs.Stats, limit: Bytes | undefined): OpenFile {
+  const stats = statOrUndefined(fd)
+  const isStill = stats?.dev === named.dev && stats.ino === named.ino && stats.rdev === named.rdev
+  if (!isStill) throw systemError(-EBADF, 'fstat')
+  return adopt(fd, limit)
 }
 
 /** What of `sizeOf` can be known without the addon: a file of /proc is not empty, and one of /sys not a page long. */
@@ -239,35 +241,3 @@ function sizeByNode(fd: number, { size }: fs.Stats): Bytes | undefined {
 /** statfs(2), SYSFS_MAGIC; every attribute says that it is one page long. */
 const SYSFS = 0x62656572
 const SYSFS_SIZE = 4096
-
-/**
- * Which bytes of the source are asked for.
- * @throws {TypeError} ERR_INVALID_ARG_VALUE: an offset in what has none, no count for what has no end
- */
-export function rangeOf(file: OpenFile, { offset, count }: Request): Range {
-  if (file.read !== undefined) {
-    const reason = 'must be 0 or null for a pipe or terminal, which is read from where it stands'
-    if (offset !== null && offset !== 0) throw invalidValue('options.offset', offset, reason)
-    return { file, offset: 0, ownPosition: false, count }
-  }
-  if (count === undefined && file.size === undefined && file.identity === undefined) {
-    throw invalidValue('options.count', count, 'must be given for a device, which has no end')
-  }
-  const ownPosition = offset === null
-  const start = ownPosition ? positionOf(file) : offset
-  const rest = file.size === undefined || start === undefined ? undefined : remaining(file.size, start)
-  return { file, offset: start ?? 0, ownPosition, positionUnknown: start === undefined, count: count ?? rest }
-}
-
-/** `undefined` where nobody can tell it, and for devices, whose bytes cannot be read twice to move it. */
-function positionOf({ native, fd, identity }: OpenFile): Bytes | undefined {
-  if (native !== undefined) return native.position
-  return identity === undefined ? undefined : descriptorStatus(fd)?.position
-}
-
-/** Why the kernel cannot read the file, `undefined` if it can. */
-export function fileObstacle(file: OpenFile): Obstacle | undefined {
-  if (file.native !== undefined) return undefined
-  if (file.read !== undefined) return OBSTACLE.unsized
-  return opensSources ? OBSTACLE.virtual : OBSTACLE.noAddon
-}

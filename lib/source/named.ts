@@ -1,0 +1,39 @@
+/** A source between the call that names it and the turn of its transfer. */
+import { type Held, holdDescriptor, openFile, type OpenFile } from '../source.ts'
+import type { Bytes } from '../option-values.ts'
+import type { ParsedSource } from './parse.ts'
+
+/**
+ * A descriptor number is valid only until it is closed, and is then reused: a transfer that waits for its turn holds the
+ * file that the number stood for when the caller named it.
+ */
+export class NamedSource {
+  readonly #source: ParsedSource
+  #held: Held | undefined
+
+  constructor(source: ParsedSource) {
+    this.#source = source
+  }
+
+  /**
+   * The transfer has to wait. To be called in the tick in which the source was named; a path is opened in its turn.
+   * `ownPosition`: the source's own file position will be used.
+   * @throws {SendfileError} EBADF, EMFILE, ENFILE, and Node's own error of `fs.fstat`
+   */
+  hold(ownPosition: boolean): void {
+    if (this.#source.kind === 'fd') this.#held = holdDescriptor(this.#source.fd, ownPosition)
+  }
+
+  /** Opens it, once. `limit`: how many bytes will be asked for, at most. */
+  open(limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
+    const held = this.#held
+    this.#held = undefined
+    return held === undefined ? openFile(this.#source, limit) : held.open(limit)
+  }
+
+  /** The transfer is over, perhaps before its turn. */
+  release(): void {
+    this.#held?.close()
+    this.#held = undefined
+  }
+}
