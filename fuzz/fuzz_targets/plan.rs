@@ -24,6 +24,7 @@ struct History {
     trailers: Part,
     through_pipe: bool,
     acknowledged: bool,
+    settles: bool,
     rate: Option<(Figure, Figure)>,
     stall_timeout: Option<Figure>,
     opened: u32,
@@ -71,6 +72,7 @@ enum Step {
     PassTheWait,
     Abort,
     Fail(i32),
+    Owed(u32),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -88,6 +90,7 @@ enum End {
     EndOfFile,
     Refused(i32),
     Failed(i32),
+    Busy,
 }
 
 impl Figure {
@@ -120,6 +123,7 @@ impl History {
             }),
             stall_timeout: self.stall_timeout.as_ref().map(Figure::value),
             acknowledged: self.acknowledged,
+            settles: self.settles,
             opened: self.opened.into(),
         }
     }
@@ -160,6 +164,7 @@ impl Step {
             Self::PassLong(microseconds) => Event::Pass(u64::from(*microseconds) * 1000),
             Self::PassTheWait => Event::Pass(wait(op, now)),
             Self::Abort => Event::Abort,
+            Self::Owed(owed) => Event::Owed((*owed).into()),
             Self::Fail(errno) => Event::Fail(Errno(*errno)),
             Self::Outcome(share, end) => Event::Outcome(Outcome {
                 bytes: share.of(asked(op)),
@@ -205,6 +210,7 @@ impl End {
             Self::EndOfFile => Ended::EndOfFile,
             Self::Refused(errno) => Ended::Refused(Errno(errno)),
             Self::Failed(errno) => Ended::Failed(Errno(errno)),
+            Self::Busy => Ended::Busy,
         }
     }
 }

@@ -103,6 +103,9 @@ pub enum Ended {
     Progress,
     /// The destination takes no more for now (EAGAIN).
     WouldBlock,
+    /// The destination has taken the bytes and is at work on them: it says when it goes on. Nothing was turned away, so it
+    /// is no count of [`Transfer::would_block`](crate::Transfer::would_block).
+    Busy,
     /// A signal came first (EINTR).
     Interrupted,
     /// The source has no byte at this offset.

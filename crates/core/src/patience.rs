@@ -5,11 +5,22 @@ const FIRST_PAUSE: u64 = 1_000_000;
 /// The longest pause: a peer may hold an acknowledgement back for 40 ms (tcp(7), TCP_QUICKACK).
 const LONGEST_PAUSE: u64 = 50_000_000;
 
+/// How often a destination is looked at within the timeout: so much later, at most, is a stall noticed.
+const LOOKS: u64 = 4;
+
 /// The clock of a stall: it runs while the destination takes nothing that it is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     timeout: Option<u64>,
     since: Option<u64>,
+    look: Option<Look>,
+}
+
+/// What the destination was seen to owe, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    owed: u64,
+    at: u64,
 }
 
 impl Patience {
@@ -17,6 +28,7 @@ impl Patience {
         Self {
             timeout,
             since: None,
+            look: None,
         }
     }
 
@@ -33,6 +45,25 @@ impl Patience {
     /// The destination accepts bytes again.
     pub(crate) fn ends(&mut self) {
         self.since = None;
+        self.look = None;
+    }
+
+    /// The destination owes so much, by a measure that changes as it goes on: one that moves has not stalled.
+    pub(crate) fn looked(&mut self, owed: u64, now: u64) {
+        if self.look.is_some_and(|before| before.owed != owed) {
+            self.since = Some(now);
+        }
+        self.look = Some(Look { owed, at: now });
+    }
+
+    /// When the destination is to be looked at again, or has stalled.
+    pub(crate) fn next(&self) -> Option<u64> {
+        let deadline = self.deadline()?;
+        let pause = (self.timeout? / LOOKS).max(1);
+        Some(
+            self.look
+                .map_or(deadline, |look| look.at.saturating_add(pause).min(deadline)),
+        )
     }
 
     /// When it has run for too long.

@@ -35,6 +35,8 @@ pub struct Request {
     pub stall_timeout: Option<u64>,
     /// Whether the transfer is over only when the peer has acknowledged everything.
     pub acknowledged: bool,
+    /// Whether the transfer is over only when a destination that made it wait after the last byte goes on.
+    pub settles: bool,
 }
 
 impl Request {
@@ -51,6 +53,7 @@ impl Request {
             rate: None,
             stall_timeout: None,
             acknowledged: false,
+            settles: false,
         }
     }
 }

@@ -32,6 +32,7 @@ pub struct Transfer {
     ladder: Ladder,
     through_pipe: bool,
     acknowledged: bool,
+    settles: bool,
     headers: Surround,
     trailers: Surround,
     bucket: Option<Bucket>,
@@ -74,6 +75,7 @@ impl Transfer {
             ladder: request.ladder,
             through_pipe: request.through_pipe,
             acknowledged: request.acknowledged,
+            settles: request.settles,
             headers: Surround::new(request.headers),
             trailers: Surround::new(request.trailers),
             bucket: request.rate.map(|rate| Bucket::new(rate, now)),
@@ -96,7 +98,7 @@ impl Transfer {
             Phase::Finished(end) => Op::Finish(end),
             Phase::Waiting(readiness) => Op::Wait(Wait {
                 readiness: Some(readiness),
-                until: self.patience.deadline(),
+                until: self.patience.next(),
             }),
             Phase::Confirming(inquiry) if now >= inquiry.at() => Op::Confirm,
             Phase::Confirming(inquiry) => Op::Wait(Wait {
@@ -177,13 +179,15 @@ impl Transfer {
     pub fn handle_ready(&mut self) {
         if let Phase::Waiting(_) = self.phase {
             self.patience.ends();
-            self.phase = Phase::Moving;
+            self.phase = self.phase_after_wait();
         }
     }
 
     /// The readiness has not come, but the destination is to be tried again; that it takes nothing goes on.
     pub fn handle_retry(&mut self) {
-        if let Phase::Waiting(_) = self.phase {
+        if let Phase::Waiting(_) = self.phase
+            && !self.is_complete()
+        {
             self.phase = Phase::Moving;
         }
     }
@@ -208,12 +212,26 @@ impl Transfer {
         }
     }
 
-    /// Ends the transfer where it is, with [`End::Aborted`]; a finished one keeps its end.
+    /// The destination, which is waited for, owes so much of what it has taken, by a measure that changes as it goes on.
+    /// [`Op::Wait`] says when to look again; one that stands still for as long as the caller is willing to wait has stalled.
+    pub fn handle_owed(&mut self, owed: u64, now: u64) {
+        if let Phase::Waiting(_) = self.phase {
+            self.patience.looked(owed, now);
+            self.handle_time(now);
+        }
+    }
+
+    /// Ends the transfer where it is, with [`End::Aborted`]; a finished one keeps its end, and of one that waits after
+    /// the last byte there is nothing left to give up.
     ///
     /// The outcome of an attempt that has been made is reported first: afterwards it is ignored, and its bytes would be
     /// missing from the account.
     pub fn abort(&mut self) {
-        self.finish(End::Aborted);
+        self.finish(if self.is_settling() {
+            End::Done
+        } else {
+            End::Aborted
+        });
     }
 
     /// The executor finds the destination too slow ([`LeastRate`](crate::LeastRate)): ends the transfer where it is, with
@@ -271,6 +289,18 @@ impl Transfer {
     fn finish(&mut self, end: End) {
         if self.end().is_none() {
             self.phase = Phase::Finished(end);
+        }
+    }
+
+    fn is_settling(&self) -> bool {
+        matches!(self.phase, Phase::Waiting(_)) && self.is_complete()
+    }
+
+    fn phase_after_wait(&self) -> Phase {
+        if self.is_complete() {
+            Phase::Finished(End::Done)
+        } else {
+            Phase::Moving
         }
     }
 

@@ -77,6 +77,7 @@ fn events(account: &Account, transfer: &Transfer, plan: &Plan, errno: Errno) -> 
     let ways = [
         Ended::Progress,
         Ended::WouldBlock,
+        Ended::Busy,
         Ended::Interrupted,
         Ended::EndOfFile,
         Ended::Refused(errno),
@@ -87,6 +88,9 @@ fn events(account: &Account, transfer: &Transfer, plan: &Plan, errno: Errno) -> 
         .flat_map(|ended| (0..=most).map(move |bytes| Event::Outcome(Outcome { bytes, ended })));
     let others = [Event::Ready, Event::Movement, Event::Abort];
     let mut events: Vec<Event> = outcomes.chain(others).collect();
+    if plan.settles {
+        events.extend([0, 1].map(Event::Owed));
+    }
     if plan.acknowledged {
         events.extend([0, 1, 2].map(Event::Unacknowledged));
     }
@@ -94,7 +98,10 @@ fn events(account: &Account, transfer: &Transfer, plan: &Plan, errno: Errno) -> 
         events.extend([1, 20 * MILLISECOND].map(Event::Pass));
         events.push(Event::Took(most, 200 * MILLISECOND));
         if let Op::Wait(wait) = op {
-            events.extend(wait.until.map(|until| Event::Pass(until - account.now())));
+            events.extend(
+                wait.until
+                    .map(|until| Event::Pass(until.saturating_sub(account.now()))),
+            );
         }
     } else {
         events.extend([Event::Pass(0), Event::Fail(errno)]);
@@ -214,7 +221,7 @@ fn plans_with_a_clock() -> Vec<Plan> {
     let mut plans = Vec::new();
     for rate in rates {
         for stall_timeout in [None, Some(20 * MILLISECOND)] {
-            for acknowledged in [false, true] {
+            for (acknowledged, settles) in [(false, false), (true, false), (false, true)] {
                 for (count, headers, trailers) in [(Some(2), 0, 0), (None, 1, 1)] {
                     for through_pipe in [false, true] {
                         plans.push(Plan {
@@ -224,6 +231,7 @@ fn plans_with_a_clock() -> Vec<Plan> {
                             rate,
                             stall_timeout,
                             acknowledged,
+                            settles,
                             opened: 1 << 40,
                             ..Plan::of_range(7, count, 2, &[Method::Splice, Method::Copy])
                         });

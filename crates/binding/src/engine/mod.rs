@@ -87,9 +87,11 @@ impl Link {
         let Outcome { bytes, ended } = copy::send_more(borrow(out_fd), head);
         match ended {
             Ended::Failed(errno) | Ended::Refused(errno) => Err(code(errno)),
-            Ended::Progress | Ended::WouldBlock | Ended::Interrupted | Ended::EndOfFile => {
-                Ok(bytes)
-            }
+            Ended::Progress
+            | Ended::WouldBlock
+            | Ended::Busy
+            | Ended::Interrupted
+            | Ended::EndOfFile => Ok(bytes),
         }
     }
 

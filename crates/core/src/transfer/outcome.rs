@@ -60,16 +60,12 @@ impl Transfer {
             }
         }
         if self.is_complete() {
-            // Whatever came with the last byte, everything is in the kernel.
-            if !self.acknowledged {
-                return Phase::Finished(End::Done);
-            }
-            self.patience.starts(now);
-            return Phase::Confirming(Inquiry::new(now));
+            let waits = matches!(ended, Ended::WouldBlock | Ended::Busy);
+            return self.phase_when_complete(waits && self.settles, now);
         }
         match ended {
             Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Phase::Moving,
-            Ended::WouldBlock => {
+            Ended::WouldBlock | Ended::Busy => {
                 self.patience.goes_on(now);
                 Phase::Waiting(Readiness::Writable)
             }
@@ -77,6 +73,19 @@ impl Transfer {
             Ended::Refused(errno) if self.ladder.refuse(errno) => Phase::Moving,
             Ended::Refused(errno) => Phase::Finished(End::Refused(errno)),
             Ended::Failed(errno) => Phase::Finished(End::Failed(errno)),
+        }
+    }
+
+    fn phase_when_complete(&mut self, settles: bool, now: u64) -> Phase {
+        if settles {
+            self.patience.goes_on(now);
+            Phase::Waiting(Readiness::Writable)
+        } else if self.acknowledged {
+            self.patience.starts(now);
+            Phase::Confirming(Inquiry::new(now))
+        } else {
+            // Whatever came with the last byte, everything is in the kernel.
+            Phase::Finished(End::Done)
         }
     }
 }

@@ -53,8 +53,13 @@ impl Account {
     fn compare_op(&self, op: Op) {
         match self.stage {
             Stage::Over(end) => assert_eq!(op, Op::Finish(end), "{self:?}"),
-            Stage::Waiting { since } => {
-                let until = self.deadline(since);
+            Stage::Waiting { since, look } => {
+                let until = self.deadline(since).map(|deadline| {
+                    let pause = self.plan.stall_timeout.map_or(0, |timeout| timeout / 4);
+                    look.map_or(deadline, |(_, at)| {
+                        deadline.min(at.saturating_add(pause.max(1)))
+                    })
+                });
                 let readiness = Some(Readiness::Writable);
                 assert_eq!(op, Op::Wait(Wait { readiness, until }), "{self:?}");
             }

@@ -18,7 +18,10 @@ const MEBIBYTE: u128 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     Moving,
-    Waiting { since: u64 },
+    Waiting {
+        since: u64,
+        look: Option<(u64, u64)>,
+    },
     Confirming(Question),
     Over(End),
 }
@@ -109,6 +112,7 @@ impl Account {
             Event::Took(bytes, nanoseconds) => transfer.handle_duration(bytes, nanoseconds),
             Event::Ready => transfer.handle_ready(),
             Event::Movement => transfer.handle_movement(self.now),
+            Event::Owed(owed) => transfer.handle_owed(owed, self.now),
             Event::Unacknowledged(owed) => transfer.handle_unacknowledged(owed, self.now),
             Event::Pass(_) => transfer.handle_time(self.now),
             Event::Abort => transfer.abort(),
@@ -137,7 +141,10 @@ impl Account {
             (Stage::Moving, Event::Outcome(_)) => {
                 self.due() != Due::Range || self.pause().is_none()
             }
-            (Stage::Waiting { .. }, Event::Ready | Event::Movement | Event::Pass(_)) => true,
+            (
+                Stage::Waiting { .. },
+                Event::Ready | Event::Movement | Event::Owed(_) | Event::Pass(_),
+            ) => true,
             (Stage::Confirming(_), Event::Pass(_)) => true,
             (Stage::Confirming(question), Event::Unacknowledged(_)) => self.now >= question.next,
             _ => false,
@@ -147,13 +154,29 @@ impl Account {
     fn enter(&mut self, event: Event) {
         let stage = self.stage;
         match (stage, event) {
+            (Stage::Waiting { .. }, Event::Abort | Event::Ready) if self.is_complete() => {
+                self.stage = Stage::Over(End::Done);
+            }
             (_, Event::Abort) => self.stage = Stage::Over(End::Aborted),
             (_, Event::Fail(errno)) => self.stage = Stage::Over(End::Failed(errno)),
             (_, Event::Outcome(outcome)) => self.enter_outcome(outcome),
             (_, Event::Took(bytes, nanoseconds)) => self.enter_duration(bytes, nanoseconds),
             (_, Event::Ready) => self.stage = Stage::Moving,
-            (_, Event::Movement) => self.stage = Stage::Waiting { since: self.now },
-            (Stage::Waiting { since }, Event::Pass(_)) if self.has_stalled(since) => {
+            (Stage::Waiting { look, .. }, Event::Movement) => {
+                let since = self.now;
+                self.stage = Stage::Waiting { since, look };
+            }
+            (Stage::Waiting { since, look }, Event::Owed(owed)) => {
+                let moved = look.is_some_and(|(before, _)| before != owed);
+                let since = if moved { self.now } else { since };
+                let look = Some((owed, self.now));
+                self.stage = if self.has_stalled(since) {
+                    Stage::Over(End::Stalled)
+                } else {
+                    Stage::Waiting { since, look }
+                };
+            }
+            (Stage::Waiting { since, .. }, Event::Pass(_)) if self.has_stalled(since) => {
                 self.stage = Stage::Over(End::Stalled);
             }
             (Stage::Confirming(question), Event::Pass(_))
@@ -207,14 +230,26 @@ impl Account {
         }
         let no_more = due == Due::Range && ended == Ended::EndOfFile;
         let next = self.stage_at_the_end(no_more);
+        let waits = matches!(ended, Ended::WouldBlock | Ended::Busy);
+        if next.is_some() && self.is_complete() && self.plan.settles && waits {
+            self.stage = self.waiting();
+            return;
+        }
         self.stage = next.unwrap_or_else(|| self.stage_after(due, ended));
+    }
+
+    fn waiting(&self) -> Stage {
+        Stage::Waiting {
+            since: self.now,
+            look: None,
+        }
     }
 
     fn stage_after(&mut self, due: Due, ended: Ended) -> Stage {
         let is_part = due == Due::Headers || due == Due::Trailers;
         match ended {
             Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Stage::Moving,
-            Ended::WouldBlock => Stage::Waiting { since: self.now },
+            Ended::WouldBlock | Ended::Busy => self.waiting(),
             Ended::Failed(errno) => Stage::Over(End::Failed(errno)),
             Ended::Refused(errno) if is_part => Stage::Over(End::Failed(errno)),
             Ended::Refused(_) if self.range_is_over() => Stage::Moving,

@@ -23,6 +23,7 @@ pub(crate) enum Step {
     },
     Ready,
     Movement,
+    Owed(u64),
     Unacknowledged(u64),
     Pass(u64),
     /// Time passes until what is waited for.
@@ -44,6 +45,7 @@ impl Step {
             }
             Self::Ready => Event::Ready,
             Self::Movement => Event::Movement,
+            Self::Owed(owed) => Event::Owed(owed),
             Self::Unacknowledged(owed) => Event::Unacknowledged(owed),
             Self::Pass(nanoseconds) => Event::Pass(nanoseconds),
             Self::PassTheWait => Event::Pass(wait(op, now)),
@@ -91,6 +93,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
     let ended = prop_oneof![
         400 => Just(Ended::Progress),
         200 => Just(Ended::WouldBlock),
+        20 => Just(Ended::Busy),
         100 => Just(Ended::Interrupted),
         1 => Just(Ended::EndOfFile),
         10 => errnos().prop_map(Ended::Refused),
@@ -103,6 +106,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         200 => times().prop_map(Step::Pass),
         200 => Just(Step::PassTheWait),
         50 => Just(Step::Movement),
+        20 => (0..=2_u64).prop_map(Step::Owed),
         50 => prop_oneof![0..=4_u64, any::<u64>()].prop_map(Step::Unacknowledged),
         1 => Just(Step::Abort),
         1 => errnos().prop_map(Step::Fail),
@@ -163,13 +167,14 @@ pub(crate) fn rates() -> impl Strategy<Value = Rate> {
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let counts = prop::option::weighted(0.5, figures());
     let ranges = (figures(), counts, quanta(), ladders());
-    let around = (parts(), parts(), any::<bool>(), any::<bool>());
+    let ends = (any::<bool>(), any::<bool>());
+    let around = (parts(), parts(), any::<bool>(), ends);
     let rates = prop::option::weighted(0.3, rates());
     let timeouts = prop::option::weighted(0.3, prop_oneof![times(), any::<u64>()]);
     (ranges, around, rates, timeouts, 0..1_u64 << 60).prop_map(
         |(range, around, rate, stall_timeout, opened)| {
             let (start, count, quantum, methods) = range;
-            let (headers, trailers, through_pipe, acknowledged) = around;
+            let (headers, trailers, through_pipe, (acknowledged, settles)) = around;
             Plan {
                 headers,
                 trailers,
@@ -177,6 +182,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
                 rate,
                 stall_timeout,
                 acknowledged,
+                settles,
                 opened,
                 ..Plan::of_range(start, count, quantum, &methods)
             }
