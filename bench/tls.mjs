@@ -1,7 +1,8 @@
 /**
  * node bench/tls.mjs [--rounds N] [--size BYTES] [--label NAME]
  *
- * One file over https, where every stream copies: stock, stock with a highWaterMark of 1 MiB, and ours. curl is the client.
+ * One file over https, where everything copies: stock, stock with a highWaterMark of 1 MiB, our stream and `sendfile()`.
+ * curl is the client.
  * Server and client are separate processes; rounds are interleaved; CPU is the server's.
  */
 import { execFileSync, fork } from 'node:child_process'
@@ -14,7 +15,7 @@ import { describeEnvironment } from './environment.mjs'
 import { runProgram, wholeNumber } from './program.mjs'
 import { openRun } from './run-directory.mjs'
 
-const RIVALS = ['stock', 'stock-1m', 'stream']
+const RIVALS = ['stock', 'stock-1m', 'stream', 'sendfile']
 const COLUMNS = ['rival', 'round', 'bytes', 'seconds', 'mib_per_s', 'cpu_s_per_gib']
 const MIB = 1 << 20
 

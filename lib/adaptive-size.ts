@@ -2,14 +2,20 @@
 
 export class AdaptiveSize {
   readonly #least: number
-  readonly #most: number
+  /** The largest size there will be. */
+  readonly most: number
   readonly #quickMs: number
   #value: number
+
+  /** Always the same number of bytes. */
+  static fixed(bytes: number): AdaptiveSize {
+    return new AdaptiveSize(bytes, bytes, 0)
+  }
 
   /** Bytes. What takes at most `quickMs` is followed by twice as much; what takes ten times as long by half of it. */
   constructor(least: number, most: number, quickMs: number) {
     this.#least = least
-    this.#most = most
+    this.most = most
     this.#quickMs = quickMs
     this.#value = least
   }
@@ -20,7 +26,7 @@ export class AdaptiveSize {
 
   /** A piece of this size has taken so many ms. */
   took(ms: number): void {
-    if (ms <= this.#quickMs) this.#value = Math.min(this.#most, this.#value * 2)
+    if (ms <= this.#quickMs) this.#value = Math.min(this.most, this.#value * 2)
     else if (ms > this.#quickMs * 10) this.#value = Math.max(this.#least, Math.floor(this.#value / 2))
   }
 }

@@ -1,10 +1,12 @@
 /** The portable executor: asks the planner what comes next, reads it and hands it on, in JavaScript. */
+import type { AdaptiveSize } from './adaptive-size.ts'
 import { anyBinding, type Planner } from './binding.ts'
-import { movePosition, readInto } from './descriptor-status.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { movePosition } from './descriptor-status.ts'
 import type { Obstacle } from './errors/obstacle.ts'
 import { DONE, type Ending, type RangeEnd, STALLED, STOPPED, TRUNCATED } from './executor/end.ts'
+import { END, HAPPENED, STEP } from './native/codes.ts'
 import { add, type Bytes } from './option-values.ts'
-import { END, STEP } from './native/codes.ts'
 import type { Request } from './options.ts'
 import type { OpenFile } from './source.ts'
 import type { Stop } from './stop.ts'
@@ -22,7 +24,7 @@ export interface Range {
 }
 
 /** What a transfer asks for beside its range. */
-export type Terms = Pick<Request, 'headers' | 'trailers' | 'rate' | 'burst' | 'stallTimeout'>
+export type Terms = Pick<Request, 'headers' | 'trailers' | 'quantum' | 'rate' | 'burst' | 'stallTimeout'>
 
 /** Where the chunks go. */
 export interface Taker {
@@ -38,43 +40,53 @@ export interface Taker {
   progress(bytesSent: number): void
 }
 
-/** Moves a range. `chunkSize` in bytes. Stopped, it ends between any two steps. Never rejects. */
+/** Moves a range, in chunks of the size that `size` says. Stopped, it ends between any two steps. Never rejects. */
 export function copyRange(
   range: Range,
   terms: Terms,
-  chunkSize: number,
+  size: AdaptiveSize,
   taker: Taker,
   stop: Stop,
   obstacle: Obstacle | undefined,
 ): Promise<RangeEnd> {
-  return new CopyRun(range, terms, chunkSize, taker, stop).run(obstacle)
+  return new CopyRun(range, terms, size, taker, stop).run(obstacle)
 }
 
 class CopyRun {
   readonly #range: Range
   readonly #terms: Terms
+  readonly #size: AdaptiveSize
   readonly #taker: Taker
   readonly #stop: Stop
   readonly #planner: Planner
+  readonly #reader: ChunkReader
   /** The destination has asked to wait; it goes on when this is fulfilled. */
   #full: Promise<void> | undefined
-  /** The last bytes that were handed on are of the range. */
+  /** When the last bytes were handed on. */
+  #handedAt = 0
+  /** Those are of the range. */
   #ofRange = false
+  /** Bytes of the range that have been handed on. */
+  #handed = 0
   /** Whose failure an exception is. */
   #asked: 'source' | 'destination' = 'destination'
 
-  constructor(range: Range, terms: Terms, chunkSize: number, taker: Taker, stop: Stop) {
+  constructor(range: Range, terms: Terms, size: AdaptiveSize, taker: Taker, stop: Stop) {
     const { headers, trailers, rate, burst, stallTimeout } = terms
-    const plan = { quantum: chunkSize, headers: headers.length, trailers: trailers.length, rate, burst, stallTimeout }
+    const quantum = Math.min(size.most, terms.quantum)
+    const plan = { quantum, headers: headers.length, trailers: trailers.length, rate, burst, stallTimeout }
     this.#planner = new (anyBinding().Planner)(range.offset, range.count ?? null, plan, performance.now())
+    this.#reader = new ChunkReader(range)
     this.#range = range
     this.#terms = terms
+    this.#size = size
     this.#taker = taker
     this.#stop = stop
   }
 
   async run(obstacle: Obstacle | undefined): Promise<RangeEnd> {
     const ending = await this.#move()
+    await this.#reader.rest()
     const left = (await this.#taker.unsent?.()) ?? 0
     const unsent = this.#ofRange ? left : 0
     const { file, ownPosition } = this.#range
@@ -91,19 +103,15 @@ class CopyRun {
 
   async #move(): Promise<Ending> {
     try {
-      while (await this.#step()) {
-        // on with it
-      }
-      const ending = this.#planned()
-      const isOver = ending.kind === 'done' || ending.kind === 'truncated'
-      return isOver && !(await this.#settle()) ? STALLED : ending
+      return this.#planned(await this.#steps())
     } catch (error) {
       return { kind: 'threw', by: this.#asked, error }
     }
   }
 
-  #planned(): Ending {
-    switch (this.#planner.end) {
+  /** `end`: a value of `END`. */
+  #planned(end: number): Ending {
+    switch (end) {
       case END.done:
         return DONE
       case END.truncated:
@@ -117,96 +125,73 @@ class CopyRun {
 
   /** The position of the source moves by what was sent, whatever was read. */
   #takePosition({ native, fd }: OpenFile, unsent: number): void | Promise<void> {
-    const { offset, bytesSent } = this.#planner
-    if (native !== undefined) native.position = add(offset, -unsent)
-    else if (this.#range.positionUnknown !== true) return movePosition(fd, bytesSent - unsent)
+    const sent = this.#planner.bytesSent - unsent
+    if (native !== undefined) native.position = add(this.#range.offset, sent)
+    else if (this.#range.positionUnknown !== true) return movePosition(fd, sent)
   }
 
-  /** Returns whether there is another one. */
-  async #step(): Promise<boolean> {
-    if (this.#stop.stopped) this.#planner.abort()
-    switch (this.#planner.step(performance.now())) {
-      case STEP.over:
-        return false
+  /** One step after the other, with a promise only where there is something to wait for. Returns a value of `END`. */
+  async #steps(): Promise<number> {
+    for (let answer = this.#next(HAPPENED.nothing); ;) {
+      if (this.#stop.stopped) answer = this.#next(HAPPENED.aborted)
+      const step = answer % STEP.kinds
+      const figure = (answer - step) / STEP.kinds
+      if (step === STEP.over) return figure
+      const next = this.#take(step, figure)
+      answer = typeof next === 'number' ? next : await next
+    }
+  }
+
+  /** What the planner says to what has happened. */
+  #next(happened: number, bytes = 0): number {
+    const looks = happened === HAPPENED.nothing || happened === HAPPENED.busy
+    return this.#planner.next(performance.now(), happened, bytes, looks ? this.#taker.outstanding() : 0)
+  }
+
+  #take(step: number, figure: number): number | Promise<number> {
+    switch (step) {
       case STEP.chunk:
-        await this.#chunk()
-        return true
+        return this.#chunk(Math.min(figure, this.#size.value))
       case STEP.headers:
-        this.#hand(this.#terms.headers)
-        return true
+        return this.#hand(this.#terms.headers)
       case STEP.trailers:
-        this.#hand(this.#terms.trailers)
-        return true
+        return this.#hand(this.#terms.trailers)
       default:
-        await this.#wait()
-        return true
+        return this.#wait(figure === 0 ? Infinity : figure)
     }
   }
 
-  async #chunk(): Promise<void> {
-    const { file, positionUnknown } = this.#range
-    const planner = this.#planner
-    const position = positionUnknown === true ? null : planner.offset
-    const size = planner.size(performance.now())
+  async #chunk(size: number): Promise<number> {
     this.#asked = 'source'
-    const chunk = await (file.read === undefined ? read(file.fd, size, position) : file.read(size, this.#stop))
+    const chunk = await this.#reader.read(size, this.#stop)
     this.#asked = 'destination'
-    if (this.#stop.stopped) return planner.abort()
-    if (chunk.length === 0) return planner.endOfFile(performance.now())
-    this.#hand(chunk)
+    if (this.#stop.stopped) return this.#next(HAPPENED.aborted)
+    if (chunk.length === 0) return this.#next(HAPPENED.sourceEnded)
+    // With a rate the next chunk may have to be a shorter one.
+    if (this.#terms.rate === 0) this.#reader.readAhead(Math.min(this.#size.value, this.#terms.quantum))
+    const answer = this.#hand(chunk)
     this.#ofRange = true
-    this.#taker.progress(planner.bytesSent)
+    this.#handed += chunk.length
+    this.#taker.progress(this.#handed)
+    return answer
   }
 
-  #hand(bytes: Buffer): void {
+  #hand(bytes: Buffer): number {
     this.#ofRange = false
+    this.#handedAt = performance.now()
     this.#full = this.#taker.take(bytes)
-    this.#full?.catch(() => {}) // whoever waits for it hears of it; after a stop nobody does
-    this.#planner.moved(bytes.length, this.#full !== undefined, performance.now())
-  }
-
-  async #wait(): Promise<void> {
-    const now = performance.now()
-    const { stallTimeout } = this.#terms
-    const patience = this.#planner.patience(now)
-    const full = this.#full
-    if (full === undefined) return void (await this.#stop.sooner(patience))
-    const before = this.#taker.outstanding()
-    // A destination that moves, however slowly, has not stalled: it is looked at four times before it is given up.
-    const goesOn = await this.#stop.sooner(stallTimeout > 0 ? Math.min(patience, stallTimeout / 4) : patience, full)
-    if (goesOn) {
-      this.#full = undefined
-      this.#planner.ready()
-    } else if (this.#taker.outstanding() !== before) {
-      this.#planner.movement(performance.now())
-    } else {
-      this.#planner.time(performance.now())
+    if (this.#full === undefined) {
+      this.#size.took(performance.now() - this.#handedAt)
+      return this.#next(HAPPENED.taken, bytes.length)
     }
+    this.#full.catch(() => {}) // whoever waits for it hears of it; after a stop nobody does
+    return this.#next(HAPPENED.busy, bytes.length)
   }
 
-  /**
-   * The planner's work is done when the last byte is taken; ours, when the destination goes on after it. Returns false if
-   * it does not within the stall timeout.
-   */
-  async #settle(): Promise<boolean> {
-    const { stallTimeout } = this.#terms
-    let since = performance.now()
-    for (let left = this.#taker.outstanding(); this.#full !== undefined && !this.#stop.stopped;) {
-      if (await this.#stop.sooner(stallTimeout > 0 ? stallTimeout / 4 : Infinity, this.#full)) return true
-      if (this.#taker.outstanding() !== left) {
-        left = this.#taker.outstanding()
-        since = performance.now()
-      } else if (performance.now() - since >= stallTimeout && !this.#stop.stopped) {
-        return false
-      }
-    }
-    return true
+  async #wait(most: number): Promise<number> {
+    if (!(await this.#stop.sooner(most, this.#full))) return this.#next(HAPPENED.nothing)
+    this.#full = undefined
+    this.#size.took(performance.now() - this.#handedAt)
+    return this.#next(HAPPENED.ready)
   }
-}
-
-/** A fresh buffer for each chunk: who takes it may keep it. */
-async function read(fd: number, size: number, position: Bytes | null): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(size)
-  const bytes = await readInto(buffer, fd, size, position)
-  return bytes === size ? buffer : buffer.subarray(0, bytes)
 }

@@ -3,6 +3,7 @@ import { AsyncResource } from 'node:async_hooks'
 import fs from 'node:fs'
 import { constants } from 'node:os'
 
+import { AdaptiveSize } from './adaptive-size.ts'
 import { copyRange, type Range } from './copy.ts'
 import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
 import { overlap, systemError } from './errors.ts'
@@ -154,7 +155,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
       },
       progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
     }
-    const size = Math.min(COPY_CHUNK, this.#request.quantum)
+    const size = AdaptiveSize.fixed(COPY_CHUNK)
     return this.#ended(await copyRange(range, this.#request, size, taker, this.#stop, obstacle))
   }
 

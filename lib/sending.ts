@@ -2,6 +2,7 @@
 import http from 'node:http'
 import type net from 'node:net'
 
+import { AdaptiveSize } from './adaptive-size.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { copyRange, type Range } from './copy.ts'
 import { closedState, connectionOf, fixHeaders, routeTo, serverSocket, wrapperObstacle } from './destination.ts'
@@ -27,8 +28,11 @@ import { unwatch, watch, type Watcher } from './watch.ts'
 
 /** Chunks of the portable executor, in bytes: what stock streams use. */
 const COPY_CHUNK = 64 * 1024
-/** Towards TLS nobody sees the chunks, and fewer are cheaper. */
-const COPY_CHUNK_TLS = 256 * 1024
+/**
+ * Towards TLS nobody sees the chunks, and fewer are cheaper. They grow while the peer keeps up: a slow one does not need
+ * the largest in memory.
+ */
+const tlsChunks = (): AdaptiveSize => new AdaptiveSize(256 * 1024, 1 << 20, 50)
 
 /** One call of `sendfile`. */
 export class Sending implements SegmentOwner, Watcher, Abortable {
@@ -160,7 +164,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     debug('%s is copied: %s', range.file.path ?? `fd ${range.file.fd}`, obstacle.reason)
     const writer = new ChunkWriter(this.#destination, this.#listen, (sent) => this.progress(sent, 'copy'))
     this.#writer = writer
-    const size = Math.min(obstacle.code === 'TLS' ? COPY_CHUNK_TLS : COPY_CHUNK, this.#request.quantum)
+    const size = obstacle.code === 'TLS' ? tlsChunks() : AdaptiveSize.fixed(COPY_CHUNK)
     const bounded = range.count === undefined ? this.#framing.bound(range, this.#request) : range
     const copied = await copyRange(bounded, this.#request, size, writer, writer.stop, obstacle)
     // Whose size was not known is not too short.

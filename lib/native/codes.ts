@@ -92,13 +92,35 @@ export const TARGET = {
   adopted: 2,
 } as const
 
-/** What the planner asks the portable executor for. */
+/** What the planner asks the portable executor for. An answer is a step and `kinds` times the figure that belongs to it. */
 export const STEP = {
+  /** The figure is one of {@link END}. */
   over: 0,
+  /** Read the next chunk and hand it on. The figure is how long it may be, in bytes. */
   chunk: 1,
+  /** Hand on the headers. */
   headers: 2,
+  /** Hand on the trailers. */
   trailers: 3,
+  /** Wait until the destination goes on. The figure is how long at most, in milliseconds; 0 for as long as it takes. */
   wait: 4,
+  kinds: 8,
+} as const
+
+/** What has happened since the planner was asked last. */
+export const HAPPENED = {
+  /** Nothing: the time has come, or this is the first question. */
+  nothing: 0,
+  /** The destination has taken bytes. */
+  taken: 1,
+  /** The destination has taken bytes, and says when it goes on. */
+  busy: 2,
+  /** The destination goes on. */
+  ready: 3,
+  /** The source has no byte more. */
+  sourceEnded: 4,
+  /** The caller gave up. */
+  aborted: 5,
 } as const
 
 /** Whether a feature can be used, unless it is the negative errno of the answer that it cannot. */

@@ -1,4 +1,5 @@
 /** A segment whose bytes JavaScript reads, and writes in Node's own way. */
+import { AdaptiveSize } from '../adaptive-size.ts'
 import { copyRange, type Taker } from '../copy.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import type { Figures, Stopped } from '../executor/end.ts'
@@ -21,7 +22,7 @@ export class CopyTurn extends Turn {
     const writer = new Writer(this.place, write, (bytesSent) => this.#moved(sent + bytesSent))
     this.#writer = writer
     const rest = { ...range, offset: add(offset, sent), count: add(range.count, -sent) }
-    void copyRange(rest, request, COPY_CHUNK, writer, this.#stop, obstacle).then((end) =>
+    void copyRange(rest, request, AdaptiveSize.fixed(COPY_CHUNK), writer, this.#stop, obstacle).then((end) =>
       this.completed({ ...end, bytesSent: sent + end.bytesSent, syscalls: syscalls + end.syscalls, refusals }),
     )
   }

@@ -81,13 +81,35 @@ pub mod target {
     pub const ADOPTED: u8 = 2;
 }
 
-/// What the planner asks the portable executor for.
+/// What the planner asks the portable executor for. An answer is a step and `KINDS` times the figure that belongs to it.
 pub mod step {
+    /// The figure is one of `end`.
     pub const OVER: u8 = 0;
+    /// Read the next chunk and hand it on. The figure is how long it may be, in bytes.
     pub const CHUNK: u8 = 1;
+    /// Hand on the headers.
     pub const HEADERS: u8 = 2;
+    /// Hand on the trailers.
     pub const TRAILERS: u8 = 3;
+    /// Wait until the destination goes on. The figure is how long at most, in milliseconds; 0 for as long as it takes.
     pub const WAIT: u8 = 4;
+    pub const KINDS: u8 = 8;
+}
+
+/// What has happened since the planner was asked last.
+pub mod happened {
+    /// Nothing: the time has come, or this is the first question.
+    pub const NOTHING: u8 = 0;
+    /// The destination has taken bytes.
+    pub const TAKEN: u8 = 1;
+    /// The destination has taken bytes, and says when it goes on.
+    pub const BUSY: u8 = 2;
+    /// The destination goes on.
+    pub const READY: u8 = 3;
+    /// The source has no byte more.
+    pub const SOURCE_ENDED: u8 = 4;
+    /// The caller gave up.
+    pub const ABORTED: u8 = 5;
 }
 
 /// Whether a feature can be used, unless it is the negative errno of the answer that it cannot.

@@ -1,11 +1,11 @@
 //! The planner for the portable executor: `lib/copy.ts` reads and writes, this counts and decides.
 
 use napi_derive::napi;
-use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Part, Request, Transfer};
+use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Part, Request, Transfer, Wait};
 
-use crate::codes::step;
+use crate::codes::{happened, step};
 use crate::command::{rate, stall_timeout};
-use crate::number::{JsBytes, from_js, nanoseconds, to_js};
+use crate::number::{JsBytes, from_js, nanoseconds};
 use crate::records::end_code;
 
 /// What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds.
@@ -22,8 +22,7 @@ pub struct Terms {
     pub stall_timeout: f64,
 }
 
-/// One transfer by method `copy`, with JavaScript as its executor: one call a chunk. Every `now` is in milliseconds of
-/// a clock that never goes back.
+/// One transfer by method `copy`, with JavaScript as its executor: one call for each of its steps.
 #[napi]
 pub struct Planner {
     transfer: Transfer,
@@ -31,7 +30,7 @@ pub struct Planner {
 
 #[napi]
 impl Planner {
-    /// `count` null: until the source ends.
+    /// `count` null: until the source ends. `now` in milliseconds of a clock that never goes back, here and below.
     #[napi(constructor)]
     pub fn new(start: JsBytes, count: Option<JsBytes>, terms: Terms, now: f64) -> Self {
         let request = Request {
@@ -40,6 +39,7 @@ impl Planner {
             trailers: terms.trailers as u64,
             rate: rate(terms.rate, terms.burst),
             stall_timeout: stall_timeout(terms.stall_timeout),
+            settles: true,
             ..Request::new(
                 from_js(start),
                 count.map(from_js),
@@ -51,113 +51,58 @@ impl Planner {
         }
     }
 
-    /// What comes next: one of `STEP`.
+    /// Takes what has happened, one of `HAPPENED`, and returns what comes next, one of `STEP` with its figure. `bytes`: how
+    /// many the destination has taken, where it has. `owed`: what it still has to pass on, by a measure that changes as
+    /// it goes on; asked for where it is waited for.
     #[napi]
-    pub fn step(&self, now: f64) -> u8 {
-        match self.transfer.poll_op(nanoseconds(now)) {
-            Op::Finish(_) | Op::Confirm => step::OVER,
-            Op::Attempt { .. } | Op::Drain { .. } => step::CHUNK,
-            Op::Write {
-                part: Part::Headers,
-                ..
-            } => step::HEADERS,
-            Op::Write {
-                part: Part::Trailers,
-                ..
-            } => step::TRAILERS,
-            Op::Wait(_) => step::WAIT,
-        }
-    }
-
-    /// How many bytes to read at `offset` and to write next.
-    #[napi]
-    pub fn size(&self, now: f64) -> u32 {
-        match self.transfer.poll_op(nanoseconds(now)) {
-            Op::Attempt { count, .. } => u32::try_from(count).unwrap_or(u32::MAX),
-            _ => 0,
-        }
-    }
-
-    /// How long to wait, in milliseconds, unless the destination goes on before; Infinity where only that ends it.
-    #[napi]
-    pub fn patience(&self, now: f64) -> f64 {
+    pub fn next(&mut self, now: f64, happened: u32, bytes: f64, owed: f64) -> f64 {
         let now = nanoseconds(now);
-        match self.transfer.poll_op(now) {
-            Op::Wait(wait) => wait.until.map_or(f64::INFINITY, |until| {
-                until.saturating_sub(now) as f64 / 1e6
-            }),
-            _ => 0.0,
+        self.enter(happened as u8, bytes as u64, now);
+        if let happened::NOTHING | happened::BUSY = happened as u8 {
+            self.transfer.handle_owed(owed as u64, now);
         }
-    }
-
-    /// The destination took `bytes`; `full` if it asked to wait.
-    #[napi]
-    pub fn moved(&mut self, bytes: f64, full: bool, now: f64) {
-        let ended = if full {
-            Ended::WouldBlock
-        } else {
-            Ended::Progress
-        };
-        let bytes = bytes as u64;
-        self.transfer
-            .handle_outcome(Outcome { bytes, ended }, nanoseconds(now));
-    }
-
-    /// The destination goes on.
-    #[napi]
-    pub fn ready(&mut self) {
-        self.transfer.handle_ready();
-    }
-
-    /// It does not, but it has moved on with what it took before.
-    #[napi]
-    pub fn movement(&mut self, now: f64) {
-        self.transfer.handle_movement(nanoseconds(now));
-    }
-
-    /// The wait has been long enough.
-    #[napi]
-    pub fn time(&mut self, now: f64) {
-        self.transfer.handle_time(nanoseconds(now));
-    }
-
-    /// The source has no byte at `offset`.
-    #[napi]
-    pub fn end_of_file(&mut self, now: f64) {
-        self.transfer.handle_outcome(
-            Outcome {
-                bytes: 0,
-                ended: Ended::EndOfFile,
+        let (step, figure) = match self.transfer.poll_op(now) {
+            Op::Attempt { count, .. } | Op::Drain { count, .. } => (step::CHUNK, count as f64),
+            Op::Write { part, .. } => match part {
+                Part::Headers => (step::HEADERS, 0.0),
+                Part::Trailers => (step::TRAILERS, 0.0),
             },
-            nanoseconds(now),
-        );
+            Op::Wait(Wait { until, .. }) => {
+                (step::WAIT, until.map_or(0.0, |until| pause(until, now)))
+            }
+            Op::Finish(end) => (step::OVER, end_code(end).0.into()),
+            // Nobody can tell what the peer of a stream has acknowledged: it is never asked for.
+            Op::Confirm => (step::OVER, 0.0),
+        };
+        f64::from(step) + f64::from(step::KINDS) * figure
     }
 
-    /// The caller gave up.
-    #[napi]
-    pub fn abort(&mut self) {
-        self.transfer.abort();
-    }
-
-    /// The offset of the byte after the last one sent.
-    #[napi(getter)]
-    pub fn offset(&self) -> JsBytes {
-        to_js(self.transfer.next_offset())
-    }
-
+    /// Of the range; headers and trailers do not count.
     #[napi(getter)]
     pub fn bytes_sent(&self) -> f64 {
         self.transfer.bytes_sent() as f64
     }
+}
 
-    #[napi(getter)]
-    pub fn would_block(&self) -> f64 {
-        self.transfer.would_block() as f64
+impl Planner {
+    fn enter(&mut self, happened: u8, bytes: u64, now: u64) {
+        let outcome = |ended| Outcome { bytes, ended };
+        match happened {
+            happened::TAKEN => self.transfer.handle_outcome(outcome(Ended::Progress), now),
+            happened::BUSY => self.transfer.handle_outcome(outcome(Ended::Busy), now),
+            happened::READY => self.transfer.handle_ready(),
+            happened::SOURCE_ENDED => {
+                let bytes = 0;
+                let ended = Ended::EndOfFile;
+                self.transfer.handle_outcome(Outcome { bytes, ended }, now);
+            }
+            happened::ABORTED => self.transfer.abort(),
+            _ => {}
+        }
     }
+}
 
-    /// One of `END`; null while there is something to do.
-    #[napi(getter)]
-    pub fn end(&self) -> Option<u8> {
-        self.transfer.end().map(|end| end_code(end).0)
-    }
+/// Whole milliseconds, at least one: timers of JavaScript have no others.
+fn pause(until: u64, now: u64) -> f64 {
+    until.saturating_sub(now).div_ceil(1_000_000).max(1) as f64
 }
