@@ -7,7 +7,7 @@ import http from 'node:http'
 
 import { contentLengthMismatch, shortBody } from './errors.ts'
 import { hasBody, sentHeader } from './node-internals.ts'
-import { type BodyCount, bodySoFar, condemn, countBody } from './node-messages.ts'
+import { type BodyCount, bodySoFar, condemn, countBody, isStrict } from './node-messages.ts'
 import type { Bytes } from './option-values.ts'
 
 /** Makes the error of a message that is so many bytes short. */
@@ -41,6 +41,16 @@ export class AnnouncedLength implements BodyCount {
   get left(): number {
     const length = this.#length
     return length === undefined ? Infinity : Math.max(0, length - this.#sent)
+  }
+
+  /**
+   * The same for chunks that are still to be read: Infinity also where Node itself refuses what is too much
+   * (`strictContentLength`), and where headers that announce no byte may still be changed.
+   */
+  get room(): number {
+    const { left } = this
+    if (isStrict(this.#message) || (left === 0 && !this.#message.headersSent)) return Infinity
+    return left
   }
 
   /** What the message was destroyed with because its body is too short. */

@@ -6,6 +6,7 @@ import { KIND } from './native/codes.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
 import { type Identity, isSame, nativeFile, opensSources, statOrUndefined } from './source.ts'
+import type { StreamPosition } from './stream-position.ts'
 
 /** The rest of a file as it is now. */
 export interface Rest {
@@ -18,15 +19,17 @@ export interface Rest {
 
 export class FilePieces {
   readonly #source: FileStream
+  readonly #position: StreamPosition
   /** Where the stream has opened a path. */
   readonly #file: CachedFile | undefined
   /** The end of the last segment, what the stream had read by then, and how large the file was. */
-  #reached: { readonly offset: number; readonly bytesRead: number; readonly size: number } | undefined
+  #reached: { readonly offset: number; readonly readByStream: number; readonly size: number } | undefined
   /** The end of the file or of the stream, as it was at the first segment. */
   #expected: number | undefined
 
-  constructor(source: FileStream, file: CachedFile | undefined) {
+  constructor(source: FileStream, position: StreamPosition, file: CachedFile | undefined) {
     this.#source = source
+    this.#position = position
     this.#file = file
   }
 
@@ -61,21 +64,21 @@ export class FilePieces {
 
   /** A segment has moved `moved` bytes, and the stream's figures say so: its file is closed. */
   moved({ offset, file }: Piece, moved: number): void {
-    const { pos, bytesRead } = this.#source
-    const size = file.leave(pos === undefined ? offset + moved : -1) ?? Number.POSITIVE_INFINITY
-    this.#reached = { offset: offset + moved, bytesRead, size }
+    const atOwnPosition = this.#source.pos === undefined
+    const size = file.leave(atOwnPosition ? offset + moved : -1) ?? Number.POSITIVE_INFINITY
+    this.#reached = { offset: offset + moved, readByStream: this.#position.readByStream, size }
   }
 
   /** The stream goes on behind a segment that has not been sent yet. */
   passed({ offset, length, file }: Piece): void {
-    const { pos, bytesRead } = this.#source
-    if (pos === undefined) file.position = offset + length
-    this.#reached = { offset: offset + length, bytesRead, size: Number.POSITIVE_INFINITY }
+    if (this.#source.pos === undefined) file.position = offset + length
+    const { readByStream } = this.#position
+    this.#reached = { offset: offset + length, readByStream, size: Number.POSITIVE_INFINITY }
   }
 
   /** Whether everything had been sent when the last segment ended. Needs no descriptor. */
   get isAtEnd(): boolean {
-    if (this.#reached?.bytesRead !== this.#source.bytesRead || this.#source.fd === null) return false
+    if (this.#reached?.readByStream !== this.#position.readByStream || this.#source.fd === null) return false
     return this.#wanted <= 0 || this.#reached.offset >= this.#reached.size
   }
 
@@ -85,8 +88,7 @@ export class FilePieces {
   }
 
   get #wanted(): number {
-    const { pos, end, bytesRead } = this.#source
-    return end - (pos ?? bytesRead) + 1
+    return this.#source.end - this.#position.offset + 1
   }
 }
 

@@ -101,9 +101,9 @@ function countedFinish(this: CountedMessage): void {
 
 /** How many bytes of its body a message has been given so far; `undefined` where that cannot be told any more. */
 export function bodySoFar(message: http.OutgoingMessage): number | undefined {
-  const { _header: header, _headerSent: isSent, strictContentLength, outputData } = message as PrivateMessage
+  const { _header: header, _headerSent: isSent, outputData } = message as PrivateMessage
   if (header === null || !isSent) return 0
-  const counted = strictContentLength === true ? strictCount(message) : undefined
+  const counted = isStrict(message) ? strictCount(message) : undefined
   if (counted !== undefined) return counted
   const socket = message.socket as PrivateSocket | null
   // Nothing but these headers has ever been sent on the connection.
@@ -126,6 +126,11 @@ function bytesBehind(header: string, queue: readonly (Entry | null)[]): number |
 
 function byteLengthOf(text: string, encoding: BufferEncoding | null | undefined): number {
   return Buffer.byteLength(text, encoding ?? undefined)
+}
+
+/** Whether Node throws out of `write` and `end` where a body does not agree with its length. */
+export function isStrict(message: http.OutgoingMessage): boolean {
+  return (message as PrivateMessage).strictContentLength === true
 }
 
 /** What Node itself counts for `strictContentLength`. */

@@ -1,6 +1,9 @@
 /** The end of a stream, told to the destination that it is piped to. */
+import http from 'node:http'
+
 import { connectionOf } from './destination.ts'
 import type { Destination } from './hold.ts'
+import { isStrict } from './node-messages.ts'
 import { awaitsDrain, type FileStream } from './node-streams.ts'
 
 /**
@@ -8,8 +11,14 @@ import { awaitsDrain, type FileStream } from './node-streams.ts'
  * gone because of that emits no 'drain' any more, for which the pipe waits (lib/internal/streams/writable.js, afterWrite).
  */
 export function endPipe(source: FileStream, destination: Destination): void {
+  if (throwsAtEnd(destination)) return void source.destroy()
   source.push(null)
   const socket = connectionOf(destination)
   const isLeft = socket !== undefined && (socket.destroyed || socket.writableEnded)
   if (isLeft && awaitsDrain(source, destination)) source.resume()
+}
+
+/** A message with strictContentLength that was destroyed because the file is too short: nobody would catch the error. */
+function throwsAtEnd(destination: unknown): boolean {
+  return destination instanceof http.OutgoingMessage && destination.destroyed && isStrict(destination)
 }

@@ -6,9 +6,10 @@
  * Readable asks again. So a pause, an unpipe, a second destination or a 'data' listener are met between two segments,
  * and no marker is ever in the Readable's buffer.
  */
-import { AdaptiveSize, ChunkSize } from './adaptive-size.ts'
+import { ChunkSize } from './adaptive-size.ts'
+import type { Shortfall } from './announced-length.ts'
 import { type CachedFile, SMALL } from './cached-file.ts'
-import { closedState, hidesChunks, isWrapped, routeTo, wrapperObstacle } from './destination.ts'
+import { closedState, hidesChunks, isWrapped, routeTo } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
 import { isShortage, OBSTACLE, type Obstacle, wrapped } from './errors/obstacle.ts'
 import type { RangeEnd } from './executor/end.ts'
@@ -26,19 +27,16 @@ import {
   withMethod,
 } from './node-streams.ts'
 import { isPipesOwn, ownWrite, readsOwn } from './node/unpatched.ts'
-import { hasBody } from './node-internals.ts'
+import { condemn } from './node-messages.ts'
 import { endPipe } from './pipe-end.ts'
 import { choose } from './preference.ts'
 import type { MarkerRoute } from './ordering/placement.ts'
 import { PipedSegment, type SegmentSender } from './piped-segment.ts'
 import { cutShort, failSegment, isDestroyed, isFailure, lost } from './segment-failure.ts'
+import { SegmentSize } from './segment-size.ts'
 import type { Settings } from './stream-options.ts'
+import { StreamPosition } from './stream-position.ts'
 import { LiveTransfer } from './stream-transfer.ts'
-
-const SEGMENT_LEAST = 1 << 20
-const SEGMENT_MOST = 16 << 20
-/** A segment that was taken within this time is followed by a larger one. */
-const SEGMENT_QUICK_MS = 50
 
 /** How a stream was made. */
 export interface Opening {
@@ -56,22 +54,17 @@ export class Pump implements SegmentSender {
   readonly #destination: Destination
   readonly #settings: Settings
   readonly #finished: Finished
+  readonly #position: StreamPosition
   readonly #pieces: FilePieces
-  readonly #segmentSize = new AdaptiveSize(SEGMENT_LEAST, SEGMENT_MOST, SEGMENT_QUICK_MS)
+  readonly #size: SegmentSize
   /** The pipe's own 'data' listener: takes a chunk to the destination, and pauses the stream if that is full. */
   #ondata: Function | undefined
   #current: PipedSegment | undefined
-  /** Bytes of the current segment that the stream's figures count already. */
-  #counted = 0
   /** Why the kernel is not asked any more. */
   #isStock = false
-  /** Bytes that may go past a wrapped `write`. */
-  #allowance: number | undefined
   /** Towards TLS, chunks may be larger where nobody sees them. */
   #isEncrypted = false
   readonly #chunks = new ChunkSize()
-  /** Bytes that the option `rate` has been told of. */
-  #pacedBytes: number
   #isOver = false
   #failure: { readonly error: unknown } | undefined
 
@@ -80,9 +73,11 @@ export class Pump implements SegmentSender {
     this.#destination = destination
     this.#settings = settings
     this.#finished = finished
-    this.#pieces = new FilePieces(source, file)
-    this.#pacedBytes = source.bytesRead
-    this.transfer = new LiveTransfer(source, settings.method)
+    this.#position = new StreamPosition(source)
+    this.#pieces = new FilePieces(source, this.#position, file)
+    this.transfer = new LiveTransfer(source, this.#position, settings.method)
+    const shortfall: Shortfall = (missing) => cutShort(source, this.transfer, missing)
+    this.#size = new SegmentSize(source, destination, settings, shortfall)
     if (settings.ownFs) this.#meet(OBSTACLE.ownFs)
   }
 
@@ -117,17 +112,18 @@ export class Pump implements SegmentSender {
   #pacing(): number {
     const { pace } = this.#settings
     if (pace === undefined) return 0
-    pace.sent(this.#source.bytesRead - this.#pacedBytes)
-    this.#pacedBytes = this.#source.bytesRead
+    pace.sent(this.#position.advance())
     return pace.delay
   }
 
   /** Reads a chunk, and lets the pipe take it. */
   #copy(size: number): void {
     if (this.#source.destroyed) return
+    // As if the file ended here: it has grown since its length was announced.
+    if (this.#size.room <= 0) return void this.#source.push(null)
     const hidden = this.#isEncrypted && this.#isUnseen() && hidesChunks(this.#destination)
     const chunk = hidden ? this.#chunks.instead(size) : this.#pieces.fitting(size)
-    readAsStock(this.#source, Math.min(chunk, this.#settings.pace?.step ?? chunk))
+    readAsStock(this.#source, this.#size.ofChunk(chunk))
   }
 
   /** The stream is no longer piped to some destination, perhaps not to ours. */
@@ -136,13 +132,16 @@ export class Pump implements SegmentSender {
     const segment = this.#current
     if (segment !== undefined && isDestroyed(this.#destination)) segment.cancel()
     else if (segment !== undefined) this.#letGo(segment)
-    const isLost = isDestroyed(this.#destination) && !this.#source.readableEnded
+    // pipeline() leaves its destination at the 'end' that it ends it at.
+    if (this.#source.readableEnded)
+      return process.nextTick(() => this.finish(Reflect.get(this.#destination, 'errored')))
+    const isLost = isDestroyed(this.#destination)
     this.finish(Reflect.get(this.#destination, 'errored') ?? (isLost ? lost(this.#source, this.transfer) : undefined))
   }
 
   /** Nothing more will be sent. */
   finish(error: unknown): void {
-    this.#failure ??= { error }
+    this.#failure ??= { error: error ?? this.#size.failure }
     if (this.#isOver || this.#current !== undefined) return
     this.#isOver = true
     this.transfer.freeze()
@@ -203,14 +202,22 @@ export class Pump implements SegmentSender {
       this.#isEncrypted = route.obstacle.code === 'TLS'
       return this.#meet(route.obstacle)
     }
+    if (this.#size.room <= 0) return false
     if (this.#pieces.isAtEnd) return this.#end(route)
     const rest = this.#pieces.open(this.#small)
     if ('code' in rest) return this.#meet(rest)
+    if (rest.left <= 0 && this.#pieces.missing > 0) {
+      rest.file.close()
+      return this.#end(route)
+    }
     const { methods, obstacle } = choose(this.#settings.method, rest.file.remote)
-    const length = obstacle === undefined ? this.#lengthFor(route, rest) : 0
-    if (length > 0) this.#sendPiece(route, rest, length, methods)
-    else rest.file.close()
-    return obstacle === undefined ? length > 0 : this.#meet(obstacle)
+    const length = obstacle ?? this.#size.ofMarker(route, rest.left)
+    if (typeof length === 'number' && length > 0) {
+      this.#sendPiece(route, rest, length, methods)
+      return true
+    }
+    rest.file.close()
+    return typeof length === 'number' ? false : this.#meet(length)
   }
 
   /** Up to how many bytes to read: written together with the headers, they take fewer calls. */
@@ -219,45 +226,31 @@ export class Pump implements SegmentSender {
     return choose(method, undefined).methods === ONLY.auto ? Math.min(segment, SMALL) : 0
   }
 
-  #lengthFor(route: MarkerRoute, { left }: Rest): number {
-    if (left <= 0) return 0
-    // HEAD, 204, 304: http throws away what it is given, however much that is.
-    if (route.by === 'message' && !hasBody(route.message)) return left
-    const most = Math.min(left, this.#settings.segment ?? this.#segmentSize.value, this.#settings.pace?.step ?? left)
-    if (!hasWrapper(route)) return most
-    if (this.#allowance === undefined) {
-      const obstacle = wrapperObstacle(route.message, left)
-      if (obstacle !== undefined) this.#meet(obstacle)
-      this.#allowance = obstacle === undefined ? left : 0
-    }
-    return Math.min(most, this.#allowance)
-  }
-
   #sendPiece(route: MarkerRoute, { file, offset }: Rest, length: number, methods: number): void {
     const { request } = this.#settings
     const segment = new PipedSegment({ file, offset, length }, { methods, request }, route, this)
     this.#current = segment
-    this.#counted = 0
+    this.#position.beginSegment()
     const hand = (chunk: Buffer): void => {
       if (this.#ondata !== undefined) Reflect.apply(this.#ondata, this.#source, [chunk])
     }
     if (!hasWrapper(route)) return segment.write(hand)
-    this.#allowance = (this.#allowance ?? 0) - length
+    this.#size.passedWrapper(length)
     const write = ownWrite(route.message) ?? route.message.write
     segment.write((chunk) => withMethod(route.message, 'write', write, () => hand(chunk)))
   }
 
   #end(route: MarkerRoute): true {
     const { missing } = this.#pieces
-    if (missing > 0 && route.by === 'message') route.message.destroy(cutShort(this.#source, this.transfer, missing))
-    this.#source.push(null)
+    if (missing > 0 && route.by === 'message') condemn(route.message, cutShort(this.#source, this.transfer, missing))
+    endPipe(this.#source, this.#destination)
     return true
   }
 
   /* -------------------------------------------------- what becomes of a segment */
 
   segmentProgressed(segment: PipedSegment, bytes: number): void {
-    if (segment === this.#current) this.#count(bytes)
+    if (segment === this.#current) this.#position.reach(bytes)
   }
 
   segmentEnded(segment: PipedSegment, end: RangeEnd, tookMs: number): Error | undefined {
@@ -265,34 +258,30 @@ export class Pump implements SegmentSender {
     // What the destination was given and threw away has left the stream as well.
     const isGone = end.kind === 'dropped' || end.kind === 'rejected'
     if (isCurrent) {
-      this.#count(isGone ? segment.piece.length : end.bytesSent)
-      this.#pieces.moved(segment.piece, this.#counted)
+      const moved = isGone ? segment.piece.length : end.bytesSent
+      this.#position.reach(moved)
+      this.#pieces.moved(segment.piece, moved)
       this.#current = undefined
     }
     this.#note(end, tookMs)
     const error = isFailure(end) ? this.#fail(segment, end) : undefined
     if (this.#failure !== undefined) this.finish(error)
     // A stock stream is not asked again either after `write` has thrown out of its push.
-    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#goOn()
+    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#goOn(end.kind === 'truncated')
     return error
   }
 
-  #goOn(): void {
-    if (this.#pieces.isAtEnd && this.#pieces.missing === 0) endPipe(this.#source, this.#destination)
+  /** The end is told right behind the last byte. A destination that is destroyed for a file that was cut gets no other. */
+  #goOn(isCut: boolean): void {
+    const isAtEnd = this.#pieces.isAtEnd && this.#pieces.missing === 0
+    const isOver = isAtEnd || this.#size.room <= 0 || (isCut && isDestroyed(this.#destination))
+    if (isOver) endPipe(this.#source, this.#destination)
     else this.#source.push('')
-  }
-
-  /** `bytes` of the current segment have left the stream. */
-  #count(bytes: number): void {
-    const source = this.#source
-    source.bytesRead += bytes - this.#counted
-    if (source.pos !== undefined) source.pos += bytes - this.#counted
-    this.#counted = bytes
   }
 
   /** The destination is left, and keeps what it was given: the stream goes on behind the segment. */
   #letGo(segment: PipedSegment): void {
-    this.#count(segment.piece.length)
+    this.#position.reach(segment.piece.length)
     this.#pieces.passed(segment.piece)
     this.#current = undefined
     segment.letGo()
@@ -301,7 +290,7 @@ export class Pump implements SegmentSender {
 
   #note({ kind, obstacle, method, refusals }: RangeEnd, tookMs: number): void {
     if (kind === 'dropped') this.transfer.drop()
-    if (kind === 'done') this.#segmentSize.took(tookMs)
+    if (kind === 'done') this.#size.took(tookMs)
     if (obstacle !== undefined) this.transfer.meet(obstacle)
     else if (method !== undefined) this.transfer.method = method
     for (const step of refusals) this.transfer.fellBack(step)

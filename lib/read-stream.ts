@@ -1,6 +1,8 @@
 /** createReadStream and ReadStream: fs.ReadStream whose pipe goes through the kernel where it can. */
 import type fs from 'node:fs'
+import http from 'node:http'
 
+import { AnnouncedLength } from './announced-length.ts'
 import { isNode, native } from './binding.ts'
 import { CachedFile } from './cached-file.ts'
 import { isDestination } from './destination.ts'
@@ -132,6 +134,7 @@ function membersOver({ prototype: stock }: StockReadStream): object {
 
 /** The pipe is Node's; a pump answers the reads that it makes. */
 function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
+  if (destination instanceof http.OutgoingMessage) AnnouncedLength.of(destination)
   // With a second destination, or none that could be written to, the first pump goes on as it is.
   if (isPipedTo(source) || !isDestination(destination)) {
     asStock()

@@ -5,6 +5,7 @@ import { type Account, badDestination, truncated } from './errors.ts'
 import type { RangeEnd } from './executor/end.ts'
 import { type Failure, failsDestination, streamErrorOf } from './executor/failure.ts'
 import type { Destination } from './hold.ts'
+import { condemn } from './node-messages.ts'
 import type { Request } from './options.ts'
 import type { FileStream } from './node-streams.ts'
 import type { StreamTransfer } from './stream-transfer.ts'
@@ -32,7 +33,7 @@ export function failSegment(
   const error = streamErrorOf(end, { account, path, count, request })
   const message = destination instanceof http.OutgoingMessage ? destination : undefined
   const isLacking = end.kind === 'lacking' && request.method !== 'auto'
-  if (end.kind === 'truncated') message?.destroy(error)
+  if (end.kind === 'truncated' && message !== undefined) condemn(message, error)
   else if (end.kind === 'refused' || end.kind === 'unreachable' || isLacking) source.destroy(error)
   else if (failsDestination(end) && (message === undefined || end.kind === 'threw')) destroy(destination, error)
   return error

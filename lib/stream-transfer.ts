@@ -5,6 +5,7 @@ import { type FileStream, isReadAlready } from './node-streams.ts'
 import type { Method } from './options.ts'
 import { debug } from './preference.ts'
 import type { Fallback } from './settlement.ts'
+import type { StreamPosition } from './stream-position.ts'
 
 /** The transfer of a stream to the destination it was piped to last. */
 export interface StreamTransfer {
@@ -16,20 +17,15 @@ export interface StreamTransfer {
   readonly fallbacks: readonly Fallback[]
 }
 
-/** The source of the figures. */
-type Counted = Pick<FileStream, 'bytesRead' | 'readableLength'>
-
 export class LiveTransfer implements StreamTransfer, TransferFigures {
   method: Method
   readonly fallbacks: Fallback[] = []
   readonly #isForced: boolean
   #dropped = false
-  #source: Counted | undefined
-  #bytes: number
+  readonly #position: StreamPosition
 
-  constructor(source: FileStream, method: 'auto' | Method) {
-    this.#source = source
-    this.#bytes = handedOn(source)
+  constructor(source: FileStream, position: StreamPosition, method: 'auto' | Method) {
+    this.#position = position
     this.#isForced = method !== 'auto'
     this.method = method === 'auto' ? 'sendfile' : method
     // What is in its buffer, or about to be, the destination gets from there: perhaps that is the whole file.
@@ -37,8 +33,7 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
   }
 
   get bytesSent(): number {
-    if (this.#dropped) return 0
-    return this.#source === undefined ? this.#bytes : handedOn(this.#source) - this.#bytes
+    return this.#dropped ? 0 : this.#position.sent
   }
 
   /** The message has no body: HEAD, 204, 304. */
@@ -65,12 +60,6 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
 
   /** The figures no longer change. */
   freeze(): void {
-    this.#bytes = this.bytesSent
-    this.#source = undefined
+    this.#position.freeze()
   }
-}
-
-/** What has left a stream: read from the file, and not in its buffer. */
-function handedOn({ bytesRead, readableLength }: Counted): number {
-  return bytesRead - readableLength
 }
