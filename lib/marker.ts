@@ -55,6 +55,11 @@ export interface Place {
   readonly hook: Hook
   /** Ends the connection without another byte. */
   destroy(): void
+  /**
+   * Calls `action` when the socket has read what the kernel has received, or nobody reads it; `isAnswered` if that was the
+   * whole answer to a request, which then needs no more of its body.
+   */
+  afterReading(action: (isAnswered: boolean) => void): void
   /** What libuv has been given and has not written, in bytes. */
   readonly queued: number
   /** The socket's idle timer starts again: bytes have moved. */

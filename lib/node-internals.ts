@@ -29,6 +29,8 @@ interface OwnHook extends Hook {
 type Inner = Pick<PrivateSocket, '_write' | '_destroy'> & { _writev?: PrivateSocket['_writev'] | undefined }
 
 interface HookedSocket extends PrivateSocket {
+  /** Of a client, with the answer to it. */
+  readonly _httpMessage?: { readonly res?: { readonly complete: boolean } | null } | null
   [KEY]: OwnHook
 }
 
@@ -106,9 +108,44 @@ function hookedWritev(this: HookedSocket, entries: Entries, callback: WriteCallb
 }
 
 function hookedDestroy(this: HookedSocket, error: Error | null, callback: WriteCallback): void {
+  const { running } = this[KEY]
   // `resetAndDestroy()` sets the flag, `_destroy` clears it.
-  this[KEY].running?.destroyed(error, this.resetAndClosing === true)
-  innerOf(this)._destroy.call(this, error, callback)
+  running?.destroyed(error, this.resetAndClosing === true)
+  const { _destroy } = innerOf(this)
+  if (running === undefined || !isReset(error)) return _destroy.call(this, error, callback)
+  afterRunning(this[KEY], performance.now(), () => _destroy.call(this, error, callback))
+}
+
+/** The peer has reset the connection. */
+function isReset(error: object | null): boolean {
+  return error !== null && 'syscall' in error && error.syscall === 'read'
+}
+
+/** How long the engine's thread may take to answer, in ms. */
+const ANSWER_MS = 50
+
+/**
+ * A peer that has everything may reset the connection before the thread that has sent it comes to say so: what was sent to
+ * the end has to be told before 'close'.
+ */
+function afterRunning(hook: Hook, since: number, action: () => void): void {
+  if (hook.running === undefined || performance.now() - since > ANSWER_MS) action()
+  else setImmediate(afterRunning, hook, since, action)
+}
+
+/** How many turns of the event loop without a byte show that there is none. */
+const QUIET_TURNS = 2
+
+function afterReading(socket: HookedSocket, action: () => void, bytesRead = socket.bytesRead, quiet = 0): void {
+  const isOver = socket.destroyed || socket.readableEnded || quiet === QUIET_TURNS
+  if (isOver) return action()
+  const next = socket.bytesRead === bytesRead ? quiet + 1 : 0
+  setImmediate(afterReading, socket, action, socket.bytesRead, next)
+}
+
+/** Whether a socket has the whole answer to the request that it carries. */
+function isAnswered({ _httpMessage: message }: HookedSocket): boolean {
+  return message?.res?.complete === true
 }
 
 /** The prototype's `bytesWritten` adds to this what is still queued. */
@@ -205,6 +242,11 @@ class SocketPlace implements Place {
 
   destroy(): void {
     this.#socket.destroy()
+  }
+
+  afterReading(action: (isAnswered: boolean) => void): void {
+    const socket = this.#socket
+    afterReading(socket, () => action(isAnswered(socket)))
   }
 
   refreshIdleTimer(): void {

@@ -2,7 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 
 import type { RangeEnd, Stopped } from '../executor/end.ts'
-import { failsDestination } from '../executor/failure.ts'
+import { failsDestination, isConnectionLost } from '../executor/failure.ts'
 import type { Place, Running, WriteCallback } from '../marker.ts'
 import type { KernelRange } from '../segment.ts'
 import type { Method, Request } from '../options.ts'
@@ -66,9 +66,13 @@ export abstract class Turn implements Running {
     this.inContext(() => this.over(end))
   }
 
-  /** Tells the stream and the owner. */
+  /**
+   * Tells the stream and the owner. The peer that has closed the connection may have said why: an error destroys the socket,
+   * and with it what the kernel has received and nobody has read.
+   */
   over(end: RangeEnd): void {
     if (end.kind === 'done') this.#succeed(end)
+    else if (isConnectionLost(end)) this.place.afterReading((isAnswered) => this.#fail(end, isAnswered))
     else this.#fail(end)
   }
 
@@ -82,12 +86,15 @@ export abstract class Turn implements Running {
     }
   }
 
-  /** What stock would have met ends an http message as it would end stock's; what is ours ends it without an 'error'. */
-  #fail(end: RangeEnd): void {
+  /**
+   * What stock would have met ends an http message as it would end stock's; what is ours ends it without an 'error', and so
+   * does what only was too late for an answer that is there.
+   */
+  #fail(end: RangeEnd, isAnswered = false): void {
     const { framed } = this.order
     const error = this.owner.ended(end)
     const isStock = ['failed', 'refused', 'lacking'].includes(end.kind) || failsDestination(end)
-    if (framed && isStock && error !== undefined) return this.#callback(error)
+    if (framed && isStock && error !== undefined && !isAnswered) return this.#callback(error)
     if (framed || failsDestination(end)) this.place.destroy()
     this.#callback()
   }
