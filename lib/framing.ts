@@ -77,7 +77,8 @@ function ignoreConsequence(request: http.ClientRequest, isBroken: boolean): void
   const hearAgain = (): void => void request.off('error', ignore)
   request.on('error', ignore).once('close', hearAgain)
   process.nextTick(() => {
-    if (isBroken || request.destroyed || request.socket?.destroyed === true) return
+    const breaks = isBroken || request.destroyed || request.socket?.destroyed === true
+    if (breaks && !request.closed) return
     hearAgain()
     request.off('close', hearAgain)
   })

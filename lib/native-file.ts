@@ -115,9 +115,10 @@ export class NativeFile {
     return this
   }
 
-  /** The file position, in bytes. */
+  /** The file position, in bytes; 0 for a device that has none (lseek(2), ESPIPE). */
   get position(): Bytes {
-    return positionOf(this.fd)
+    const position = positionOf(this.fd)
+    return position < 0 ? 0 : position
   }
 
   set position(offset: Bytes) {

@@ -46,21 +46,24 @@ for (const when of ['before', 'after', 'between'] as const) {
       // A listener is wrapped when it is added.
       const isSeen = ways.includes(how) && !(when === 'between' && method.endsWith('listeners'))
       const moment = { before: 'before the package is loaded', after: 'after that', between: 'between two segments' }
-      test.serial(`${method} replaced ${moment[when]}, ${how}: ${isSeen ? 'sees every byte' : 'by the kernel'}`, async (t) => {
-        t.timeout(30_000)
-        const child = run(t, 'patched.mjs', [entry, file.path, method, when, how], { execArgv: [] })
-        const [, port = ''] = /port (\d+)/.exec(await child.writes(/port \d+\n/)) ?? []
-        const request = http.get({ host: '127.0.0.1', port, agent: false })
-        const [response]: unknown[] = await within(once(request, 'response'), 'the headers')
-        if (!(response instanceof http.IncomingMessage)) throw new TypeError('no response')
-        await child.writes(/patched\n/)
-        t.is(sha256(await within(buffer(response), 'the body', 20_000)), sha256(file.bytes))
-        const { stdout, stderr, code } = await child.exit
-        t.deepEqual([code, stderr], [0, ''])
-        const said: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
-        if (isSeen) t.like(said, { seen: when === 'between' ? 'the rest' : 'all', codes: [fallbackCode('WRAPPED')] })
-        else if (METHOD === 'sendfile') t.like(said, { seen: 'nothing', method: METHOD, codes: [] })
-      })
+      test.serial(
+        `${method} replaced ${moment[when]}, ${how}: ${isSeen ? 'sees every byte' : 'by the kernel'}`,
+        async (t) => {
+          t.timeout(30_000)
+          const child = run(t, 'patched.mjs', [entry, file.path, method, when, how], { execArgv: [] })
+          const [, port = ''] = /port (\d+)/.exec(await child.writes(/port \d+\n/)) ?? []
+          const request = http.get({ host: '127.0.0.1', port, agent: false })
+          const [response]: unknown[] = await within(once(request, 'response'), 'the headers')
+          if (!(response instanceof http.IncomingMessage)) throw new TypeError('no response')
+          await child.writes(/patched\n/)
+          t.is(sha256(await within(buffer(response), 'the body', 20_000)), sha256(file.bytes))
+          const { stdout, stderr, code } = await child.exit
+          t.deepEqual([code, stderr], [0, ''])
+          const said: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+          if (isSeen) t.like(said, { seen: when === 'between' ? 'the rest' : 'all', codes: [fallbackCode('WRAPPED')] })
+          else if (METHOD === 'sendfile') t.like(said, { seen: 'nothing', method: METHOD, codes: [] })
+        },
+      )
     }
   }
 }

@@ -6,6 +6,7 @@ import { Writable } from 'node:stream'
 import test from 'ava'
 
 import { type Progress, sendfile } from '../../index.ts'
+import { badDestination } from '../../lib/errors.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
 import { countDescriptors, descriptorsSettleAt, restingDescriptors } from '../fixtures/descriptors.ts'
 import { OwnDescriptor } from '../fixtures/own-descriptor.ts'
@@ -23,22 +24,32 @@ test.before(async () => {
   await restingDescriptors()
 })
 
+/** The properties that somebody might have put on what he was given. */
+function ownOf(value: unknown): Record<string, unknown> {
+  const { bytesSent, offset, code }: Record<string, unknown> = { ...Object(value) }
+  return { bytesSent, offset, code }
+}
+
 /** What `promise` rejects with, whatever that is. */
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const { reason } = await within(
+function rejection(promise: Promise<unknown>): Promise<{ readonly reason: unknown }> {
+  return within(
     promise.then(
       () => ({ reason: undefined }),
       (reason: unknown) => ({ reason }),
     ),
     'the rejection',
   )
-  return reason
 }
 
 for (const [name, thrown] of [
   ['an error', new RangeError('no more, please')],
   ['an object that is no error', { stop: true }],
+  ['a frozen error', Object.freeze(new Error('not to be changed'))],
+  ['an error of another transfer', badDestination('the other one')],
+  ['null', null],
+  ['a thenable', Promise.resolve('never asked for')],
 ] as const) {
+  const unchanged = ownOf(thrown)
   const onProgress = (): void => {
     throw thrown
   }
@@ -46,7 +57,8 @@ for (const [name, thrown] of [
   test.serial(`${name} that onProgress throws is what the transfer to a socket rejects with`, async (t) => {
     const { near, received } = await connectedPair(t)
     const before = countDescriptors()
-    t.is(await rejection(sendfile(near, large.path, { onProgress, progressInterval: 1 })), thrown)
+    t.is((await rejection(sendfile(near, large.path, { onProgress, progressInterval: 1 }))).reason, thrown)
+    t.deepEqual(ownOf(thrown), unchanged)
     t.is(await descriptorsSettleAt(before), before)
     near.end(TAIL)
     await within(received.closed, 'the end')
@@ -56,7 +68,8 @@ for (const [name, thrown] of [
 
   test.serial(`${name} that onProgress throws at the end is what the transfer rejects with`, async (t) => {
     const { near, received } = await connectedPair(t)
-    t.is(await rejection(sendfile(near, small.path, { onProgress, progressInterval: 10_000 })), thrown)
+    t.is((await rejection(sendfile(near, small.path, { onProgress, progressInterval: 10_000 }))).reason, thrown)
+    t.deepEqual(ownOf(thrown), unchanged)
     await sendfile(near, small.path)
     near.end(TAIL)
     await within(received.closed, 'the end')
@@ -71,7 +84,8 @@ for (const [name, thrown] of [
       setTimeout(callback, 2)
     }
     const writable = new Writable({ highWaterMark: 1, write })
-    t.is(await rejection(sendfile(writable, large.path, { onProgress, progressInterval: 1 })), thrown)
+    t.is((await rejection(sendfile(writable, large.path, { onProgress, progressInterval: 1 }))).reason, thrown)
+    t.deepEqual(ownOf(thrown), unchanged)
     await new Promise((resolve) => {
       writable.end(TAIL, () => resolve(undefined))
     })
@@ -82,7 +96,8 @@ for (const [name, thrown] of [
     t.is(sha256(...sent.toReversed()), sha256(large.bytes.subarray(0, length)))
 
     const own = new OwnDescriptor(fs.openSync(`${sampleDirectory()}/thrown`, 'w'))
-    t.is(await rejection(sendfile(own.fd, small.path, { onProgress })), thrown)
+    t.is((await rejection(sendfile(own.fd, small.path, { onProgress }))).reason, thrown)
+    t.deepEqual(ownOf(thrown), unchanged)
     own.close()
     t.is(await descriptorsSettleAt(before), before)
   })
