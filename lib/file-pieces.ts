@@ -84,7 +84,8 @@ export class FilePieces {
 
   /** How many bytes fewer there were than at the first segment; 0 if none are missing. */
   get missing(): number {
-    return Math.max(0, (this.#expected ?? 0) - (this.#reached?.offset ?? 0))
+    if (this.#expected === undefined || this.#reached === undefined) return 0
+    return Math.max(0, this.#expected - this.#reached.offset)
   }
 
   get #wanted(): number {

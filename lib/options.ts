@@ -112,7 +112,8 @@ export interface SendfileOptions {
   quantum?: number | undefined
   /**
    * End the destination after the last byte, on success only: a stream is ended, a FileHandle or descriptor closed. With
-   * unsent http headers, Content-Length is set unless it or Transfer-Encoding is there already.
+   * unsent http headers, Content-Length is set unless it or Transfer-Encoding is there already; one that says something
+   * else than what is sent is refused with ERR_HTTP_CONTENT_LENGTH_MISMATCH.
    * @default false
    */
   end?: boolean | undefined

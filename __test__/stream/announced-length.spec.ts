@@ -391,3 +391,11 @@ for (const status of [200, 204, 304]) {
     t.is((await client.request('/again')).body.toString(), 'again')
   })
 }
+
+kernelTest('a range behind the end of the file is empty', async (t) => {
+  const { path } = sampleFile(300_000)
+  const got = await twice(t, false, (response) => {
+    createReadStream(path, { start: 400_000, method: 'sendfile' }).pipe(response)
+  })
+  t.deepEqual(got, { first: sha256(Buffer.alloc(0)), length: 0, second: 'again' })
+})
