@@ -119,7 +119,8 @@ export interface SendfileOptions {
   end?: boolean | undefined
   /**
    * When the transfer is over. `'queued'`: the kernel has the last byte. `'acknowledged'`: over TCP, the peer's kernel
-   * has acknowledged it (tcp(7), TCP_INFO); what is written later waits until then.
+   * has acknowledged it (tcp(7), TCP_INFO); what is written later waits until then. Of Multipath TCP nobody can tell:
+   * rejects with ERR_SENDFILE_UNSUPPORTED before a byte moves.
    * @default 'queued'
    */
   until?: 'queued' | 'acknowledged' | undefined

@@ -38,3 +38,12 @@ export function holding(held: string): Launch {
   const LD_PRELOAD = build('hold', '-shared', '-fPIC')
   return { command: [], env: { LD_PRELOAD, HELD: held } }
 }
+
+/** Every TCP socket is one of Multipath TCP. */
+export function multipath(): Launch {
+  return { command: [], env: { LD_PRELOAD: build('multipath', '-shared', '-fPIC') } }
+}
+
+/** Whether this kernel makes such sockets (Documentation/networking/mptcp-sysctl.rst). */
+export const multipathIsThere =
+  compilerIsThere && spawnSync('grep', ['-qx', '1', '/proc/sys/net/mptcp/enabled']).status === 0

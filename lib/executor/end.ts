@@ -85,7 +85,7 @@ function endingOf(end: number, errno: number, call: string, method: Method): End
     case END.aborted:
       return STOPPED
     case END.refused:
-      return { kind: 'refused', errno, call: method !== 'copy' ? method : call === 'read' ? call : 'write' }
+      return { kind: 'refused', errno, call: refuser(call, method) }
     case END.lacking: {
       const shortage = shortageOf(errno)
       return shortage === undefined ? { kind: 'failed', errno, call } : { kind: 'lacking', shortage, call }
@@ -93,6 +93,13 @@ function endingOf(end: number, errno: number, call: string, method: Method): End
     default:
       return { kind: 'failed', errno, call }
   }
+}
+
+/** The call that refused: that of the method, or the one that would have had to confirm. */
+function refuser(call: string, method: Method): string {
+  if (call === 'getsockopt') return call
+  if (method !== 'copy') return method
+  return call === 'read' ? call : 'write'
 }
 
 function refusalOf(step: EngineEvent['fallbacks'][number]): Fallback {

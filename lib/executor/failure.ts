@@ -60,6 +60,14 @@ export function errorOf(end: Failure, about: Circumstances): unknown {
     case 'stalled':
       return stalled(request, account, path)
     case 'refused': {
+      if (end.call === 'getsockopt') {
+        return unsupported(
+          'Nobody can tell what the peer of a Multipath TCP socket has acknowledged',
+          account,
+          -end.errno,
+          end.call,
+        )
+      }
       const what = method === 'auto' ? 'every method' : `method '${method}'`
       return unsupported(`The kernel refused ${what} for this pair`, account, -end.errno, end.call)
     }

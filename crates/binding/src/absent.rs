@@ -7,10 +7,6 @@ use crate::records::{EventRecord, Status};
 /// ENOSYS as Linux numbers it; JavaScript on this binding never turns it into a name.
 const ENOSYS: i32 = 38;
 
-pub fn kernel() -> String {
-    "wasi".to_owned()
-}
-
 pub fn probe(_feature: &str) -> i32 {
     -ENOSYS
 }

@@ -1,29 +1,29 @@
 //! What a file stream does with a file, where nothing of it waits for a disk. The descriptors are JavaScript's own: numbers
 //! that `fs` knows what to do with.
 
-use napi::bindgen_prelude::{Float64ArraySlice, Uint8ArraySlice};
+use napi::bindgen_prelude::{Float64ArraySlice, Result, Uint8ArraySlice};
 use napi_derive::napi;
 
+use crate::exclusive::bytes;
 use crate::executor;
 use crate::files::answer;
 
 /// Opens a regular file of an ordinary filesystem without waiting for a disk; other files are not touched. Returns its
 /// number, or the negative errno: -EAGAIN where that cannot be done at once. `status` gets what it gets of `openCached`.
 #[napi]
-pub fn open_file_cached(path: &[u8], status: Float64ArraySlice<'_>) -> i32 {
-    answer(executor::open_file_cached(path), status)
+pub fn open_file_cached(path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
+    answer(status, || executor::open_file_cached(path))
 }
 
 /// Reads what is in memory of a file: from `position` on, or below 0 from the file position. Returns the bytes read, 0 at
 /// the end of the file, or the negative errno: -EAGAIN where a disk would have to be asked.
 #[napi]
-pub fn read_cached(fd: i32, mut buffer: Uint8ArraySlice<'_>, position: f64) -> i32 {
-    // SAFETY: on the thread of JavaScript, which cannot touch the buffer before we return.
-    let buffer = unsafe { buffer.as_mut() };
-    match executor::read_cached(fd, buffer, offset(position)) {
+pub fn read_cached(fd: i32, mut buffer: Uint8ArraySlice<'_>, position: f64) -> Result<i32> {
+    let buffer = bytes(&mut buffer)?;
+    Ok(match executor::read_cached(fd, buffer, offset(position)) {
         Ok(bytes) => i32::try_from(bytes).unwrap_or(i32::MAX),
         Err(errno) => -errno,
-    }
+    })
 }
 
 /// `fs` has read these bytes of a regular file, from `position` on, or below 0 up to the file position. They are in memory

@@ -12,6 +12,7 @@ use napi_derive::napi;
 
 use crate::codes::event;
 use crate::command::{Start, Started};
+use crate::exclusive::floats;
 use crate::executor::Link;
 use crate::records::EventRecord;
 
@@ -100,25 +101,20 @@ impl Environment {
     ) -> Result<Either<f64, EventRecord>> {
         let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec).unwrap_or_default();
         let fields = command.first_chunk().ok_or_else(too_short)?;
-        // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.
-        let report = unsafe { report.as_mut() };
+        let start = Start::of(fields, bytes(headers), bytes(trailers));
+        let report = floats(&mut report)?;
         let report = report.first_chunk_mut().ok_or_else(too_short)?;
-        Ok(
-            match self
-                .link
-                .start(Start::of(fields, bytes(headers), bytes(trailers)))
-            {
-                Started::Finished(event) if event.fallbacks.is_empty() => {
-                    event.write_to(report);
-                    Either::A(0.0)
-                }
-                Started::Finished(event) => Either::B(event),
-                Started::Queued(id) => {
-                    self.pending.add(&env);
-                    Either::A(id as f64)
-                }
-            },
-        )
+        Ok(match self.link.start(start) {
+            Started::Finished(event) if event.fallbacks.is_empty() => {
+                event.write_to(report);
+                Either::A(0.0)
+            }
+            Started::Finished(event) => Either::B(event),
+            Started::Queued(id) => {
+                self.pending.add(&env);
+                Either::A(id as f64)
+            }
+        })
     }
 
     /// Sends what goes before a file, in the same TCP segment where the kernel can (send(2), MSG_MORE). `outFd` is used in

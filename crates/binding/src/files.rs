@@ -1,10 +1,11 @@
 //! The open files that transfers read from. JavaScript knows them by their number; each is closed once, and what an
 //! environment has left open is closed with it.
 
-use napi::bindgen_prelude::{Either, Float64ArraySlice};
+use napi::bindgen_prelude::{Either, Float64ArraySlice, Result};
 use napi_derive::napi;
 
 use crate::environment::Environment;
+use crate::exclusive::floats;
 use crate::number::{JsBytes, from_js, to_js};
 use crate::records::Status;
 
@@ -13,30 +14,36 @@ impl Environment {
     /// Opens a file without waiting for a disk (openat2(2), RESOLVE_CACHED). Returns its number, or the negative errno;
     /// -EAGAIN means that a disk would have to be asked. `status` gets what is said of a source, by the places of `STATUS`.
     #[napi]
-    pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> i32 {
-        answer(self.link().open_cached(path), status)
+    pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
+        answer(status, || self.link().open_cached(path))
     }
 
     /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
     /// number cannot redirect a byte. Returns and fills in what `openCached` does, and the file position. `device` and `inode`: of what `openFileCached` has opened by this number, which need not be
     /// asked for its filesystem again; below 0 for anything else.
     #[napi]
-    pub fn adopt(&self, fd: i32, device: f64, inode: f64, status: Float64ArraySlice<'_>) -> i32 {
+    pub fn adopt(
+        &self,
+        fd: i32,
+        device: f64,
+        inode: f64,
+        status: Float64ArraySlice<'_>,
+    ) -> Result<i32> {
         let known = (device >= 0.0).then_some((device as u64, inode as u64));
-        answer(self.link().adopt(fd, known), status)
+        answer(status, || self.link().adopt(fd, known))
     }
 
     /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
     /// destination.
     #[napi]
-    pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> i32 {
-        answer(self.link().adopt_destination(fd), status)
+    pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> Result<i32> {
+        answer(status, || self.link().adopt_destination(fd))
     }
 
     /// Takes the file of an `opened` event without errno. Returns and fills in what `openCached` does.
     #[napi]
-    pub fn take_opened(&self, id: f64, status: Float64ArraySlice<'_>) -> i32 {
-        answer(self.link().take_opened(id as u64), status)
+    pub fn take_opened(&self, id: f64, status: Float64ArraySlice<'_>) -> Result<i32> {
+        answer(status, || self.link().take_opened(id as u64))
     }
 
     /// The file position (lseek(2), SEEK_CUR), or the negative errno as a number below 0.
@@ -73,16 +80,19 @@ impl Environment {
     }
 }
 
-pub fn answer(opened: Result<(i32, Status), i32>, mut out: Float64ArraySlice<'_>) -> i32 {
-    match opened {
+/// Fills `out` in with what `open` says of what it has opened, and returns its number.
+pub fn answer(
+    mut out: Float64ArraySlice<'_>,
+    open: impl FnOnce() -> std::result::Result<(i32, Status), i32>,
+) -> Result<i32> {
+    let places = floats(&mut out)?; // before there is something that nobody would close
+    Ok(match open() {
         Ok((file, status)) => {
-            // SAFETY: on the thread of JavaScript, which cannot touch the array before we return; nobody else has it.
-            let places = unsafe { out.as_mut() };
             for (place, value) in places.iter_mut().zip(status) {
                 *place = value;
             }
             file
         }
         Err(errno) => -errno,
-    }
+    })
 }

@@ -16,6 +16,7 @@ mod cached;
 mod codes;
 mod command;
 mod environment;
+mod exclusive;
 mod files;
 mod limiter;
 mod number;

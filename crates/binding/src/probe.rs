@@ -6,12 +6,6 @@ use napi_derive::napi;
 use crate::executor;
 use crate::number::{JsBytes, from_js, to_js};
 
-/// The operating system and its release, as uname(2) gives them.
-#[napi]
-pub fn kernel() -> String {
-    executor::kernel()
-}
-
 /// Whether a feature can be used: one of `AVAILABILITY`, or the negative errno of the answer that it is not.
 /// 'sendfile', 'splice' and 'copy_file_range' are asked for by a call that cannot move anything; the others are known
 /// once they have been needed. -EINVAL for a name that is not known.

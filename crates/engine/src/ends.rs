@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use sendfile64_core::{Errno, Kind, Method, Part, Transfer};
-use sendfile64_sys::{pipe, tcp};
+use sendfile64_sys::{EPROTONOSUPPORT, pipe, tcp};
 
 use crate::destination::Destination;
 use crate::sync::{AtomicBool, Ordering};
@@ -90,6 +90,13 @@ impl<'a> Pair<'a> {
             let _no_tcp = tcp::cork(self.destination, false);
         }
     }
+}
+
+/// Why nobody could tell when the peer has acknowledged what a destination has taken, if that is so: of a Multipath TCP
+/// socket TCP_INFO is that of the first subflow, which may be gone while the connection lives
+/// (multipath-tcp/mptcp_net-next#21).
+pub fn unconfirmable(destination: BorrowedFd<'_>) -> Option<Errno> {
+    tcp::is_multipath(destination).then_some(EPROTONOSUPPORT)
 }
 
 /// The same, with descriptors of our own. Shared with the cold pool while an attempt is there.

@@ -43,7 +43,7 @@ mod visit;
 pub use clock::now;
 pub use command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
 pub use destination::{Choice, Destination};
-pub use ends::{Pair, Surround};
+pub use ends::{Pair, Surround, unconfirmable};
 pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
 pub use inbox::Inbox;
 pub use limits::{Limit, Limits};

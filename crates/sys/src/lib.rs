@@ -22,7 +22,5 @@ pub mod tcp;
 
 mod attempt;
 mod errno;
-mod system;
 
-pub use errno::{EAGAIN, ECONNRESET, ENXIO, EPIPE, errno_name};
-pub use system::kernel;
+pub use errno::{EAGAIN, ECONNRESET, ENXIO, EPIPE, EPROTONOSUPPORT};

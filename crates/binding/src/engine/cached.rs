@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sendfile64_sys::{descriptor, open, page_cache};
 
-use super::files::{CLOSED, figures};
+use super::files::figures;
 use super::{borrow, code};
 use crate::records::Status;
 
@@ -18,24 +18,21 @@ pub fn open_file_cached(path: &[u8]) -> Result<(i32, Status), i32> {
 }
 
 pub fn read_cached(fd: i32, buffer: &mut [u8], offset: Option<u64>) -> Result<usize, i32> {
-    if fd < 0 {
-        return Err(CLOSED);
-    }
-    page_cache::read_cached(borrow(fd), buffer, offset).map_err(code)
+    page_cache::read_cached(borrow(&fd)?, buffer, offset).map_err(code)
 }
 
 pub fn was_read(fd: i32, offset: Option<u64>, bytes: u64) {
-    if fd < 0 {
+    let Ok(file) = borrow(&fd) else {
         return;
-    }
-    let behind = || descriptor::position(borrow(fd)).ok();
+    };
+    let behind = || descriptor::position(file).ok();
     if let Some(first) = offset.or_else(|| behind()?.checked_sub(bytes)) {
-        page_cache::was_read(borrow(fd), first, first.saturating_add(bytes));
+        page_cache::was_read(file, first, first.saturating_add(bytes));
     }
 }
 
 pub fn close_named(fd: i32) -> bool {
-    let has_name = fd >= 0 && descriptor::has_name(borrow(fd)) == Ok(true);
+    let has_name = borrow(&fd).is_ok_and(|file| descriptor::has_name(file) == Ok(true));
     if has_name {
         // SAFETY: the number is open, as we have just seen, and JavaScript, whose it is, asks us to close it.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });

@@ -10,10 +10,6 @@ use crate::codes::availability;
 /// EINVAL, the same number on every Unix.
 const UNKNOWN: i32 = -22;
 
-pub fn kernel() -> String {
-    sendfile64_sys::kernel()
-}
-
 pub fn probe(name: &str) -> i32 {
     let Some(feature) = feature(name) else {
         return UNKNOWN;

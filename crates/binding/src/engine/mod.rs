@@ -23,7 +23,7 @@ use crate::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached, was_read};
 use files::{CLOSED, Files};
-pub use machine::{forbid, kernel, probe, sendfile_once};
+pub use machine::{forbid, probe, sendfile_once};
 use shared::{acquire, lock, next_id, release};
 
 const EMFILE: i32 = 24;
@@ -84,7 +84,7 @@ impl Link {
     }
 
     pub fn send_head(&self, out_fd: i32, head: &[u8]) -> Result<u64, i32> {
-        let Outcome { bytes, ended } = copy::send_more(borrow(out_fd), head);
+        let Outcome { bytes, ended } = copy::send_more(borrow(&out_fd)?, head);
         match ended {
             Ended::Failed(errno) | Ended::Refused(errno) => Err(code(errno)),
             Ended::Progress
@@ -275,9 +275,15 @@ fn call_code(call: Call) -> u8 {
     }
 }
 
-/// The caller's descriptor for the time of one call.
-fn borrow<'a>(fd: i32) -> BorrowedFd<'a> {
-    // SAFETY: JavaScript has read the number, which is not below 0, from a socket's handle or a stream in this tick, and
-    // only JavaScript, which waits for us, could close it. One that is not open gets EBADF, and touches nothing.
-    unsafe { BorrowedFd::borrow_raw(fd) }
+/// The caller's descriptor, for no longer than its number stays where it is: in the call that got it.
+///
+/// # Errors
+/// EBADF for a number below 0, which no descriptor has.
+fn borrow(fd: &i32) -> Result<BorrowedFd<'_>, i32> {
+    if *fd < 0 {
+        return Err(CLOSED);
+    }
+    // SAFETY: not -1. JavaScript has read the number from a socket's handle or a stream in this tick, and only JavaScript,
+    // which waits for us, could close it. One that is not open gets EBADF, and touches nothing.
+    Ok(unsafe { BorrowedFd::borrow_raw(*fd) })
 }

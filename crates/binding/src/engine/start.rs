@@ -7,7 +7,7 @@ use std::time::Duration;
 use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
 use sendfile64_engine::{
     Attempts, Call, Choice, Command, Destination, Limit, Limits, Pair, Sink, StartError, Surround,
-    TransferId, attempt_now, now,
+    TransferId, attempt_now, now, unconfirmable,
 };
 use sendfile64_sys::descriptor;
 
@@ -29,6 +29,20 @@ struct Prepared {
     destination: Destination,
     transfer: Transfer,
     syscalls: u64,
+}
+
+impl Bound {
+    /// The record of a transfer whose end nobody could tell, if that is so.
+    fn unconfirmable(&self, request: Request) -> Option<EventRecord> {
+        let errno = match self {
+            Self::Socket(fd) => unconfirmable(borrow(fd).ok()?),
+            Self::Own(destination) => unconfirmable(destination.as_fd()),
+        }?;
+        let mut transfer = Transfer::new(request, now());
+        transfer.refuse(errno);
+        let end = transfer.end()?;
+        Some(ended(0, &transfer, end, 0, Call::Inquire))
+    }
 }
 
 impl Limit for Share {
@@ -67,13 +81,19 @@ impl Link {
         let surrounded = !headers.is_empty() || !trailers.is_empty();
         let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
         let choice = choice(methods);
+        if request.acknowledged
+            && let Some(refused) = target.unconfirmable(request)
+        {
+            return Err(refused);
+        }
         let limits = Limits {
             shared: limiter.map(|share| Box::new(share) as Box<dyn Limit>),
             least: least_rate,
         };
         let prepared = match target {
-            Bound::Socket(out_fd) => {
-                let mut pair = Pair::of_socket(borrow(out_fd), source.fd.as_fd());
+            Bound::Socket(ref out_fd) => {
+                let mut pair =
+                    Pair::of_socket(borrow(out_fd).map_err(|_| closed())?, source.fd.as_fd());
                 pair.own_position = own_position;
                 pair.surround = surround.as_deref();
                 let waits = limits.shared.is_some();

@@ -1,13 +1,6 @@
-//! What an errno means: its number, its name, and the end of an attempt it stands for.
+//! What an errno means: its number, and the end of an attempt it stands for.
 
 mod ended;
-mod names;
-#[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
-mod platform;
-#[cfg(target_os = "linux")]
-#[path = "linux.rs"]
-mod platform;
 
 use nix::errno::Errno as NixErrno;
 use sendfile64_core::Errno;
@@ -15,7 +8,6 @@ use sendfile64_core::Errno;
 #[cfg(target_os = "linux")]
 pub(crate) use ended::{of_copy_file_range, of_splice};
 pub(crate) use ended::{of_read, of_send, of_sendfile, of_write};
-pub use names::errno_name;
 
 /// What a call answers that would have to wait, with this system's number.
 pub const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
@@ -25,6 +17,9 @@ pub const ECONNRESET: Errno = Errno(NixErrno::ECONNRESET as i32);
 
 /// A FIFO that nobody reads, to who opens it for writing without waiting (open(2)).
 pub const ENXIO: Errno = Errno(NixErrno::ENXIO as i32);
+
+/// The protocol of a socket is not one for this.
+pub const EPROTONOSUPPORT: Errno = Errno(NixErrno::EPROTONOSUPPORT as i32);
 
 /// Nobody reads what is written.
 pub const EPIPE: Errno = Errno(NixErrno::EPIPE as i32);

@@ -9,6 +9,10 @@ use super::Unacknowledged;
 
 pub(super) const CORK: c_int = libc::TCP_NOPUSH;
 
+pub(super) fn is_multipath(_socket: BorrowedFd<'_>) -> bool {
+    false
+}
+
 pub(super) fn unacknowledged(_socket: BorrowedFd<'_>) -> Result<Option<Unacknowledged>, Errno> {
     Ok(None)
 }

@@ -34,6 +34,22 @@ pub(super) fn unacknowledged(socket: BorrowedFd<'_>) -> Result<Option<Unacknowle
     }))
 }
 
+pub(super) fn is_multipath(socket: BorrowedFd<'_>) -> bool {
+    let mut protocol: c_int = 0;
+    let mut length = size_of::<c_int>() as socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, those of `protocol`, and `length`; both outlive the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PROTOCOL,
+            (&raw mut protocol).cast(),
+            &raw mut length,
+        )
+    };
+    result == 0 && protocol == libc::IPPROTO_MPTCP
+}
+
 /// `tcpi_state`, the first byte of `struct tcp_info`. The kernel writes as much of the structure as there is room for.
 fn state(socket: BorrowedFd<'_>) -> Result<u8, NixErrno> {
     let mut state: u8 = 0;

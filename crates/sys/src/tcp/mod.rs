@@ -31,6 +31,11 @@ pub fn cork(socket: BorrowedFd<'_>, on: bool) -> Result<(), Errno> {
     option::set(socket, platform::CORK, on)
 }
 
+/// Whether the socket is one of Multipath TCP, whose TCP_INFO is that of its first subflow (socket(7), SO_PROTOCOL).
+pub fn is_multipath(socket: BorrowedFd<'_>) -> bool {
+    platform::is_multipath(socket)
+}
+
 /// What the peer's kernel has yet to acknowledge. It reads the connection's state (tcp(7) TCP_INFO) and the length of
 /// its send queue (SIOCOUTQ), and never SO_ERROR, which would clear the error that somebody else waits for.
 ///

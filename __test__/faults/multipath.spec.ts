@@ -1,0 +1,32 @@
+// Multipath TCP: sockets like those of TCP, but TCP_INFO is that of the first subflow.
+import test from 'ava'
+
+import { kernelSerial } from '../fixtures/executor.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { multipath, multipathIsThere } from './compiled.ts'
+import { place, TAIL, transferTo } from './runner.ts'
+
+const file = sampleFile(3_000_017)
+const small = sampleFile(1000)
+const declare = multipathIsThere ? kernelSerial : test.serial.skip
+
+for (const source of [file, small]) {
+  declare(`${source.bytes.length} bytes are queued for Multipath TCP as for TCP`, async (t) => {
+    const kind = 'TCP socket'
+    const { told, collected } = await transferTo(t, kind, place(kind), source, { until: 'queued' }, multipath())
+    t.is(told.code, 'none')
+    t.is(told.method, 'sendfile')
+    t.is(sha256(collected.bytes), sha256(Buffer.concat([source.bytes, TAIL])))
+  })
+
+  declare(`nobody can tell what the peer has acknowledged of ${source.bytes.length} bytes: none is sent`, async (t) => {
+    const kind = 'TCP socket'
+    const options = { until: 'acknowledged', headers: undefined } as const
+    const { told, collected } = await transferTo(t, kind, place(kind), source, options, multipath())
+    t.is(told.code, 'ERR_SENDFILE_UNSUPPORTED')
+    t.is(told.cause, 'EPROTONOSUPPORT')
+    t.is(told.bytesSent, 0)
+    t.is(sha256(collected.bytes), sha256(TAIL))
+  })
+}

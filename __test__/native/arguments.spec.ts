@@ -1,0 +1,60 @@
+// What no caller in lib/ passes to the addon. It is an error there, never the end of the process.
+import { readFileSync } from 'node:fs'
+
+import { native } from '../../lib/binding.ts'
+import { COMMAND, END, EVENT, REPORT, STATUS, TARGET } from '../../lib/native/codes.ts'
+import { countDescriptors } from '../fixtures/descriptors.ts'
+import { kernelTest } from '../fixtures/executor.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+
+const EBADF = 9
+const file = sampleFile(1000)
+const path = Buffer.from(file.path)
+
+function connected(): InstanceType<NonNullable<typeof native>['Environment']> {
+  if (native === undefined) throw new Error('only with the addon')
+  return new native.Environment(() => undefined)
+}
+
+kernelTest('a number below 0 is a descriptor that is not open', (t) => {
+  const link = connected()
+  t.is(link.sendHead(-1, Buffer.from('head')), -EBADF)
+  t.is(native?.readCached(-1, Buffer.alloc(10), 0), -EBADF)
+  t.is(native?.closeNamed(-1), false)
+  const source = link.openCached(path, new Float64Array(STATUS.length))
+  const command = new Float64Array(COMMAND.length)
+  const report = new Float64Array(REPORT.length)
+  command[COMMAND.target] = TARGET.socket
+  command[COMMAND.destination] = -1
+  command[COMMAND.source] = source
+  command[COMMAND.count] = 10
+  command[COMMAND.quantum] = 10
+  for (const acknowledged of [0, 1]) {
+    command[COMMAND.acknowledged] = acknowledged
+    t.is(link.start(command, null, null, report), EVENT.progress)
+    t.is(report[REPORT.end], END.failed)
+    t.is(report[REPORT.errno], EBADF)
+  }
+  link.close(source)
+})
+
+kernelTest('memory that other threads can write to is refused before anything is opened or read', (t) => {
+  const link = connected()
+  const descriptors = countDescriptors()
+  const shared = new Float64Array(new SharedArrayBuffer(8 * Math.max(STATUS.length, REPORT.length)))
+  const refusal = { message: /SharedArrayBuffer/ }
+  t.throws(() => link.openCached(path, shared), refusal)
+  t.throws(() => native?.openFileCached(path, shared), refusal)
+  t.throws(() => link.start(new Float64Array(COMMAND.length), null, null, shared), refusal)
+  t.throws(() => native?.readCached(0, new Uint8Array(new SharedArrayBuffer(10)), 0), refusal)
+  t.is(countDescriptors(), descriptors)
+})
+
+kernelTest('a view of a larger ArrayBuffer is written to where it is', (t) => {
+  const status = new Float64Array(new ArrayBuffer(8 * (STATUS.length + 2)), 8, STATUS.length)
+  const fd = native?.openFileCached(path, status) ?? -1
+  t.true(fd >= 0)
+  t.is(status[STATUS.size], file.bytes.length)
+  t.deepEqual(readFileSync(fd), file.bytes)
+  t.true(native?.closeNamed(fd))
+})
