@@ -135,12 +135,13 @@ export function sendHead(fd: number, head: Uint8Array): number {
 
 /**
  * Ends a transfer where it is; its listener hears of the completion. If that has happened before, and only JavaScript has
- * not heard of it, it is heard of in this turn of the event loop: before the 'close' of what is being destroyed.
+ * not heard of it, it is heard of in this turn of the event loop: before the 'close' of what is being destroyed, and after
+ * its 'error', which whoever waits for the completion listens to.
  */
 export function abort(id: number, shutdown: boolean): void {
   environment().abort(id, shutdown)
   const events = environment().takeEvents()
-  if (events.length > 0) process.nextTick(dispatch, events)
+  if (events.length > 0) process.nextTick(process.nextTick, dispatch, events)
 }
 
 /** Opens a file on a thread that may wait for the disk. Resolves with what to take it by, or a negative errno. */

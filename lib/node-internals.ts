@@ -112,8 +112,13 @@ function hookedDestroy(this: HookedSocket, error: Error | null, callback: WriteC
   // `resetAndDestroy()` sets the flag, `_destroy` clears it.
   running?.destroyed(error, this.resetAndClosing === true)
   const { _destroy } = innerOf(this)
-  if (running === undefined || !isReset(error)) return _destroy.call(this, error, callback)
+  if (running === undefined || !isServed(this) || !isReset(error)) return _destroy.call(this, error, callback)
   afterRunning(this[KEY], performance.now(), () => _destroy.call(this, error, callback))
+}
+
+/** Whether http answers on it: that hears its 'error', whenever it comes. Others may listen as long as they send. */
+function isServed({ server, _httpMessage: message }: HookedSocket): boolean {
+  return server !== undefined && server !== null && message !== undefined && message !== null
 }
 
 /** The peer has reset the connection. */

@@ -4,18 +4,19 @@ import http from 'node:http'
 import { connectionOf } from './destination.ts'
 import type { Destination } from './hold.ts'
 import { isStrict } from './node-messages.ts'
-import { awaitsDrain, type FileStream } from './node-streams.ts'
+import { awaitsDrain, type FileStream, isPipedTo } from './node-streams.ts'
 
 /**
  * Tells the end behind the last byte, at once: the peer may have it all, and may leave. A connection that is ending or
- * gone because of that emits no 'drain' any more, for which the pipe waits (lib/internal/streams/writable.js, afterWrite).
+ * gone because of that emits no 'drain' any more, for which the pipe waits (lib/internal/streams/writable.js, afterWrite); or has
+ * taken the pipe away already.
  */
 export function endPipe(source: FileStream, destination: Destination): void {
   if (throwsAtEnd(destination)) return void source.destroy()
   source.push(null)
   const socket = connectionOf(destination)
   const isLeft = socket !== undefined && (socket.destroyed || socket.writableEnded)
-  if (isLeft && awaitsDrain(source, destination)) source.resume()
+  if (isLeft && (awaitsDrain(source, destination) || !isPipedTo(source))) source.resume()
 }
 
 /** A message with strictContentLength that was destroyed because the file is too short: nobody would catch the error. */
