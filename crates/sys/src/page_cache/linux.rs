@@ -41,14 +41,15 @@ pub(super) fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Resi
 }
 
 pub(super) fn was_read_lately(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
-    let Some(last) = last_of(offset, count) else {
-        return true;
+    fstat(source).is_ok_and(|stat| is_all_recent(&stat, offset, count))
+}
+
+/// Whether what the file has of a range was read lately.
+fn is_all_recent(stat: &FileStat, offset: u64, count: u64) -> bool {
+    let (Some(last), Some(end)) = (last_of(offset, count), size_of(stat).checked_sub(1)) else {
+        return count == 0;
     };
-    fstat(source).is_ok_and(|stat| {
-        size_of(&stat)
-            .checked_sub(1)
-            .is_some_and(|end| offset <= end && is_recent(file_of(&stat), offset, last.min(end)))
-    })
+    offset <= end && is_recent(file_of(stat), offset, last.min(end))
 }
 
 /// Some pages of the range are not counted: perhaps only those beyond the end of the file, or the kernel counts none.
@@ -180,7 +181,7 @@ fn read_where_resident(
     if at >= size_of(&stat) && is_local(&stat) {
         return Ok(0);
     }
-    let residency = if was_read_lately(source, at, count) {
+    let residency = if is_all_recent(&stat, at, count) {
         Residency::Likely
     } else {
         residency(source, at, count)
