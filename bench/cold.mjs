@@ -1,8 +1,9 @@
 /**
- * node bench/cold.mjs [--rounds N] [--rivals A,B] [--seconds S] [--disk MB/s] [--label NAME]
+ * node bench/cold.mjs [--rounds N] [--rivals A,B] [--seconds S] [--disk MB/s] [--layer plain|lower] [--user root|nobody] [--label NAME]
  *
  * Hot 64 KiB requests at a fixed pace, undisturbed and beside 1 and 8 downloads of files that have to come from a slow disk.
  */
+import { chmodSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { evict, holdHot, makeFile, openDataDirectory, requireHot, residency } from './data-files.mjs'
@@ -10,6 +11,7 @@ import { throttleReads } from './disk-throttle.mjs'
 import { describeEnvironment } from './environment.mjs'
 import { describeNetwork } from './namespace.mjs'
 import { buildNative } from './native/build.mjs'
+import { mountOverlay, USERS } from './overlay-mount.mjs'
 import { pidsOf } from './process-tree.mjs'
 import { runProgram, wholeNumber } from './program.mjs'
 import { median, table } from './report.mjs'
@@ -53,6 +55,8 @@ const OPTIONS = {
   },
   seconds: { type: 'string', default: '5' },
   disk: { type: 'string', default: '60' },
+  layer: { type: 'string', default: 'plain' },
+  user: { type: 'string', default: 'root' },
   label: { type: 'string' },
 }
 
@@ -85,7 +89,10 @@ async function observe(server, coldClients, seconds, root) {
 }
 
 async function measure(rival, coldClients, settings, root) {
-  const server = await startRival(rival, root, { rivalArguments: ['--threads', String(SENDING_THREADS)] })
+  const server = await startRival(rival, root, {
+    rivalArguments: ['--threads', String(SENDING_THREADS)],
+    user: USERS[settings.user],
+  })
   try {
     settings.throttle.add(pidsOf(server.pid))
     await runClient(server.port, [`/${HOT.file}`], { connections: 16, seconds: 0.5, expect: HOT.bytes })
@@ -169,11 +176,15 @@ async function runRounds(settings, root, keep) {
 
 async function main(settings) {
   buildNative()
-  const root = openDataDirectory()
-  makeFile(join(root, HOT.file), HOT.bytes)
-  for (const file of COLD_FILES) makeFile(join(root, file), COLD_BYTES)
-  const throttle = throttleReads(root, settings.disk * 1e6)
+  const data = openDataDirectory()
+  const layers = settings.layer === 'plain' ? { plain: data } : mountOverlay(data)
+  const root = layers[settings.layer]
+  chmodSync(data, 0o755) // for nobody
+  makeFile(join(layers.plain, HOT.file), HOT.bytes)
+  for (const file of COLD_FILES) makeFile(join(layers.plain, file), COLD_BYTES)
+  const throttle = throttleReads(data, settings.disk * 1e6)
   const environment = describeEnvironment(root, {
+    layer: `${settings.layer}, served by ${settings.user}`,
     command: ['bench/cold.mjs', ...process.argv.slice(2)].join(' '),
     disk: throttle.how,
     'hot file': await holdHot([join(root, HOT.file)]),
@@ -192,6 +203,8 @@ function parse() {
   const { values } = parseArgs({ options: OPTIONS })
   const rivals = values.rivals.split(',')
   requireRivals(rivals)
+  if (!(values.user in USERS)) throw new Error(`unknown user ${values.user}`)
+  if (!['plain', 'lower'].includes(values.layer)) throw new Error(`unknown layer ${values.layer}`)
   const numbers = Object.fromEntries(
     ['rounds', 'seconds', 'disk'].map((option) => [option, wholeNumber(values, option)]),
   )

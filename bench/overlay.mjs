@@ -5,7 +5,7 @@
  * who owns nothing: what a container image gets. Needs root.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -14,14 +14,13 @@ import { describeEnvironment } from './environment.mjs'
 import { COLUMNS, measure } from './measure.mjs'
 import { describeNetwork } from './namespace.mjs'
 import { buildNative } from './native/build.mjs'
+import { LAYERS, mountOverlay, USERS } from './overlay-mount.mjs'
 import { runProgram, wholeNumber } from './program.mjs'
 import { median, table } from './report.mjs'
 import { addBefore, requireRivals, SENDING_THREADS } from './rivals.mjs'
 import { openRun } from './run-directory.mjs'
 import { scenarios } from './scenarios.mjs'
 
-const USERS = { root: undefined, nobody: 65_534 }
-const LAYERS = ['plain', 'lower', 'upper']
 const BASELINE = { user: 'root', layer: 'plain' }
 
 const OPTIONS = {
@@ -63,22 +62,6 @@ function parse() {
 }
 
 const isBaseline = ({ user, layer }) => user === BASELINE.user && layer === BASELINE.layer
-
-/** The directories of the layers. The lower one is the plain directory itself: the same inodes, the same pages. */
-function mountOverlay(root) {
-  const directory = (name) => {
-    const path = join(root, name)
-    mkdirSync(path, { recursive: true, mode: 0o755 })
-    return path
-  }
-  chmodSync(root, 0o755)
-  const [plain, upper, work, mounted] = ['plain', 'upper', 'work', 'mounted'].map(directory)
-  const options = `lowerdir=${plain},upperdir=${upper},workdir=${work}`
-  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, mounted])
-  // before the directory is removed
-  process.prependListener('exit', () => execFileSync('umount', ['-l', mounted]))
-  return { plain, lower: mounted, upper: mounted }
-}
 
 /** A file of the upper layer has a name of its own; it is copied through the mount. */
 function makeFiles(directories, chosen) {
