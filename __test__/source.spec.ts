@@ -14,6 +14,7 @@ import { collect } from './fixtures/collect.ts'
 import { countDescriptors, descriptorsSettleAt } from './fixtures/descriptors.ts'
 import { IN_KERNEL, serialBy } from './fixtures/executor.ts'
 import { evaluate, nodeMessages } from './fixtures/node-errors.ts'
+import { TYPESCRIPT } from './fixtures/child-process.ts'
 import { sampleBytes, sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
 import { sha256 } from './fixtures/sha256.ts'
 import { tcpPair } from './fixtures/socket-pair.ts'
@@ -236,6 +237,44 @@ test.serial('a device without count has no end, so it is refused', async (t) => 
     said.map(({ name, code }) => `${name} ${String(code)}`),
     Array.from({ length: 2 }, () => 'TypeError ERR_INVALID_ARG_VALUE'),
   )
+})
+
+test.serial('an argument that does not fit the kind of source has no account, as no transfer has begun', async (t) => {
+  const { near, close } = await tcpPair()
+  t.teardown(close)
+  const error = await t.throwsAsync(sendfile(near, '/dev/zero'), { code: 'ERR_INVALID_ARG_VALUE' })
+  t.deepEqual([Reflect.has(error, 'bytesSent'), Reflect.has(error, 'offset')], [false, false])
+})
+
+const UNSEEKABLE = ['/dev/net/tun', '/dev/vsock', '/dev/fuse'].find((path) => {
+  try {
+    closeSync(openSync(path, 'r'))
+    return true
+  } catch {
+    return false
+  }
+})
+const withUnseekable = UNSEEKABLE === undefined ? test.serial.skip : test.serial
+
+withUnseekable('offset null of a device that has no position counts from 0', async (t) => {
+  const { near, close } = await tcpPair()
+  t.teardown(close)
+  const sent = sendfile(near, UNSEEKABLE ?? '', { offset: null, count: 10, stallTimeout: 100 })
+  t.like(await t.throwsAsync(within(sent, 'the end'), { instanceOf: SendfileError }), { bytesSent: 0, offset: 0 })
+})
+
+test.serial('what JavaScript writes to a file waits for a disk, which is not to block', (t) => {
+  const index = JSON.stringify(new URL('../index.ts', import.meta.url))
+  const [from, to] = [sampleFile(1 << 20).path, join(sampleDirectory(), 'would-block')].map((path) =>
+    JSON.stringify(path),
+  )
+  const program = `import fs from 'node:fs'
+    const { sendfile } = await import(${index})
+    const { method, wouldBlock, bytesSent } = await sendfile(fs.openSync(${to}, 'w'), ${from})
+    console.log(JSON.stringify({ method, wouldBlock, bytesSent }))`
+  const env = { ...process.env, SENDFILE64: 'off' }
+  const told = execFileSync(process.execPath, [TYPESCRIPT, '--input-type=module', '-e', program], { env })
+  t.deepEqual(JSON.parse(told.toString()), { method: 'copy', wouldBlock: 0, bytesSent: 1 << 20 })
 })
 
 test.serial('a FIFO that nobody writes to is waited for, and parks no thread', async (t) => {
