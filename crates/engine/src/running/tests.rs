@@ -1,5 +1,7 @@
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use sendfile64_core::{Ladder, Method, Request};
@@ -20,11 +22,18 @@ fn null_device() -> OwnedFd {
 
 /// A transfer of 10 bytes whose first attempt is away.
 fn away() -> Running {
-    let request = Request::new(0, Some(10), Ladder::only(Method::Sendfile));
+    away_to(null_device())
+}
+
+fn away_to(destination: OwnedFd) -> Running {
+    let request = Request {
+        stall_timeout: Some(1),
+        ..Request::new(0, Some(10), Ladder::only(Method::Sendfile))
+    };
     let mut running = Running::new(Command {
         id: TransferId(1),
         owner: OwnerId(1),
-        destination: Destination::socket(null_device()),
+        destination: Destination::socket(destination),
         source: Arc::new(null_device()),
         surround: None,
         own_position: false,
@@ -111,4 +120,26 @@ fn an_error_of_the_engine_ends_it_wherever_it_stands() {
     let mut done = away();
     done.come_back(attempted(10, Ended::Progress));
     assert_eq!(done.fail(Errno(28), Call::Watch), End::Done);
+}
+
+#[test]
+fn what_the_destination_held_in_an_earlier_wait_says_nothing_of_a_later_one() {
+    let (near, mut far) = UnixStream::pair().expect("socketpair");
+    let mut running = away_to(near.try_clone().expect("a duplicate").into());
+    running.come_back(attempted(0, Ended::WouldBlock));
+    running.wait(true); // it holds nothing
+
+    running.leave();
+    (&near).write_all(b"four").expect("room");
+    running.come_back(attempted(4, Ended::WouldBlock));
+    running.wait(true);
+    far.read_exact(&mut [0; 4]).expect("four bytes");
+    running.time_has_come(clock::now());
+    assert_eq!(
+        running.transfer.end(),
+        None,
+        "it has passed on what it held"
+    );
+    running.time_has_come(u64::MAX);
+    assert_eq!(running.transfer.end(), Some(End::Stalled));
 }

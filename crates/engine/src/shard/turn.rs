@@ -32,7 +32,7 @@ impl Shard {
         let Some(running) = self.transfers.get_mut(key) else {
             return;
         };
-        running.queued = false;
+        running.take_turn();
         let Some(step) = running.next_step() else {
             return;
         };
@@ -82,9 +82,9 @@ impl Shard {
             running.confirm();
         }
         let until = match running.transfer.poll_op(clock::now()) {
-            Op::Attempt { count, .. } if !running.queued => match running.admit(count) {
+            Op::Attempt { count, .. } if !running.is_queued() => match running.admit(count) {
                 Ok(()) => {
-                    running.queued = true;
+                    running.queue();
                     self.ready.push_back(key);
                     None
                 }
@@ -92,8 +92,7 @@ impl Shard {
             },
             Op::Attempt { .. } => None,
             Op::Drain { .. } | Op::Write { .. } => {
-                if !running.queued {
-                    running.queued = true;
+                if running.queue() {
                     self.ready.push_back(key);
                 }
                 None
@@ -111,12 +110,8 @@ impl Shard {
                         }
                     }
                 }
-                if readiness.is_some() && until.is_some() {
-                    running.begin_patience();
-                }
-                let retry = readiness.and_then(|_| running.retry_at());
-                let look = readiness.and_then(|_| running.begin_wait());
-                until.into_iter().chain(retry).chain(look).min()
+                let look = readiness.and_then(|_| running.wait(until.is_some()));
+                until.into_iter().chain(look).min()
             }
             Op::Finish(_) => None,
         };
