@@ -29,7 +29,9 @@ const tables: Record<string, readonly [Wrong, readonly string[]][]> = {
   'a count that is no count of bytes': bytes('count', [...NO_BYTES, 'null']),
   'a signal that is none': [[wrongType('options.signal', 'AbortSignal'), NO_SIGNALS]],
   'a rate, a burst, a quantum, a timeout or an interval that is no number': [
-    ...integers('rate', 0, Number.MAX_SAFE_INTEGER, ['2 ** 53']),
+    ...integers('rate', 0, Number.MAX_SAFE_INTEGER, ['2 ** 53'], 'RateLimiter'),
+    ...integers('minRate', 0, Number.MAX_SAFE_INTEGER, ['2 ** 53']),
+    ...integers('minRateWindow', 1, 2 ** 31 - 1, ['0', '2 ** 31']),
     ...integers('burst', 1, Number.MAX_SAFE_INTEGER, ['0', '2 ** 53']),
     ...integers('quantum', 1, 0x7ffff000, ['0', '0x7ffff001', '2 ** 31']),
     ...integers('stallTimeout', 0, 2 ** 31 - 1, ['2 ** 31']),
@@ -65,10 +67,16 @@ const tables: Record<string, readonly [Wrong, readonly string[]][]> = {
   ],
 }
 
-function integers(option: string, least: number, most: number, far: readonly string[]): [Wrong, readonly string[]][] {
+function integers(
+  option: string,
+  least: number,
+  most: number,
+  far: readonly string[],
+  ...others: readonly string[]
+): [Wrong, readonly string[]][] {
   const name = `options.${option}`
   return [
-    [wrongType(name, 'number'), NO_NUMBERS],
+    [wrongType(name, 'number', ...others), NO_NUMBERS],
     [outOfRange(name, 'an integer'), FRACTIONS],
     [outOfRange(name, `>= ${least} && <= ${most}`), ['-1', ...far]],
   ]

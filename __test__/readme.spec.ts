@@ -42,6 +42,16 @@ test('the example of the README serves the file it names', async (t) => {
   t.regex(String((await lines.next()).value), new RegExp(`^${Buffer.byteLength(readme)} bytes by (sendfile|copy)$`))
 })
 
+test('every other block of JavaScript in the README runs', async (t) => {
+  const [, ...blocks] = codeBlocks('js')
+  t.true(blocks.length > 0)
+  for (const code of blocks) {
+    const stdio = ['ignore', 'inherit', 'inherit'] as const
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: root, stdio: [...stdio] })
+    t.deepEqual(await once(child, 'exit'), [0, null])
+  }
+})
+
 test('the commands of the README are scripts of the package', (t) => {
   const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   const commands = [...readme.matchAll(/^npm (start|test)/gm)].map(([, name = '']) => name)

@@ -10,6 +10,7 @@ import { add, type Bytes } from './option-values.ts'
 import type { Request } from './options.ts'
 import type { OpenFile } from './source.ts'
 import type { Stop } from './stop.ts'
+import { bucketOf, onRateChange } from './transfer/limiter.ts'
 
 /** Which bytes of which file. */
 export interface Range {
@@ -24,7 +25,10 @@ export interface Range {
 }
 
 /** What a transfer asks for beside its range. */
-export type Terms = Pick<Request, 'headers' | 'trailers' | 'quantum' | 'rate' | 'burst' | 'stallTimeout'>
+export type Terms = Pick<
+  Request,
+  'headers' | 'trailers' | 'quantum' | 'rate' | 'burst' | 'limiter' | 'minRate' | 'minRateWindow' | 'stallTimeout'
+>
 
 /** Where the chunks go. */
 export interface Taker {
@@ -72,9 +76,11 @@ class CopyRun {
   #asked: 'source' | 'destination' = 'destination'
 
   constructor(range: Range, terms: Terms, size: AdaptiveSize, taker: Taker, stop: Stop) {
-    const { headers, trailers, rate, burst, stallTimeout } = terms
+    const { headers, trailers, rate, burst, stallTimeout, minRate, minRateWindow } = terms
     const quantum = Math.min(size.most, terms.quantum)
-    const plan = { quantum, headers: headers.length, trailers: trailers.length, rate, burst, stallTimeout }
+    const limiter = terms.limiter === undefined ? 0 : bucketOf(terms.limiter).id
+    const lengths = { headers: headers.length, trailers: trailers.length }
+    const plan = { quantum, ...lengths, rate, burst, limiter, stallTimeout, minRate, minRateWindow }
     this.#planner = new (anyBinding().Planner)(range.offset, range.count ?? null, plan, performance.now())
     this.#reader = new ChunkReader(range)
     this.#range = range
@@ -85,7 +91,10 @@ class CopyRun {
   }
 
   async run(obstacle: Obstacle | undefined): Promise<RangeEnd> {
+    const { limiter } = this.#terms
+    const deafen = limiter === undefined ? undefined : onRateChange(limiter, () => this.#stop.wake())
     const ending = await this.#move()
+    deafen?.()
     await this.#reader.rest()
     const left = (await this.#taker.unsent?.()) ?? 0
     const unsent = this.#ofRange ? left : 0
@@ -168,7 +177,8 @@ class CopyRun {
     if (this.#stop.stopped) return this.#next(HAPPENED.aborted)
     if (chunk.length === 0) return this.#next(HAPPENED.sourceEnded)
     // With a rate the next chunk may have to be a shorter one.
-    if (this.#terms.rate === 0) this.#reader.readAhead(Math.min(this.#size.value, this.#terms.quantum))
+    const { rate, limiter } = this.#terms
+    if (rate === 0 && limiter === undefined) this.#reader.readAhead(Math.min(this.#size.value, this.#terms.quantum))
     const answer = this.#hand(chunk)
     this.#ofRange = true
     this.#handed += chunk.length

@@ -1,30 +1,63 @@
-/** Keeps the average rate of a stream: says how long to wait before the next bytes. */
+/** Draws what a piped stream sends from the bucket of its limiter. */
+import { anyBinding, type LimiterShare } from './binding.ts'
+import { bucketOf, join, leave, onRateChange, type RateLimiter } from './transfer/limiter.ts'
 
-/** The share of a second that is sent at once: the steps of a paced stream. */
-const STEP_SECONDS = 0.1
+/** What is asked for at once: more than one chunk or marker of a stream. */
+const MOST = 16 << 20
 
 export class Pace {
-  /** Bytes a second. */
-  readonly #rate: number
-  /** When everything that was sent would have been sent at this rate, in ms; 0 before the first bytes. */
-  #due = 0
+  readonly #limiter: RateLimiter
+  readonly #share: LimiterShare
+  readonly #deafen: () => void
+  /** The most bytes to send next. */
+  #admitted = 0
+  #timer: NodeJS.Timeout | undefined
+  #again: (() => void) | undefined
 
-  constructor(rate: number) {
-    this.#rate = rate
+  constructor(limiter: RateLimiter) {
+    this.#limiter = limiter
+    this.#share = new (anyBinding().LimiterShare)(bucketOf(limiter))
+    this.#deafen = onRateChange(limiter, () => this.#goOn())
+    join(limiter, this)
   }
 
-  /** The most bytes to send at once. */
+  /** The most bytes to send at once; as many as there are once it is released. */
   get step(): number {
-    return Math.max(1, Math.floor(this.#rate * STEP_SECONDS))
+    return this.#admitted
   }
 
-  /** Bytes have been sent. Time in which nothing was sent is not caught up with. */
-  sent(bytes: number): void {
-    this.#due = Math.max(this.#due, performance.now()) + (bytes / this.#rate) * 1000
+  /**
+   * Whether bytes may go now. Otherwise `again` is called when that may have changed, unless the pace is released.
+   * `sent`: how many have gone since this was asked before.
+   */
+  admits(sent: number, again: () => void): boolean {
+    this.#share.giveBack(Math.max(0, this.#admitted - sent))
+    const answer = this.#share.admit(MOST)
+    this.#admitted = Math.max(0, answer)
+    if (answer > 0) return true
+    this.#again = again
+    this.#timer = setTimeout(() => this.#goOn(), -answer)
+    return false
   }
 
-  /** How long to wait, in ms; 0 if the next bytes may go. */
-  get delay(): number {
-    return Math.max(0, this.#due - performance.now())
+  /** The stream is piped no longer. */
+  release(): void {
+    this.#clear()
+    this.#deafen()
+    this.#share.giveBack(this.#admitted)
+    this.#share.release()
+    this.#admitted = Infinity
+    leave(this.#limiter, this)
+  }
+
+  #goOn(): void {
+    const again = this.#again
+    this.#clear()
+    again?.()
+  }
+
+  #clear(): void {
+    clearTimeout(this.#timer)
+    this.#again = undefined
   }
 }

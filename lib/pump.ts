@@ -28,6 +28,7 @@ import {
 } from './node-streams.ts'
 import { isPipesOwn, ownWrite, readsOwn } from './node/unpatched.ts'
 import { condemn } from './node-messages.ts'
+import { Pace } from './pace.ts'
 import { endPipe } from './pipe-end.ts'
 import { choose } from './preference.ts'
 import type { MarkerRoute } from './ordering/placement.ts'
@@ -56,6 +57,7 @@ export class Pump implements SegmentSender {
   readonly #finished: Finished
   readonly #position: StreamPosition
   readonly #pieces: FilePieces
+  readonly #pace: Pace | undefined
   readonly #size: SegmentSize
   /** The pipe's own 'data' listener: takes a chunk to the destination, and pauses the stream if that is full. */
   #ondata: Function | undefined
@@ -77,7 +79,8 @@ export class Pump implements SegmentSender {
     this.#pieces = new FilePieces(source, this.#position, file)
     this.transfer = new LiveTransfer(source, this.#position, settings.method)
     const shortfall: Shortfall = (missing) => cutShort(source, this.transfer, missing)
-    this.#size = new SegmentSize(source, destination, settings, shortfall)
+    this.#pace = settings.limiter === undefined ? undefined : new Pace(settings.limiter)
+    this.#size = new SegmentSize(source, destination, settings, this.#pace, shortfall)
     if (settings.ownFs) this.#meet(OBSTACLE.ownFs)
   }
 
@@ -90,10 +93,12 @@ export class Pump implements SegmentSender {
 
   /** Answers `_read`. */
   read(size: number): void {
-    const wait = this.#pacing()
-    if (wait > 0) setTimeout(Pump.#paced, wait, this, size)
+    if (this.#isOver || this.#mayGo(size)) this.#answer(size)
+  }
+
+  #answer(size: number): void {
     // Not within `_read`: the Readable may be about to hand on what it has buffered, and takes what is thrown for ours.
-    else if (this.#isAlone()) process.nextTick(Pump.#next, this, size)
+    if (this.#isAlone()) process.nextTick(Pump.#next, this, size)
     else this.#copy(size)
   }
 
@@ -104,16 +109,10 @@ export class Pump implements SegmentSender {
     if (!sent) pump.#copy(size)
   }
 
-  static #paced(pump: Pump, size: number): void {
-    if (!pump.#source.destroyed) Pump.#next(pump, size)
-  }
-
-  /** How long the option `rate` wants the stream to wait, in ms. */
-  #pacing(): number {
-    const { pace } = this.#settings
-    if (pace === undefined) return 0
-    pace.sent(this.#position.advance())
-    return pace.delay
+  /** Whether the option `rate` lets the stream go on; otherwise the read is answered later. */
+  #mayGo(size: number): boolean {
+    const pace = this.#pace
+    return pace === undefined || pace.admits(this.#position.advance(), () => this.read(size))
   }
 
   /** Reads a chunk, and lets the pipe take it. */
@@ -144,6 +143,7 @@ export class Pump implements SegmentSender {
     this.#failure ??= { error: error ?? this.#size.failure }
     if (this.#isOver || this.#current !== undefined) return
     this.#isOver = true
+    this.#pace?.release()
     this.transfer.freeze()
     this.#finished(this.transfer, this.#failure.error ?? undefined)
   }

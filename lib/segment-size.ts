@@ -10,6 +10,7 @@ import { hasBody } from './node-internals.ts'
 import { fixHeader } from './node-messages.ts'
 import { type FileStream, onlyPipe } from './node-streams.ts'
 import type { MarkerRoute } from './ordering/placement.ts'
+import type { Pace } from './pace.ts'
 import type { Settings } from './stream-options.ts'
 
 const LEAST = 1 << 20
@@ -20,7 +21,8 @@ const QUICK_MS = 50
 export class SegmentSize {
   readonly #source: FileStream
   readonly #destination: Destination
-  readonly #settings: Settings
+  readonly #segment: number | undefined
+  readonly #pace: Pace | undefined
   readonly #adaptive = new AdaptiveSize(LEAST, MOST, QUICK_MS)
   /** What the message that is piped to has announced of its body. */
   readonly #announced: AnnouncedLength | undefined
@@ -28,10 +30,17 @@ export class SegmentSize {
   #allowance: number | undefined
 
   /** `shortfall` makes the error of a message that the stream was too short for. */
-  constructor(source: FileStream, destination: Destination, settings: Settings, shortfall: Shortfall) {
+  constructor(
+    source: FileStream,
+    destination: Destination,
+    { segment }: Settings,
+    pace: Pace | undefined,
+    shortfall: Shortfall,
+  ) {
     this.#source = source
     this.#destination = destination
-    this.#settings = settings
+    this.#segment = segment
+    this.#pace = pace
     this.#announced = destination instanceof http.OutgoingMessage ? AnnouncedLength.of(destination) : undefined
     if (this.#announced !== undefined) this.#announced.shortfall = shortfall
   }
@@ -60,7 +69,7 @@ export class SegmentSize {
   /** Of the next marker, where `left` bytes are left of the file; 0 if there can be none, or why. */
   ofMarker(route: MarkerRoute, left: number): number | Obstacle {
     if (left <= 0) return 0
-    const most = Math.min(left, this.#settings.segment ?? this.#adaptive.value, this.#step)
+    const most = Math.min(left, this.#segment ?? this.#adaptive.value, this.#step)
     if (route.by === 'socket') return most
     // HEAD, 204, 304: http throws away what it is given, however much that is.
     if (!hasBody(route.message)) return left
@@ -87,6 +96,6 @@ export class SegmentSize {
   }
 
   get #step(): number {
-    return this.#settings.pace?.step ?? Infinity
+    return this.#pace?.step ?? Infinity
   }
 }

@@ -22,6 +22,11 @@ export class Stop {
     this.#wake?.()
   }
 
+  /** Ends the wait that is going on, as if its time had come. */
+  wake(): void {
+    this.#wake?.()
+  }
+
   /**
    * Waits for the promise, for `ms` milliseconds or for the stop, whichever is first, and says whether it was the promise.
    * Rejects if the promise does first.

@@ -2,7 +2,7 @@
 import { invalidType, outOfRange } from './errors.ts'
 import { isRecord } from './option-values.ts'
 import { type Method, parseOptions, type Request } from './options.ts'
-import { Pace } from './pace.ts'
+import { parseRateOption, RateLimiter } from './transfer/limiter.ts'
 
 /** The options of a stream that are ours. */
 export interface TransferOptions {
@@ -18,10 +18,11 @@ export interface TransferOptions {
    */
   method?: 'auto' | Method | undefined
   /**
-   * Most bytes a second on average, while the stream is piped; 0 for no limit.
+   * Most bytes per second, while the stream is piped; 0 for no limit. A {@link RateLimiter} is shared with everything else
+   * that names it.
    * @default 0
    */
-  rate?: number | undefined
+  rate?: number | RateLimiter | undefined
 }
 
 /** The same, checked. */
@@ -30,7 +31,7 @@ export interface Settings {
   readonly method: 'auto' | Method
   /** What the engine is asked for. */
   readonly request: Request
-  readonly pace: Pace | undefined
+  readonly limiter: RateLimiter | undefined
   /** Reads go through somebody's own `fs`. */
   readonly ownFs: boolean
 }
@@ -39,7 +40,7 @@ export const DEFAULTS: Settings = {
   segment: undefined,
   method: 'auto',
   request: parseOptions(undefined),
-  pace: undefined,
+  limiter: undefined,
   ownFs: false,
 }
 
@@ -67,9 +68,15 @@ export function parseSettings(options: unknown): Settings | undefined {
     segment: segment === undefined ? undefined : positive('options.segment', segment, Number.isInteger),
     method: request.method,
     request,
-    pace: rate === undefined || rate === 0 ? undefined : new Pace(positive('options.rate', rate, Number.isFinite)),
+    limiter: limiterOf(rate),
     ownFs: fs !== undefined && fs !== null,
   }
+}
+
+function limiterOf(option: unknown): RateLimiter | undefined {
+  const rate = parseRateOption('options.rate', option)
+  if (typeof rate !== 'number') return rate
+  return rate === 0 ? undefined : new RateLimiter({ rate })
 }
 
 /** Whether the stream opens its path by Node's `fs`. What is no set of options is for stock to refuse. */

@@ -1,10 +1,13 @@
 //! The planner for the portable executor: `lib/copy.ts` reads and writes, this counts and decides.
 
 use napi_derive::napi;
-use sendfile64_core::{Ended, Ladder, Method, Op, Outcome, Part, Request, Transfer, Wait};
+use sendfile64_core::{
+    Ended, Ladder, LeastRate, Method, Op, Outcome, Part, Request, Transfer, Wait,
+};
 
 use crate::codes::{happened, step};
-use crate::command::{rate, stall_timeout};
+use crate::command::{least_rate, rate, stall_timeout};
+use crate::limiter::{Share, share_of};
 use crate::number::{JsBytes, from_js, nanoseconds};
 use crate::records::end_code;
 
@@ -20,12 +23,24 @@ pub struct Terms {
     pub burst: f64,
     /// 0 for no limit.
     pub stall_timeout: f64,
+    /// The id of a limiter that the transfer shares, instead of a rate of its own; 0 for none.
+    pub limiter: f64,
+    /// Bytes per second; 0 for no limit.
+    pub min_rate: f64,
+    pub min_rate_window: f64,
 }
 
 /// One transfer by method `copy`, with JavaScript as its executor: one call for each of its steps.
 #[napi]
 pub struct Planner {
     transfer: Transfer,
+    share: Option<Share>,
+    /// What the share has admitted of the chunk that was asked for.
+    admitted: u64,
+    least: Option<LeastRate>,
+    /// All bytes that the destination has taken, and what it still owed when it last said so.
+    taken: u64,
+    owed: u64,
 }
 
 #[napi]
@@ -48,6 +63,11 @@ impl Planner {
         };
         Self {
             transfer: Transfer::new(request, nanoseconds(now)),
+            share: share_of(terms.limiter),
+            admitted: 0,
+            least: least_rate(terms.min_rate, terms.min_rate_window),
+            taken: 0,
+            owed: 0,
         }
     }
 
@@ -61,13 +81,16 @@ impl Planner {
         if let happened::NOTHING | happened::BUSY = happened as u8 {
             self.transfer.handle_owed(owed as u64, now);
         }
+        self.watch(happened as u8, bytes as u64, owed as u64, now);
         let (step, figure) = match self.transfer.poll_op(now) {
-            Op::Attempt { count, .. } | Op::Drain { count, .. } => (step::CHUNK, count as f64),
+            Op::Attempt { count, .. } | Op::Drain { count, .. } => self.chunk(count),
             Op::Write { part, .. } => match part {
                 Part::Headers => (step::HEADERS, 0.0),
                 Part::Trailers => (step::TRAILERS, 0.0),
             },
             Op::Wait(Wait { until, .. }) => {
+                let look = self.least.as_ref().and_then(LeastRate::due);
+                let until = until.into_iter().chain(look).min();
                 (step::WAIT, until.map_or(0.0, |until| pause(until, now)))
             }
             Op::Finish(end) => (step::OVER, end_code(end).0.into()),
@@ -85,8 +108,52 @@ impl Planner {
 }
 
 impl Planner {
+    /// The next chunk of at most `count` bytes, or the wait for a shared rate.
+    fn chunk(&mut self, count: u64) -> (u8, f64) {
+        let Some(share) = &mut self.share else {
+            return (step::CHUNK, count as f64);
+        };
+        if self.admitted == 0 {
+            match share.admit(count) {
+                Ok(bytes) => self.admitted = bytes,
+                Err(nanoseconds) => return (step::WAIT, pause(nanoseconds, 0)),
+            }
+        }
+        (step::CHUNK, self.admitted.min(count) as f64)
+    }
+
+    /// Holds the destination to its least rate.
+    fn watch(&mut self, happened: u8, bytes: u64, owed: u64, now: u64) {
+        self.taken += bytes;
+        if let happened::NOTHING | happened::BUSY = happened {
+            self.owed = owed;
+        } else {
+            self.owed = 0;
+        }
+        let Some(least) = &mut self.least else { return };
+        let taken = signed(self.taken) - signed(self.owed);
+        match happened {
+            happened::BUSY => least.wait_begins(taken, now),
+            happened::NOTHING if least.is_below(taken, now) => self.transfer.give_up(),
+            happened::NOTHING => {}
+            _ => least.wait_ends(taken, now),
+        }
+    }
+
+    /// What was admitted and has not gone is the others'.
+    fn gone(&mut self, bytes: u64) {
+        let left = std::mem::take(&mut self.admitted).saturating_sub(bytes);
+        if let Some(share) = &mut self.share {
+            share.give_back(left);
+        }
+    }
+
     fn enter(&mut self, happened: u8, bytes: u64, now: u64) {
         let outcome = |ended| Outcome { bytes, ended };
+        // A wait for the rate has admitted nothing; headers and trailers are written before and after every chunk.
+        if happened != happened::NOTHING && happened != happened::READY {
+            self.gone(bytes);
+        }
         match happened {
             happened::TAKEN => self.transfer.handle_outcome(outcome(Ended::Progress), now),
             happened::BUSY => self.transfer.handle_outcome(outcome(Ended::Busy), now),
@@ -100,6 +167,10 @@ impl Planner {
             _ => {}
         }
     }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Whole milliseconds, at least one: timers of JavaScript have no others.
