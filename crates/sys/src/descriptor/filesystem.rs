@@ -1,7 +1,9 @@
 //! What kind of filesystem a regular file is on: fstatfs(2) `f_type`.
 
+#[cfg(target_os = "linux")]
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
+#[cfg(target_os = "linux")]
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// How far the size and the cached pages of a regular file can be trusted.
@@ -18,19 +20,23 @@ pub enum Filesystem {
 }
 
 /// More devices than a process meets; a fuller table begins anew.
+#[cfg(target_os = "linux")]
 const MOST_DEVICES: usize = 256;
 
 /// What fstatfs(2) has said, by `st_dev`. Asked again, the later answer stands: the kernel gives the number of a
 /// filesystem that has been unmounted to another one.
+#[cfg(target_os = "linux")]
 static DEVICES: LazyLock<Mutex<HashMap<u64, Filesystem>>> = LazyLock::new(Mutex::default);
 
 /// What [`of`] has said of a file on this device. Asks nobody: fstatfs(2) may wait for a server.
+#[cfg(target_os = "linux")]
 pub(crate) fn known(device: u64) -> Option<Filesystem> {
     let devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
     devices.get(&device).copied()
 }
 
 /// Asks, and remembers the answer for `device`, which holds the file.
+#[cfg(target_os = "linux")]
 pub(crate) fn of(file: BorrowedFd<'_>, device: u64) -> Filesystem {
     let filesystem = ask(file);
     let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +48,7 @@ pub(crate) fn of(file: BorrowedFd<'_>, device: u64) -> Filesystem {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ask(_file: BorrowedFd<'_>) -> Filesystem {
+pub(crate) fn of(_file: BorrowedFd<'_>, _device: u64) -> Filesystem {
     Filesystem::Ordinary
 }
 
