@@ -178,3 +178,19 @@ kernelSerial('a pipe in blocking mode that cannot be opened again gets a splice,
   t.deepEqual(nothing.told, { code: 'ERR_SENDFILE_UNSUPPORTED', cause: 'ENOSYS' })
   t.is(sha256((await within(reading, 'the end')).bytes), sha256(file.bytes), 'the second one has sent nothing')
 })
+
+test.serial(
+  'a transfer to a full pipe that is aborted has sent what the pipe holds, and not its last piece',
+  async (t) => {
+    const path = `${sampleDirectory()}/full`
+    execFileSync('mkfifo', [path])
+    const fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NONBLOCK)
+    t.teardown(() => fs.closeSync(fd))
+    const size = 64 * 1024 + 1000 // pipe(7) holds 64 KiB
+    const sent = sendfile(fd, sampleFile(size).path, { signal: AbortSignal.timeout(200) })
+    const error = await t.throwsAsync(within(sent, 'the rejection'), { code: 'ABORT_ERR' })
+    const held = fs.readSync(fd, Buffer.alloc(size))
+    t.like(error, { bytesSent: held, offset: held })
+    t.true(held < size)
+  },
+)

@@ -1,20 +1,18 @@
-/** Descriptors as destinations: what they are, whose turn it is on them, and how JavaScript writes to them. */
+/** Descriptors as destinations: what they are, and whose turn it is on them. */
 import fs from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import net from 'node:net'
 import { constants } from 'node:os'
 import tty from 'node:tty'
 
 import { descriptorStatus } from './descriptor-status.ts'
+import { type Writer, writerTo } from './descriptor-writer.ts'
 import { badDestination, foreignError, systemError, unsupported } from './errors.ts'
 import { type Adopted, closeNatively, duplicateToSendTo, positionOf } from './native-file.ts'
 import type { Obstacle } from './errors/obstacle.ts'
 import { KIND } from './native/codes.ts'
-import { doNotBlock, handleFd, outstanding } from './node-handles.ts'
 import type { Bytes } from './option-values.ts'
 import { isFileHandle, parseFd } from './source/parse.ts'
 import { type OpenFile, opensSources, statOrUndefined } from './source.ts'
-import { closeUnused, reopen } from './stream-source.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
 export interface ParsedDescriptor {
@@ -31,9 +29,7 @@ export function parseDescriptor(destination: unknown): ParsedDescriptor | undefi
   return { fd: destination.fd, handle: destination }
 }
 
-const { EAGAIN, EIO, EPIPE } = constants.errno
-/** What a pipe takes whole or not at all: pipe(7). */
-const PIPE_BUF = 4096
+const { EPIPE } = constants.errno
 
 const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, datagramSocket, terminal, other } = KIND
 
@@ -169,149 +165,4 @@ export function inTurnOf(key: string, operation: () => Promise<void>): void {
   void mine.then(() => {
     if (turns.get(key) === mine) turns.delete(key)
   })
-}
-
-/* ---------------------------------------------------------------- writing in JavaScript */
-
-interface Writer {
-  /** The promise is pending until the kernel has all of it. */
-  write(chunk: Buffer): Promise<void>
-  /** What has been given to `write` and is still on its way. */
-  outstanding(): number
-  /** The bytes of the last chunk that the kernel will not get if the writer is closed then. Never rejects. */
-  unsent(): Promise<number>
-  /** How often the kernel had no room. */
-  readonly wouldBlock: number
-  close(): void
-}
-
-function writerTo(fd: number, kind: number): Writer {
-  if (kind === fifo || kind === terminal) return new StreamWriter(fd, kind === terminal)
-  return new FileWriter(fd)
-}
-
-/** A write that takes nothing and says nothing would be made again for ever. @throws {SendfileError} EIO */
-function something(bytes: number): number {
-  if (bytes === 0) throw systemError(-EIO, 'write')
-  return bytes
-}
-
-/** `fs.write` at the descriptor's own position: a thread of libuv's waits for the disk, not for a reader. */
-class FileWriter implements Writer {
-  /** What a thread waits for is a disk. */
-  readonly wouldBlock = 0
-  readonly #fd: number
-  #left = 0
-  #last: Promise<void> = Promise.resolve()
-
-  constructor(fd: number) {
-    this.#fd = fd
-  }
-
-  write(chunk: Buffer): Promise<void> {
-    this.#last = this.#all(chunk)
-    return this.#last
-  }
-
-  outstanding(): number {
-    return this.#left
-  }
-
-  /** A write that a thread has begun, or will begin, must not meet a number that is somebody else's by then. */
-  async unsent(): Promise<number> {
-    await this.#last.catch(() => {})
-    return this.#left
-  }
-
-  async #all(chunk: Buffer): Promise<void> {
-    this.#left = chunk.length
-    while (this.#left > 0) this.#left -= something(await this.#once(chunk.subarray(-this.#left)))
-  }
-
-  close(): void {}
-
-  #once(chunk: Buffer): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.write(this.#fd, chunk, 0, chunk.length, null, (error, bytes) =>
-        error === null ? resolve(bytes) : reject(error),
-      )
-    })
-  }
-}
-
-/** libuv waits for the reader in the event loop. It sets O_NONBLOCK, so it gets an open file description of its own. */
-class StreamWriter implements Writer {
-  readonly #stream: net.Socket
-  #error: Error | undefined
-  /** Of the last chunk, the bytes that the kernel has not got. */
-  #left = 0
-  /** How many of them libuv has. */
-  #given = 0
-  wouldBlock = 0
-
-  constructor(fd: number, isTerminal: boolean) {
-    const own = reopen(fd, 'written to')
-    if (isTerminal) {
-      const terminal = new tty.WriteStream(own)
-      closeUnused(own, terminal)
-      doNotBlock(terminal)
-      this.#stream = terminal
-    } else {
-      this.#stream = new net.Socket({ fd: own, readable: false })
-    }
-    this.#stream.on('error', (error) => {
-      this.#error = error
-    })
-  }
-
-  /** libuv does not tell how far a write had come that fails: it gets what a pipe takes whole or not at all, to wait. */
-  async write(chunk: Buffer): Promise<void> {
-    this.#left = chunk.length
-    while (this.#left > 0) {
-      if (this.#error !== undefined) throw this.#error
-      const rest = chunk.subarray(-this.#left)
-      const taken = this.#atOnce(rest)
-      if (taken !== undefined) this.#left -= something(taken)
-      else {
-        this.wouldBlock += 1
-        await this.#give(rest.subarray(0, PIPE_BUF))
-      }
-    }
-  }
-
-  /** As much as there is room for; `undefined` if there is none. */
-  #atOnce(chunk: Buffer): number | undefined {
-    try {
-      return fs.writeSync(handleFd(this.#stream), chunk)
-    } catch (error) {
-      if (error instanceof Error && 'errno' in error && error.errno === -EAGAIN) return undefined
-      throw error
-    }
-  }
-
-  #give(piece: Buffer): Promise<void> {
-    this.#given = piece.length
-    return new Promise((resolve, reject) => {
-      this.#stream.write(piece, (error) => {
-        this.#given = 0
-        if (error) return reject(error)
-        this.#left -= piece.length
-        resolve()
-      })
-    })
-  }
-
-  /** The piece itself stays in the stream's queue until all of it has been written. */
-  outstanding(): number {
-    if (this.#given === 0) return this.#left
-    return this.#left - this.#given + outstanding(this.#stream) - this.#stream.writableLength
-  }
-
-  async unsent(): Promise<number> {
-    return this.outstanding()
-  }
-
-  close(): void {
-    this.#stream.destroy()
-  }
 }

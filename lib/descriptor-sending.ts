@@ -146,17 +146,9 @@ export class DescriptorSending implements kernel.Listener, Abortable {
 
   async #copy(range: Range, obstacle: Obstacle | undefined): Promise<void> {
     const writer = this.#destination.writer()
-    const taker = {
-      take: (chunk: Buffer) => writer.write(chunk),
-      outstanding: () => writer.outstanding(),
-      unsent: () => writer.unsent(),
-      get wouldBlock() {
-        return writer.wouldBlock
-      },
-      progress: (bytesSent: number) => this.#report(bytesSent, 'copy'),
-    }
+    writer.progress = (bytesSent) => this.#report(bytesSent, 'copy')
     const size = AdaptiveSize.fixed(COPY_CHUNK)
-    return this.#ended(await copyRange(range, this.#request, size, taker, this.#stop, obstacle))
+    return this.#ended(await copyRange(range, this.#request, size, writer, this.#stop, obstacle))
   }
 
   /* -------------------------------------------------- what happens on the way */
