@@ -121,6 +121,9 @@ export interface SendfileOptions {
    * When the transfer is over. `'queued'`: the kernel has the last byte. `'acknowledged'`: over TCP, the peer's kernel
    * has acknowledged it (tcp(7), TCP_INFO); what is written later waits until then. Of Multipath TCP nobody can tell:
    * rejects with ERR_SENDFILE_UNSUPPORTED before a byte moves.
+   *
+   * A connection that is closed while bytes of the peer are unread is reset (RFC 9293, 3.6.1), and what the peer has not
+   * received by then is lost: the tail of the answer to an upload that nobody reads. `'acknowledged'` is the cure.
    * @default 'queued'
    */
   until?: 'queued' | 'acknowledged' | undefined

@@ -20,6 +20,9 @@ if (!['', 'auto', 'off', ...METHODS].includes(word)) {
   process.emitWarning(`SENDFILE64='${word}' is not known: expected off, auto, ${known}`, { code: 'SENDFILE64' })
 }
 
+/** Whether streams close their files with the only destination, also where nobody has asked for it. */
+export const closesAbandoned = process.env.SENDFILE64_CLOSE_ABANDONED === '1'
+
 /** The conformance suite has passed on Linux only. */
 const COPIES_BY_DEFAULT = process.platform !== 'linux'
 

@@ -1,7 +1,9 @@
 /** createReadStream and ReadStream: fs.ReadStream whose pipe goes through the kernel where it can. */
+import { EventEmitter } from 'node:events'
 import type fs from 'node:fs'
 import http from 'node:http'
 
+import { Abandonment } from './abandoned.ts'
 import { AnnouncedLength } from './announced-length.ts'
 import { isNode, native } from './binding.ts'
 import { CachedFile } from './cached-file.ts'
@@ -52,10 +54,12 @@ export interface ReadStreamConstructor {
 // A stream's own symbols: a WeakMap of thousands of short-lived streams costs the server a fifth of its time.
 const OPENING = Symbol('sendfile64.opening')
 const PUMP = Symbol('sendfile64.pump')
+const ABANDONMENT = Symbol('sendfile64.abandonment')
 
 interface OwnStream extends FileStream {
   [OPENING]?: Opening
   [PUMP]?: Pump
+  [ABANDONMENT]?: Abandonment
 }
 
 /** Of a stream that somebody else has made. */
@@ -111,6 +115,7 @@ function membersOver({ prototype: stock }: StockReadStream): object {
     unpipe(destination?: NodeJS.WritableStream): OwnStream {
       Reflect.apply(stock.unpipe, this, [destination])
       this[PUMP]?.unpiped()
+      this[ABANDONMENT]?.unpiped()
       return this
     },
     _read(size: number): void {
@@ -120,6 +125,7 @@ function membersOver({ prototype: stock }: StockReadStream): object {
     },
     _destroy(error: Error | null, callback: DestroyCallback): void {
       this[PUMP]?.finish(error)
+      this[ABANDONMENT]?.release()
       destroyAsStock(this, error, callback)
     },
     get transfer(): StreamTransfer | undefined {
@@ -135,6 +141,7 @@ function membersOver({ prototype: stock }: StockReadStream): object {
 /** The pipe is Node's; a pump answers the reads that it makes. */
 function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
   if (destination instanceof http.OutgoingMessage) AnnouncedLength.of(destination)
+  watchDestination(source, destination)
   // With a second destination, or none that could be written to, the first pump goes on as it is.
   if (isPipedTo(source) || !isDestination(destination)) {
     asStock()
@@ -153,6 +160,14 @@ function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: ()
   if (traced) trace = new TransferTrace(contextOf(source, destination), begin)
   else begin()
   return destination
+}
+
+/** A second destination may need the file when the first has gone. */
+function watchDestination(source: OwnStream, destination: unknown): void {
+  source[ABANDONMENT]?.release()
+  const { closeWithDestination } = (source[OPENING] ?? UNKNOWN).settings
+  if (!closeWithDestination || isPipedTo(source) || !(destination instanceof EventEmitter)) return
+  define(source, ABANDONMENT, new Abandonment(source, destination))
 }
 
 function contextOf(source: FileStream, destination: Destination): TransferContext {

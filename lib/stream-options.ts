@@ -2,6 +2,7 @@
 import { invalidType, outOfRange } from './errors.ts'
 import { isRecord } from './option-values.ts'
 import { type Method, parseOptions, type Request } from './options.ts'
+import { closesAbandoned } from './preference.ts'
 import { parseRateOption, RateLimiter } from './transfer/limiter.ts'
 
 /** The options of a stream that are ours. */
@@ -23,6 +24,13 @@ export interface TransferOptions {
    * @default 0
    */
   rate?: number | RateLimiter | undefined
+  /**
+   * Close the file when the only destination of a `pipe()` has closed before the end, as one does whose client has left. A
+   * stock stream stays open then, and with it the file, until somebody destroys it. Not with a second destination, a
+   * 'data' or 'readable' listener, `autoClose: false`, or after an `unpipe()` of yours.
+   * @default false, or true with SENDFILE64_CLOSE_ABANDONED=1
+   */
+  closeWithDestination?: boolean | undefined
 }
 
 /** The same, checked. */
@@ -34,6 +42,8 @@ export interface Settings {
   readonly limiter: RateLimiter | undefined
   /** Reads go through somebody's own `fs`. */
   readonly ownFs: boolean
+  /** The file is closed with the only destination. */
+  readonly closeWithDestination: boolean
 }
 
 export const DEFAULTS: Settings = {
@@ -42,6 +52,7 @@ export const DEFAULTS: Settings = {
   request: parseOptions(undefined),
   limiter: undefined,
   ownFs: false,
+  closeWithDestination: closesAbandoned,
 }
 
 /**
@@ -61,8 +72,8 @@ export function takeOptions(options: unknown): unknown {
  */
 export function parseSettings(options: unknown): Settings | undefined {
   if (!isRecord(options)) return undefined
-  const { segment, method, rate, fs } = options
-  if (segment === undefined && method === undefined && rate === undefined && fs === undefined) return undefined
+  const { segment, method, rate, fs, closeWithDestination } = options
+  if ([segment, method, rate, fs, closeWithDestination].every((option) => option === undefined)) return undefined
   const request = parseOptions({ method })
   return {
     segment: segment === undefined ? undefined : positive('options.segment', segment, Number.isInteger),
@@ -70,6 +81,7 @@ export function parseSettings(options: unknown): Settings | undefined {
     request,
     limiter: limiterOf(rate),
     ownFs: fs !== undefined && fs !== null,
+    closeWithDestination: boolean('options.closeWithDestination', closeWithDestination) ?? closesAbandoned,
   }
 }
 
@@ -92,6 +104,11 @@ function get(options: object, name: string): unknown {
 /** The same options with an `fs`. */
 export function withFs(options: unknown, fs: object): object {
   return typeof options === 'object' ? { ...options, fs } : { encoding: options, fs }
+}
+
+function boolean(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw invalidType(name, 'of type boolean', value)
 }
 
 function positive(name: string, value: unknown, fits: (value: number) => boolean): number {
