@@ -27,6 +27,11 @@ export function refusing(call: string, error: keyof typeof constants.errno, coun
   return { command: [build('refuse'), call, String(constants.errno[error]), String(count)] }
 }
 
+/** seccomp ends the process at any of the calls, as Android does (SECCOMP_RET_TRAP). */
+export function trapping(...calls: readonly string[]): Launch {
+  return { command: calls.flatMap((call) => [build('refuse'), call, 'trap', '0']) }
+}
+
 /** No call moves more than `most` bytes. */
 export function shortening(most: number): Launch {
   const LD_PRELOAD = build('short', '-shared', '-fPIC')

@@ -8,6 +8,7 @@ use sendfile64_core::{End, Errno, Method, Transfer};
 
 use crate::destination::Destination;
 use crate::ends::Surround;
+use crate::engine::Attempts;
 use crate::limits::Limits;
 
 /// Names a transfer; unique among all transfers of one engine that have not completed.
@@ -37,8 +38,8 @@ pub struct Command {
     pub transfer: Transfer,
     /// What bounds its speed beside the planner's own rate.
     pub limits: Limits,
-    /// How many system calls were made for it before ([`attempt_now`](crate::attempt_now)).
-    pub syscalls: u64,
+    /// What [`attempt_now`](crate::attempt_now) has made of it before; `None` where nobody has tried.
+    pub made: Option<Attempts>,
     /// The least time between two [`Event::Progress`]; zero for none at all.
     pub progress_interval: Duration,
     /// Who hears of it.

@@ -103,7 +103,7 @@ impl Engine {
     }
 
     /// Takes a transfer. It never waits, neither for a disk nor for the peer: a short transfer
-    /// (up to [`INLINE_LIMIT`]) whose pages are in memory is tried here and now, every other one is handed to a shard.
+    /// (up to [`INLINE_LIMIT`]) whose pages are in memory is tried here and now, unless it has been, every other one is handed to a shard.
     ///
     /// # Errors
     ///
@@ -111,8 +111,11 @@ impl Engine {
     /// Where some have, the same error is a completion with [`End::Failed`](sendfile64_core::End::Failed), which tells
     /// how many.
     pub fn start(&self, command: Command) -> Result<Started, StartError> {
+        let untried = command.made.is_none();
         let mut running = Box::new(Running::new(command));
-        running.attempt_inline();
+        if untried {
+            running.attempt_inline();
+        }
         if let Some(end) = running.transfer.end() {
             return Ok(Started::Finished(Box::new(running.complete(end).0)));
         }

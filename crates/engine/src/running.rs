@@ -56,7 +56,7 @@ impl Running {
             own_position,
             transfer,
             limits,
-            syscalls,
+            made,
             progress_interval,
             sink,
         } = command;
@@ -71,10 +71,7 @@ impl Running {
             timer: None,
             metered: limits.shared.map(Metered::new),
             least: limits.least,
-            made: Attempts {
-                syscalls,
-                ..Attempts::NONE
-            },
+            made: made.unwrap_or(Attempts::NONE),
             place: Place::Ready,
             retry: Retry::new(),
             pages: Pages::default(),

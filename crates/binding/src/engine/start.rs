@@ -28,7 +28,7 @@ enum Bound {
 struct Prepared {
     destination: Destination,
     transfer: Transfer,
-    syscalls: u64,
+    made: Option<Attempts>,
 }
 
 impl Bound {
@@ -116,7 +116,7 @@ impl Link {
             own_position,
             transfer: prepared.transfer,
             limits,
-            syscalls: prepared.syscalls,
+            made: prepared.made,
             progress_interval: Duration::from_millis(progress_interval.into()),
             sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
         };
@@ -188,7 +188,7 @@ fn at_once(
     Ok(Prepared {
         destination: Destination::socket(duplicate),
         transfer,
-        syscalls: made.syscalls,
+        made: (!waits).then_some(made),
     })
 }
 
@@ -213,7 +213,7 @@ fn later(
     Prepared {
         destination,
         transfer,
-        syscalls: 0,
+        made: None,
     }
 }
 

@@ -49,7 +49,7 @@ impl Desk {
             own_position: false,
             transfer: Transfer::new(request, 0),
             limits: crate::limits::Limits::default(),
-            syscalls: 0,
+            made: None,
             progress_interval: Duration::ZERO,
             sink: StdArc::new(Deaf),
         });
@@ -108,6 +108,7 @@ fn abort_beside_an_attempt(bytes: u64, ended: Ended, how: Abort) -> Completion {
                 outcome: Outcome { bytes, ended },
                 syscalls: 1,
                 call: Call::Sendfile,
+                took: 0,
             };
             let attempted = (!ends.is_abandoned()).then_some(attempted);
             door.post(Message::Back(Back {

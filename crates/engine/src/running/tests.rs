@@ -39,7 +39,7 @@ fn away_to(destination: OwnedFd) -> Running {
         own_position: false,
         transfer: Transfer::new(request, 0),
         limits: crate::limits::Limits::default(),
-        syscalls: 0,
+        made: None,
         progress_interval: Duration::ZERO,
         sink: Arc::new(Deaf),
     });

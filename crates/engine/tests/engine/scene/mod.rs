@@ -167,7 +167,7 @@ impl Plan {
             own_position: self.own_position,
             transfer,
             limits: Limits::default(),
-            syscalls: 0,
+            made: None,
             progress_interval: self.progress_interval,
             sink,
         }
