@@ -7,10 +7,12 @@ import fs from 'node:fs'
 import { setImmediate } from 'node:timers'
 
 import { native } from './binding.ts'
+import { environment } from './kernel.ts'
 import { figuresOf, type Opened, status } from './native-file.ts'
 import { isWorker } from './node-internals.ts'
 import { closesOwn, readsOwn } from './node/unpatched.ts'
-import { isSame, opensNatively, statOrUndefined } from './source.ts'
+import { isSameFile } from './source/same-file.ts'
+import { opensNatively } from './source.ts'
 
 type OpenCallback = (error: Error | null, fd: number) => void
 type ReadCallback = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
@@ -40,11 +42,11 @@ export class CachedFile {
     const fd = native?.openFileCached(typeof path === 'string' ? Buffer.from(path) : path, status) ?? -1
     if (fd < 0) return fd
     const opened = figuresOf(fd)
-    if (isSame(opened, statOrUndefined(fd))) {
+    if (isSameFile(opened)) {
       this.opened = opened
       return fd
     }
-    native?.closeNamed(fd)
+    environment().discard(fd)
     return -1
   }
 

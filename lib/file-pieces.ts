@@ -1,12 +1,18 @@
 /** Which bytes of its file a stream has to send next. */
+import { constants } from 'node:os'
+
 import { type CachedFile, SMALL } from './cached-file.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
-import { closeNatively, duplicate, type NativeFile } from './native-file.ts'
+import { closeNatively, duplicate, duplicateOnThread, type NativeFile, type Opened } from './native-file.ts'
 import { KIND } from './native/codes.ts'
+import { statsOwn } from './node/unpatched.ts'
 import type { FileStream } from './node-streams.ts'
 import type { Piece } from './piped-segment.ts'
-import { type Identity, isSame, nativeFile, opensSources, statOrUndefined } from './source.ts'
+import { isNamedBy, isSameFile, isSameFileLater } from './source/same-file.ts'
+import { type Identity, nativeFile, opensSources, statOrUndefined } from './source.ts'
 import type { StreamPosition } from './stream-position.ts'
+
+const { EAGAIN } = constants.errno
 
 /** The rest of a file as it is now. */
 export interface Rest {
@@ -27,6 +33,9 @@ export class FilePieces {
   /** The end of the file or of the stream, as it was at the first segment. */
   #expected: number | undefined
 
+  /** What a thread has looked at: the next `open` tells it. */
+  #ready: Rest | Obstacle | undefined
+
   constructor(source: FileStream, position: StreamPosition, file: CachedFile | undefined) {
     this.#source = source
     this.#position = position
@@ -41,21 +50,41 @@ export class FilePieces {
 
   /**
    * A descriptor of our own for each segment: what the user does to the stream's number cannot redirect a byte. At most
-   * `small` bytes in all are not worth one.
+   * `small` bytes in all are not worth one. A promise: a server may have to be asked, and the next call answers.
    */
-  open(small: number): Rest | Obstacle {
+  open(small: number): Rest | Obstacle | Promise<void> {
+    const ready = this.#ready
+    this.#ready = undefined
+    if (ready !== undefined) return ready
     const { fd, pos } = this.#source
-    const isSmall = (left: number): boolean => this.#expected === undefined && left > 0 && left <= small
     const known = this.#file?.opened
-    if (isSmall(this.#left(known?.size ?? 0, pos ?? 0))) return OBSTACLE.small
+    if (this.#isSmall(this.#left(known?.size ?? 0, pos ?? 0), small)) return OBSTACLE.small
     const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, known)
+    if (!(file instanceof Promise)) return this.#rest(file, small)
+    return file.then((found) => {
+      this.#ready = this.#rest(found, small)
+    })
+  }
+
+  /** Closes what a thread has looked at and nobody wanted any more. */
+  release(): void {
+    if (this.#ready !== undefined && 'file' in this.#ready) this.#ready.file.close()
+    this.#ready = undefined
+  }
+
+  #rest(file: NativeFile | Obstacle, small: number): Rest | Obstacle {
     if ('code' in file) return file
-    const offset = pos ?? file.foundAt ?? 0
+    const offset = this.#source.pos ?? file.foundAt ?? 0
     const left = this.#left(Number(file.size), offset)
-    const obstacle = file.size === undefined ? OBSTACLE.unsized : isSmall(left) ? OBSTACLE.small : undefined
+    const obstacle =
+      file.size === undefined ? OBSTACLE.unsized : this.#isSmall(left, small) ? OBSTACLE.small : undefined
     if (obstacle !== undefined) file.close()
     else this.#expected ??= offset + Math.max(0, left)
     return obstacle ?? { file, offset, left }
+  }
+
+  #isSmall(left: number, small: number): boolean {
+    return this.#expected === undefined && left > 0 && left <= small
   }
 
   #left(size: number, offset: number): number {
@@ -94,18 +123,35 @@ export class FilePieces {
 }
 
 /**
- * A duplicate of a regular file of the caller's. `known`: the file that we have opened by this number, for which `fs` need
- * not be asked again.
+ * A duplicate of a regular file of the caller's, made now. `known`: the file that we have opened by this number, for which
+ * `fs` need not be asked again. A promise where a server may have to be asked what it is.
  */
-function duplicateFile(fd: number, known: Identity | undefined): NativeFile | Obstacle {
+function duplicateFile(
+  fd: number,
+  known: Identity | undefined,
+): NativeFile | Obstacle | Promise<NativeFile | Obstacle> {
   const opened = opensSources ? duplicate(fd, known) : 0
+  if (opened === -EAGAIN) return duplicateLater(fd)
   if (typeof opened === 'number') return shortageOf(-opened) ?? fileOfFs(fd)
   const isKnown = opened.device === known?.device && opened.inode === known.inode
-  if (opened.kind === KIND.regular && (isKnown || isSame(opened, statOrUndefined(fd)))) {
-    return nativeFile(opened, undefined)
-  }
-  closeNatively(opened.fd)
-  return fileOfFs(fd)
+  return isKnown || isSameFile(opened, fd) ? regular(opened) : refused(opened, fileOfFs(fd))
+}
+
+async function duplicateLater(fd: number): Promise<NativeFile | Obstacle> {
+  const theirs = statsOwn() ? undefined : statOrUndefined(fd)
+  const opened = await duplicateOnThread(fd)
+  if (typeof opened === 'number') return shortageOf(-opened) ?? OBSTACLE.irregular
+  const isSame = theirs === undefined ? await isSameFileLater(opened) : isNamedBy(opened, theirs)
+  return isSame ? regular(opened) : refused(opened, OBSTACLE.virtual)
+}
+
+function regular(opened: Opened): NativeFile | Obstacle {
+  return opened.kind === KIND.regular ? nativeFile(opened, undefined) : refused(opened, OBSTACLE.irregular)
+}
+
+function refused({ fd }: Opened, obstacle: Obstacle): Obstacle {
+  closeNatively(fd)
+  return obstacle
 }
 
 /** What the kernel does not know as a file. */

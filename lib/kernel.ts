@@ -146,8 +146,16 @@ export function abort(id: number, shutdown: boolean): void {
 
 /** Opens a file on a thread that may wait for the disk. Resolves with what to take it by, or a negative errno. */
 export function open(path: Buffer): Promise<number> {
+  return answerTo(environment().open(path))
+}
+
+/** Duplicates a descriptor now, and has a thread that may wait for a server ask what it is. Resolves as {@link open}. */
+export function inspect(fd: number): Promise<number> {
+  return answerTo(environment().inspect(fd))
+}
+
+function answerTo(id: number): Promise<number> {
   return new Promise((resolve) => {
-    const id = environment().open(path)
     if (id < 0) resolve(id)
     else opens.set(id, (errno) => resolve(errno === 0 ? id : -errno))
   })

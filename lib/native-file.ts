@@ -1,5 +1,5 @@
 /** A file that the addon holds open for us. */
-import { environment, open } from './kernel.ts'
+import { environment, inspect, open } from './kernel.ts'
 import type { Obstacle } from './errors/obstacle.ts'
 import { KIND, STATUS } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
@@ -23,14 +23,17 @@ export interface Opened {
 /** Where the addon puts a status: one array, so that opening a small file makes no object of the addon's. */
 export const status = new Float64Array(STATUS.length)
 
-/** Opens a file without waiting for a disk; a negative errno otherwise, -EAGAIN if a disk would have to be asked. */
+/**
+ * Opens a file without waiting for a disk or a server; a negative errno otherwise, -EAGAIN if somebody would have to be
+ * asked.
+ */
 export function openCached(path: Buffer): Opened | number {
   return opened(environment().openCached(path, status))
 }
 
 /**
- * Duplicates a descriptor of the caller's; a negative errno if there is none. `known`: what `openFileCached` has opened by
- * this number.
+ * Duplicates a descriptor of the caller's; a negative errno if there is none, -EAGAIN if its filesystem is a remote one or
+ * not known yet: see {@link duplicateOnThread}. `known`: what `openFileCached` has opened by this number.
  */
 export function duplicate(fd: number, known?: Identity): Opened | number {
   const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, status)
@@ -39,8 +42,18 @@ export function duplicate(fd: number, known?: Identity): Opened | number {
 
 /** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
 export async function openOnThread(path: Buffer): Promise<Opened | number> {
-  const id = await open(path)
-  return id < 0 ? id : opened(environment().takeOpened(id, status))
+  return take(await open(path))
+}
+
+/** Duplicates a descriptor now, and has a thread that may wait for a server look at it; a negative errno otherwise. */
+export async function duplicateOnThread(fd: number): Promise<Opened | number> {
+  return take(await inspect(fd))
+}
+
+function take(id: number): Opened | number {
+  if (id < 0) return id
+  const fd = environment().takeOpened(id, status)
+  return fd < 0 ? fd : figuresOf(fd, status[STATUS.position])
 }
 
 /** Lets go of the number; transfers that run keep the file open. */

@@ -8,7 +8,7 @@
  */
 import { ChunkSize } from './adaptive-size.ts'
 import type { Shortfall } from './announced-length.ts'
-import { type CachedFile, SMALL } from './cached-file.ts'
+import { SMALL } from './cached-file.ts'
 import { closedState, hidesChunks, isWrapped, routeTo } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
 import { isShortage, OBSTACLE, type Obstacle, wrapped } from './errors/obstacle.ts'
@@ -35,16 +35,9 @@ import type { MarkerRoute } from './ordering/placement.ts'
 import { PipedSegment, type SegmentSender } from './piped-segment.ts'
 import { cutShort, failSegment, isDestroyed, isFailure, lost } from './segment-failure.ts'
 import { SegmentSize } from './segment-size.ts'
-import type { Settings } from './stream-options.ts'
+import type { Opening, Settings } from './stream-options.ts'
 import { StreamPosition } from './stream-position.ts'
 import { LiveTransfer } from './stream-transfer.ts'
-
-/** How a stream was made. */
-export interface Opening {
-  readonly settings: Settings
-  /** Opens the path of the stream; `undefined` where it was given a descriptor, or has an `fs` of its own. */
-  readonly file: CachedFile | undefined
-}
 
 /** Who hears that the transfer is over. */
 export type Finished = (transfer: LiveTransfer, error: unknown) => void
@@ -105,7 +98,7 @@ export class Pump implements SegmentSender {
   static #next(pump: Pump, size: number): void {
     const source = pump.#source
     if (source.destroyed) return
-    const sent = source.readableLength === 0 && pump.#isAlone() && pump.#send()
+    const sent = source.readableLength === 0 && pump.#isAlone() && pump.#send(size)
     if (!sent) pump.#copy(size)
   }
 
@@ -193,8 +186,8 @@ export class Pump implements SegmentSender {
 
   /* -------------------------------------------------- sending */
 
-  /** Sends the next segment, or the end. Returns false where a read has to do it. */
-  #send(): boolean {
+  /** Sends the next segment, or the end, perhaps later. Returns false where a read of `size` bytes has to do it. */
+  #send(size: number): boolean {
     if (isHeld(this.#destination)) return this.transfer.meet(OBSTACLE.held)
     if (closedState(this.#destination) !== undefined) return false
     const route = routeTo(this.#destination)
@@ -205,6 +198,13 @@ export class Pump implements SegmentSender {
     if (this.#size.room <= 0) return false
     if (this.#pieces.isAtEnd) return this.#end(route)
     const rest = this.#pieces.open(this.#small)
+    if (rest instanceof Promise) {
+      void rest.then(() => {
+        Pump.#next(this, size)
+        this.#pieces.release()
+      })
+      return true
+    }
     if ('code' in rest) return this.#meet(rest)
     if (rest.left <= 0 && this.#pieces.missing > 0) {
       rest.file.close()

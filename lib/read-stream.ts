@@ -25,8 +25,16 @@ import {
 } from './node-streams.ts'
 import { define } from './node-handles.ts'
 import { debug, switchedOff } from './preference.ts'
-import { type Opening, Pump } from './pump.ts'
-import { DEFAULTS, opensPath, parseSettings, takeOptions, type TransferOptions, withFs } from './stream-options.ts'
+import { Pump } from './pump.ts'
+import {
+  DEFAULTS,
+  type Opening,
+  opensPath,
+  parseSettings,
+  takeOptions,
+  type TransferOptions,
+  withFs,
+} from './stream-options.ts'
 import type { LiveTransfer, StreamTransfer } from './stream-transfer.ts'
 
 /** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */

@@ -6,12 +6,21 @@ import tty from 'node:tty'
 import { isNode, native } from './binding.ts'
 import { systemError, unsupported } from './errors.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
-import { closeNatively, duplicate, NativeFile, openCached, type Opened, openOnThread } from './native-file.ts'
+import {
+  closeNatively,
+  duplicate,
+  duplicateOnThread,
+  NativeFile,
+  openCached,
+  type Opened,
+  openOnThread,
+} from './native-file.ts'
 import { FILESYSTEM_KIND, KIND } from './native/codes.ts'
 import type { Bytes } from './option-values.ts'
-import { opensOwn } from './node/unpatched.ts'
+import { opensOwn, statsOwn } from './node/unpatched.ts'
 import { switchedOff } from './preference.ts'
 import type { ParsedSource } from './source/parse.ts'
+import { isNamedBy, isSameFile, isSameFileLater } from './source/same-file.ts'
 import type { Stop } from './stop.ts'
 import { reopen, StreamSource } from './stream-source.ts'
 
@@ -55,9 +64,13 @@ export function openFile(source: ParsedSource, limit: Bytes | undefined): OpenFi
   if (!opensNatively()) return openByNode(shown, limit)
   const path = typeof shown === 'string' ? Buffer.from(shown) : shown
   const opened = openCached(path)
-  if (typeof opened !== 'number') return confirm(opened, shown, limit) ?? openByNode(shown, limit)
-  if (opened !== -EAGAIN) return openByNode(shown, limit) // for Node's own error, and for files only Node knows
-  return openUncached(path, shown, limit)
+  if (typeof opened === 'number') {
+    // Otherwise for Node's own error, and for files only Node knows.
+    return opened === -EAGAIN ? openUncached(path, shown, limit) : openByNode(shown, limit)
+  }
+  if (isSameFile(opened)) return fromNative(opened, shown, limit)
+  closeNatively(opened.fd)
+  return openByNode(shown, limit)
 }
 
 /**
@@ -71,19 +84,9 @@ export function opensNatively(): boolean {
 async function openUncached(path: Buffer, shown: string | Buffer, limit: Bytes | undefined): Promise<OpenFile> {
   const opened = await openOnThread(path)
   if (typeof opened === 'number') return openByNode(shown, limit)
-  return confirm(opened, shown, limit) ?? openByNode(shown, limit)
-}
-
-/** The file if `fs` sees the same one behind this number; a virtual file system does not. */
-function confirm(opened: Opened, path: string | Buffer, limit: Bytes | undefined): OpenFile | undefined {
-  if (isSame(opened, statOrUndefined(opened.fd))) return fromNative(opened, path, limit)
+  if (await isSameFileLater(opened)) return fromNative(opened, shown, limit)
   closeNatively(opened.fd)
-  return undefined
-}
-
-/** Whether `fs` sees the file that the addon sees; a virtual file system does not. */
-export function isSame({ device, inode, size }: Opened, stats: fs.Stats | undefined): boolean {
-  return stats !== undefined && device === stats.dev && inode === stats.ino && size === stats.size
+  return openByNode(shown, limit)
 }
 
 export function statOrUndefined(fd: number): fs.Stats | undefined {
@@ -152,7 +155,14 @@ async function openByNode(path: string | Buffer, limit: Bytes | undefined): Prom
   // On a thread: whoever serves the filesystem may be this process. A promise must not be settled before.
   const closeFd = (): Promise<void> => new Promise((resolve) => fs.close(fd, () => resolve()))
   try {
-    const file = adopt(fd, limit, path, closeFd)
+    const shown = path.toString()
+    const opened = await duplicateOf(fd, shown)
+    // With the addon, only files of whoever has replaced functions of `fs` come here.
+    const stats = (): fs.Stats | Promise<fs.Stats> => (opensSources ? fs.fstatSync(fd) : statLater(fd))
+    const file =
+      opened !== undefined && 'kind' in opened
+        ? fromNative(opened, path, limit)
+        : byNumber(fd, opened ?? (await stats()), limit, shown, closeFd)
     if (file.fd !== fd) void closeFd()
     return file
   } catch (error) {
@@ -161,32 +171,46 @@ async function openByNode(path: string | Buffer, limit: Bytes | undefined): Prom
   }
 }
 
-/** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
-function adopt(
-  fd: number,
-  limit: Bytes | undefined,
-  path?: string | Buffer,
-  close: OpenFile['close'] = () => {},
-): OpenFile {
-  const stats = fs.fstatSync(fd)
-  const shown = path?.toString()
-  const opened = duplicateOf(fd, stats, shown)
-  if (opened !== undefined) return fromNative(opened, path, limit)
-  const isTerminal = tty.isatty(fd)
-  if (stats.isFIFO() || isTerminal) return streamed(reopen(fd, 'read'), isTerminal, shown, limit)
-  if (stats.isFile()) {
-    const identity = { device: stats.dev, inode: stats.ino }
-    return { fd, native: undefined, size: sizeByNode(fd, stats), path: shown, identity, close }
-  }
-  if (!stats.isCharacterDevice() && !stats.isBlockDevice()) throw notSendable(stats.isDirectory(), shown)
-  return { fd, native: undefined, size: undefined, path: shown, identity: undefined, close }
+function statLater(fd: number): Promise<fs.Stats> {
+  return new Promise((resolve, reject) => {
+    fs.fstat(fd, (error, stats) => (error === null ? resolve(stats) : reject(error)))
+  })
 }
 
-/** A duplicate by the addon; `undefined` where there is none, or `fs` sees another file. */
-function duplicateOf(fd: number, stats: fs.Stats, path: string | undefined): Opened | undefined {
+/** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
+function adopt(fd: number, limit: Bytes | undefined, close?: OpenFile['close']): OpenFile | Promise<OpenFile> {
+  const opened = duplicateOf(fd, undefined)
+  if (opened instanceof Promise) return opened.then((found) => openFound(fd, found, limit))
+  if (opened !== undefined) return fromNative(opened, undefined, limit)
+  return byNumber(fd, fs.fstatSync(fd), limit, undefined, close)
+}
+
+function byNumber(
+  fd: number,
+  stats: fs.Stats,
+  limit: Bytes | undefined,
+  path: string | undefined,
+  close: OpenFile['close'] = () => {},
+): OpenFile {
+  const isTerminal = tty.isatty(fd)
+  if (stats.isFIFO() || isTerminal) return streamed(reopen(fd, 'read'), isTerminal, path, limit)
+  if (stats.isFile()) {
+    const identity = { device: stats.dev, inode: stats.ino }
+    return { fd, native: undefined, size: sizeByNode(fd, stats), path, identity, close }
+  }
+  if (!stats.isCharacterDevice() && !stats.isBlockDevice()) throw notSendable(stats.isDirectory(), path)
+  return { fd, native: undefined, size: undefined, path, identity: undefined, close }
+}
+
+/**
+ * A duplicate by the addon, made now; `undefined` where there is none, or `fs` sees another file. A promise where a server
+ * may have to be asked what it is.
+ */
+function duplicateOf(fd: number, path: string | undefined): Opened | undefined | Promise<Found> {
   const opened = opensSources ? duplicate(fd) : undefined
+  if (opened === -EAGAIN) return inspected(fd, path)
   if (typeof opened === 'object') {
-    if (isSame(opened, stats)) return opened
+    if (isSameFile(opened, fd)) return opened
     closeNatively(opened.fd)
   } else if (opened !== undefined && shortageOf(-opened) !== undefined) {
     throw systemError(opened, 'fcntl', undefined, path)
@@ -194,24 +218,50 @@ function duplicateOf(fd: number, stats: fs.Stats, path: string | undefined): Ope
   return undefined
 }
 
+/** A duplicate, or what `fs` says of a number that stands for another file there. */
+type Found = Opened | fs.Stats
+
+async function inspected(fd: number, path: string | undefined): Promise<Found> {
+  // Whoever has replaced it answers for files of his own; Node's would ask a server.
+  const theirs = statsOwn() ? undefined : statOrUndefined(fd)
+  const opened = await duplicateOnThread(fd)
+  if (typeof opened === 'number') throw systemError(opened, 'fcntl', undefined, path)
+  const isSame = theirs === undefined ? await isSameFileLater(opened) : isNamedBy(opened, theirs)
+  if (isSame) return opened
+  closeNatively(opened.fd)
+  if (theirs === undefined) throw systemError(-EBADF, 'fstat', undefined, path)
+  return theirs
+}
+
+function openFound(fd: number, found: Found, limit: Bytes | undefined): OpenFile {
+  if ('kind' in found) return fromNative(found, undefined, limit)
+  return byNumber(fd, stillNamed(fd, found), limit, undefined)
+}
+
 /** A descriptor of the caller's that is kept for a transfer which waits for its turn. */
 export interface Held {
   /** Opens it; it is no longer held then. */
-  open(limit: Bytes | undefined): OpenFile
+  open(limit: Bytes | undefined): OpenFile | Promise<OpenFile>
   close(): void
 }
 
 /** Holds the file that a number stands for now. */
 export function holdDescriptor(fd: number, ownPosition: boolean): Held {
-  const stats = fs.fstatSync(fd)
-  const opened = duplicateOf(fd, stats, undefined)
+  const opened = duplicateOf(fd, undefined)
+  if (opened instanceof Promise) {
+    return {
+      open: (limit) => opened.then((found) => openFound(fd, found, limit)),
+      close: () => void opened.then((found) => 'kind' in found && closeNatively(found.fd)).catch(() => {}),
+    }
+  }
   if (opened !== undefined) {
     return { open: (limit) => fromNative(opened, undefined, limit), close: () => closeNatively(opened.fd) }
   }
+  const stats = fs.fstatSync(fd)
   const own = stats.isFile() && !ownPosition ? openAgain(fd) : undefined
-  if (own === undefined) return { open: (limit) => adoptIfStill(fd, stats, limit), close() {} }
+  if (own === undefined) return { open: (limit) => byNumber(fd, stillNamed(fd, stats), limit, undefined), close() {} }
   const close = (): Promise<void> => new Promise((resolve) => fs.close(own, () => resolve()))
-  return { open: (limit) => adopt(own, limit, undefined, close), close: () => void close() }
+  return { open: (limit) => adopt(own, limit, close), close: () => void close() }
 }
 
 /** Node has no dup(2): another open file description of the same file, which has a position of its own. */
@@ -224,18 +274,18 @@ function openAgain(fd: number): number | undefined {
 }
 
 /** Without a duplicate, a transfer sends the file that was named or nothing. */
-function adoptIfStill(fd: number, named: fs.Stats, limit: Bytes | undefined): OpenFile {
+function stillNamed(fd: number, named: fs.Stats): fs.Stats {
   const stats = statOrUndefined(fd)
   const isStill = stats?.dev === named.dev && stats.ino === named.ino && stats.rdev === named.rdev
   if (!isStill) throw systemError(-EBADF, 'fstat')
-  return adopt(fd, limit)
+  return stats
 }
 
 /** What of `sizeOf` can be known without the addon: a file of /proc is not empty, and one of /sys not a page long. */
-function sizeByNode(fd: number, { size }: fs.Stats): Bytes | undefined {
+function sizeByNode(fd: number, { size, blocks }: fs.Stats): Bytes | undefined {
   if (process.platform !== 'linux') return size
   if (size === 0) return fs.readSync(fd, Buffer.alloc(1), 0, 1, 0) === 0 ? 0 : undefined
-  return size === SYSFS_SIZE && fs.statfsSync(`/proc/self/fd/${fd}`).type === SYSFS ? undefined : size
+  return size === SYSFS_SIZE && blocks === 0 && fs.statfsSync(`/proc/self/fd/${fd}`).type === SYSFS ? undefined : size
 }
 
 /** statfs(2), SYSFS_MAGIC; every attribute says that it is one page long. */

@@ -1,4 +1,5 @@
 /** What createReadStream takes beside the options of fs.createReadStream. */
+import type { CachedFile } from './cached-file.ts'
 import { invalidType, outOfRange } from './errors.ts'
 import { isRecord } from './option-values.ts'
 import { type Method, parseOptions, type Request } from './options.ts'
@@ -44,6 +45,13 @@ export interface Settings {
   readonly ownFs: boolean
   /** The file is closed with the only destination. */
   readonly closeWithDestination: boolean
+}
+
+/** How a stream was made. */
+export interface Opening {
+  readonly settings: Settings
+  /** Opens the path of the stream; `undefined` where it was given a descriptor, or has an `fs` of its own. */
+  readonly file: CachedFile | undefined
 }
 
 export const DEFAULTS: Settings = {

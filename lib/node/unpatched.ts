@@ -156,7 +156,7 @@ export function isPipesOwn(stream: Readable, listener: Function): boolean {
 
 /* ---------------------------------------------------------------- fs */
 
-type Name = 'open' | 'openSync' | 'read' | 'close'
+type Name = 'open' | 'openSync' | 'read' | 'close' | 'fstatSync'
 
 /** One function of `fs`, as it has it now: it may be replaced and put back. */
 class Watched {
@@ -185,6 +185,7 @@ const fsOpen = new Watched('open', 'binding.open(')
 const fsOpenSync = new Watched('openSync', 'binding.open(')
 const fsRead = new Watched('read', 'binding.read(')
 const fsClose = new Watched('close', 'binding.close(')
+const fsFstatSync = new Watched('fstatSync', 'binding.fstat(')
 
 /** What is opened is what the path names for the kernel. */
 export function opensOwn(): boolean {
@@ -199,4 +200,9 @@ export function readsOwn(): boolean {
 /** Nobody waits for a descriptor to be closed (graceful-fs does, once there are too many). */
 export function closesOwn(): boolean {
   return fsClose.isOwn
+}
+
+/** What a number stands for is what it stands for to the kernel. */
+export function statsOwn(): boolean {
+  return fsFstatSync.isOwn
 }

@@ -82,6 +82,8 @@ impl Link {
 
     pub fn forget(&self, _file: i32) {}
 
+    pub fn discard(&self, _fd: i32) {}
+
     pub fn send_head(&self, _out_fd: i32, _head: &[u8]) -> Result<u64, i32> {
         Err(ENOSYS)
     }
@@ -91,6 +93,10 @@ impl Link {
     pub fn abort(&self, _id: u64, _shutdown: bool) {}
 
     pub fn open(&self, _path: &[u8]) -> Result<u64, i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn inspect(&self, _fd: i32) -> Result<u64, i32> {
         Err(ENOSYS)
     }
 

@@ -149,9 +149,20 @@ impl Environment {
     /// Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno.
     #[napi]
     pub fn open(&self, env: Env, path: &[u8]) -> f64 {
-        match self.link.open(path) {
+        self.opening(&env, self.link.open(path))
+    }
+
+    /// Duplicates a descriptor at once, as `adopt`, and has a thread that may wait for the server of its filesystem ask
+    /// what it is; an event tells when. Returns its id, to be taken as what `open` has opened, or the negative errno.
+    #[napi]
+    pub fn inspect(&self, env: Env, fd: i32) -> f64 {
+        self.opening(&env, self.link.inspect(fd))
+    }
+
+    fn opening(&self, env: &Env, id: std::result::Result<u64, i32>) -> f64 {
+        match id {
             Ok(id) => {
-                self.pending.add(&env);
+                self.pending.add(env);
                 id as f64
             }
             Err(errno) => -f64::from(errno),

@@ -11,8 +11,8 @@ use crate::records::Status;
 
 #[napi]
 impl Environment {
-    /// Opens a file without waiting for a disk (openat2(2), RESOLVE_CACHED). Returns its number, or the negative errno;
-    /// -EAGAIN means that a disk would have to be asked. `status` gets what is said of a source, by the places of `STATUS`.
+    /// Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the negative
+    /// errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what is said of a source, by the places of `STATUS`.
     #[napi]
     pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
         answer(status, || self.link().open_cached(path))
@@ -73,7 +73,13 @@ impl Environment {
             .map_or_else(|errno| -f64::from(errno), |size| size as f64)
     }
 
-    /// Lets go of a file; transfers that run keep it open. Does nothing for a number that is not open here.
+    /// Closes what `openFileCached` has just opened, and JavaScript has told nobody.
+    #[napi]
+    pub fn discard(&self, fd: i32) {
+        self.link().discard(fd);
+    }
+
+    /// Lets go of a file, on a thread where its close may wait; transfers that run keep it open. Does nothing for a number that is not open here.
     #[napi]
     pub fn close(&self, file: i32) {
         self.link().forget(file);

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::mem;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::command::OwnerId;
 use crate::ends::Ends;
 use crate::farewell::wait_for;
 use crate::message::{Back, Door, Message};
-use crate::opens::Opens;
+use crate::opens::{Opens, Wanted};
 use crate::queue::Queue;
 use crate::run::CopyBuffer;
 use crate::slab::Key;
@@ -37,6 +37,8 @@ struct Crew {
 pub(crate) enum Job {
     Attempt(AwayAttempt),
     Open(Open),
+    /// Only lets go of it: the last close may wait for a disk, and any for a server.
+    Close(Arc<OwnedFd>),
 }
 
 /// One attempt of a transfer whose pages may have to come from a disk, or go to one. Its destination does not wait for
@@ -52,7 +54,7 @@ pub(crate) struct Open {
     pub(crate) opens: Arc<Opens>,
     pub(crate) owner: OwnerId,
     pub(crate) id: u64,
-    pub(crate) path: PathBuf,
+    pub(crate) wanted: Wanted,
 }
 
 impl Pool {
@@ -171,17 +173,19 @@ impl Job {
                 opens,
                 owner,
                 id,
-                path,
+                wanted,
             }) => {
                 // Only the sink could panic, and then nobody waits any more.
-                let _ = catch_unwind(AssertUnwindSafe(|| opens.open(owner, id, &path)));
+                let _ = catch_unwind(AssertUnwindSafe(|| opens.open(owner, id, wanted)));
             }
+            Self::Close(file) => drop(file),
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::path::PathBuf;
     use std::sync::mpsc::{self, Receiver, Sender};
     use std::time::Duration;
 
@@ -220,7 +224,7 @@ mod tests {
             opens,
             owner: OwnerId(1),
             id,
-            path: PathBuf::from("/"),
+            wanted: Wanted::Path(PathBuf::from("/")),
         });
         pool.submit(job).expect("a thread");
         end

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sendfile64_core::{End, Errno, Method, Transfer};
+use sendfile64_sys::descriptor::Status;
 
 use crate::destination::Destination;
 use crate::ends::Surround;
@@ -91,8 +92,8 @@ pub enum Event {
     Opened {
         /// The name given to it.
         id: u64,
-        /// The open file, or why there is none.
-        result: Result<OwnedFd, Errno>,
+        /// The open file and what it is, or why there is none.
+        result: Result<(OwnedFd, Status), Errno>,
     },
 }
 

@@ -68,7 +68,7 @@ impl Destination {
     pub fn of(fd: OwnedFd) -> Result<Self, Errno> {
         let nonblocking = descriptor::flags(fd.as_fd())?.nonblocking;
         let blocking = |allowed| if nonblocking { Allowed::All } else { allowed };
-        let (kind, allowed, waits_for_disk) = match descriptor::status(fd.as_fd())?.kind {
+        let (kind, allowed, waits_for_disk) = match descriptor::identify(fd.as_fd())?.kind {
             Found::Regular => (Kind::File, Allowed::All, true),
             // send(2) takes MSG_DONTWAIT; sendfile(2) and splice(2) go by O_NONBLOCK.
             Found::StreamSocket => (Kind::Socket, blocking(Allowed::Only(Method::Copy)), false),

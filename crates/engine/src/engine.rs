@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
 use crate::ends::Pair;
 use crate::farewell::wait_for;
 use crate::message::Message;
-use crate::opens::Opens;
+use crate::opens::{Opens, Wanted};
 use crate::run::{CopyBuffer, Step};
 use crate::running::{EIO, Running};
 use crate::shard::Handle;
@@ -163,7 +163,7 @@ impl Engine {
         &self,
         id: u64,
         owner: OwnerId,
-        path: PathBuf,
+        wanted: impl Into<Wanted>,
         sink: Arc<dyn Sink>,
     ) -> io::Result<()> {
         let crew = self.crew();
@@ -172,11 +172,16 @@ impl Engine {
             opens: Arc::clone(&self.opens),
             owner,
             id,
-            path,
+            wanted: wanted.into(),
         });
         crew.pool
             .submit(job)
             .inspect_err(|_| self.opens.forget(owner, id))
+    }
+
+    /// Lets go of a file whose close may wait, on a thread that may. Where none can be had, it is closed here.
+    pub fn close(&self, file: Arc<OwnedFd>) {
+        let _closed = self.crew().pool.submit(Job::Close(file));
     }
 
     /// Ends everything that belongs to `owner`, without an event. When it returns, the owner's sinks have been let go,

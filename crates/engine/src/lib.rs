@@ -47,3 +47,4 @@ pub use ends::{Pair, Surround, unconfirmable};
 pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
 pub use inbox::Inbox;
 pub use limits::{Limit, Limits};
+pub use opens::Wanted;

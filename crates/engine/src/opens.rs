@@ -1,14 +1,42 @@
 //! The opens that have not been answered yet.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendfile64_core::Errno;
+use sendfile64_sys::descriptor::{self, Status};
 use sendfile64_sys::open;
 
 use crate::command::{Event, OwnerId, Sink};
+
+/// What is to be opened.
+#[derive(Debug)]
+pub enum Wanted {
+    /// A path.
+    Path(PathBuf),
+    /// A descriptor that is open: only its status is asked for, which a server may have to tell.
+    Open(OwnedFd),
+}
+
+impl From<PathBuf> for Wanted {
+    fn from(path: PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl Wanted {
+    fn open(self) -> Result<(OwnedFd, Status), Errno> {
+        match self {
+            Self::Path(path) => open::open(&path),
+            Self::Open(fd) => {
+                let status = descriptor::status(fd.as_fd())?;
+                Ok((fd, status))
+            }
+        }
+    }
+}
 
 /// Who waits for which open. The threads that open hold no sink: a cancelled owner's goes at once, whatever a disk does.
 #[derive(Default)]
@@ -29,15 +57,14 @@ impl Opens {
         self.waiting().retain(|(waiting, _), _| *waiting != owner);
     }
 
-    /// Opens the path and tells who waits for it; does nothing when nobody does.
-    pub(crate) fn open(&self, owner: OwnerId, id: u64, path: &Path) {
+    /// Opens it and tells who waits for it; does nothing when nobody does.
+    pub(crate) fn open(&self, owner: OwnerId, id: u64, wanted: Wanted) {
         if self.waiting().contains_key(&(owner, id)) {
-            let result = open::open(path);
-            self.answer(owner, id, result);
+            self.answer(owner, id, wanted.open());
         }
     }
 
-    fn answer(&self, owner: OwnerId, id: u64, result: Result<OwnedFd, Errno>) {
+    fn answer(&self, owner: OwnerId, id: u64, result: Result<(OwnedFd, Status), Errno>) {
         // Delivered under the lock, so that a cancel has the event either before it or never.
         let mut waiting = self.waiting();
         if let Some(sink) = waiting.remove(&(owner, id)) {

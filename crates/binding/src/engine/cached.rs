@@ -39,3 +39,12 @@ pub fn close_named(fd: i32) -> bool {
     }
     has_name
 }
+
+/// What `open_file_cached` has opened, taken back.
+pub(super) fn taken(fd: i32) -> Option<OwnedFd> {
+    if fd < 0 {
+        return None;
+    }
+    // SAFETY: JavaScript, whose number it is, has just got it from us and gives it back; nobody else knows it.
+    Some(unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use sendfile64_core::Kind;
 use sendfile64_engine::Destination;
-use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found, Known};
+use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found, Parting};
 
 use super::shared::lock;
 use crate::codes::{filesystem_kind, kind, status as place};
@@ -28,19 +28,18 @@ pub(super) struct Files {
     sources: Mutex<HashMap<i32, Source>>,
     destinations: Mutex<HashMap<i32, Destination>>,
     /// Opened by a thread, not taken yet.
-    opened: Mutex<HashMap<u64, OwnedFd>>,
+    opened: Mutex<HashMap<u64, (OwnedFd, descriptor::Status)>>,
 }
 
 impl Files {
-    pub(super) fn keep(&self, fd: OwnedFd, known: Option<Known>) -> Result<(i32, Status), i32> {
-        let status = descriptor::status_again(fd.as_fd(), known).map_err(super::code)?;
+    pub(super) fn keep(&self, fd: OwnedFd, status: &descriptor::Status) -> (i32, Status) {
         let number = fd.as_raw_fd();
         let source = Source {
             fd: Arc::new(fd),
-            kind: kind_of(&status),
+            kind: kind_of(status),
         };
         lock(&self.sources).insert(number, source);
-        Ok((number, figures(&status)))
+        (number, figures(status))
     }
 
     pub(super) fn source(&self, number: i32) -> Result<Source, i32> {
@@ -58,18 +57,23 @@ impl Files {
     }
 
     /// Lets go of a source or a destination that no transfer has taken.
-    pub(super) fn forget(&self, number: i32) {
-        lock(&self.sources).remove(&number);
+    pub(super) fn forget(&self, number: i32) -> Option<Parted> {
         lock(&self.destinations).remove(&number);
+        lock(&self.sources)
+            .remove(&number)
+            .map(|source| Parted::of(source.fd))
     }
 
-    pub(super) fn expect(&self, id: u64, fd: OwnedFd) {
-        lock(&self.opened).insert(id, fd);
+    pub(super) fn expect(&self, id: u64, opened: (OwnedFd, descriptor::Status)) {
+        lock(&self.opened).insert(id, opened);
     }
 
     pub(super) fn take_opened(&self, id: u64) -> Result<(i32, Status), i32> {
-        let opened = lock(&self.opened).remove(&id);
-        self.keep(opened.ok_or(CLOSED)?, None)
+        let (fd, status) = lock(&self.opened).remove(&id).ok_or(CLOSED)?;
+        let position = place_of(fd.as_fd());
+        let (number, mut figures) = self.keep(fd, &status);
+        figures[place::POSITION] = position;
+        Ok((number, figures))
     }
 
     pub(super) fn keep_destination(&self, fd: OwnedFd) -> Result<(i32, Status), i32> {
@@ -84,11 +88,33 @@ impl Files {
         lock(&self.destinations).remove(&number).ok_or(CLOSED)
     }
 
-    pub(super) fn clear(&self) {
+    /// Lets go of everything; the sources are returned.
+    pub(super) fn clear(&self) -> Vec<Parted> {
         lock(&self.opened).clear();
-        lock(&self.sources).clear();
         lock(&self.destinations).clear();
+        lock(&self.sources)
+            .drain()
+            .map(|(_, source)| Parted::of(source.fd))
+            .collect()
     }
+}
+
+/// A source that is needed no longer, and whether its close may wait.
+pub(super) struct Parted {
+    pub(super) fd: Arc<OwnedFd>,
+    pub(super) seen: Parting,
+}
+
+impl Parted {
+    pub(super) fn of(fd: Arc<OwnedFd>) -> Self {
+        let seen = descriptor::parting(fd.as_fd());
+        Self { fd, seen }
+    }
+}
+
+/// The file position, below 0 where there is none.
+pub(super) fn place_of(fd: BorrowedFd<'_>) -> f64 {
+    descriptor::position(fd).map_or(-1.0, |position| position as f64)
 }
 
 fn kind_of(status: &descriptor::Status) -> Kind {
@@ -114,7 +140,7 @@ pub(super) fn figures(status: &descriptor::Status) -> Status {
 }
 
 fn destination_status(fd: BorrowedFd<'_>) -> Result<Status, i32> {
-    let status = descriptor::status(fd).map_err(super::code)?;
+    let status = descriptor::identify(fd).map_err(super::code)?;
     let flags = descriptor::flags(fd).map_err(super::code)?;
     let mut figures = figures_of_any(&status);
     figures[place::WRITABLE] = f64::from(u8::from(flags.writable));

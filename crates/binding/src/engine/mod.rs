@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use sendfile64_core::{End, Ended, Errno, Outcome, Transfer};
-use sendfile64_engine::{Abort, Call, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId};
+use sendfile64_engine::{
+    Abort, Call, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId, Wanted,
+};
 use sendfile64_sys::copy;
 use sendfile64_sys::descriptor::{self, Known};
 use sendfile64_sys::open;
@@ -22,11 +24,13 @@ use crate::codes::{call, end, event, status};
 use crate::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached, was_read};
-use files::{CLOSED, Files};
+use files::{CLOSED, Files, Parted, place_of};
 pub use machine::{forbid, probe, sendfile_once};
 use shared::{acquire, lock, next_id, release};
 
 const EMFILE: i32 = 24;
+/// Somebody would have to be asked; JavaScript sees only that it is an error.
+const EAGAIN: i32 = 11;
 
 fn code(Errno(errno): Errno) -> i32 {
     errno
@@ -115,12 +119,19 @@ impl Link {
     }
 
     pub fn open(&self, path: &[u8]) -> Result<u64, i32> {
+        self.want(Wanted::Path(PathBuf::from(OsStr::from_bytes(path))))
+    }
+
+    pub fn inspect(&self, fd: i32) -> Result<u64, i32> {
+        self.want(Wanted::Open(descriptor::duplicate(fd).map_err(code)?))
+    }
+
+    fn want(&self, wanted: Wanted) -> Result<u64, i32> {
         let engine = self.engine().ok_or(CLOSED)?;
         let id = next_id();
-        let path = PathBuf::from(OsStr::from_bytes(path));
         let sink = Arc::clone(&self.mailbox) as Arc<dyn Sink>;
         engine
-            .open(id, self.owner, path, sink)
+            .open(id, self.owner, wanted, sink)
             .map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
         Ok(id)
     }
@@ -137,15 +148,18 @@ impl Link {
     }
 
     pub fn open_cached(&self, path: &[u8]) -> Result<(i32, Status), i32> {
-        let file = open::open_cached(Path::new(OsStr::from_bytes(path))).map_err(code)?;
-        self.files.keep(file, None)
+        let (file, status) = open::open_cached(Path::new(OsStr::from_bytes(path))).map_err(code)?;
+        Ok(self.files.keep(file, &status))
     }
 
+    /// Looked at before it is duplicated: a duplicate of a remote file could not be closed here without a word of its
+    /// server.
     pub fn adopt(&self, fd: i32, known: Option<(u64, u64)>) -> Result<(i32, Status), i32> {
         let known = known.map(|(device, inode)| Known { device, inode });
+        let status = descriptor::status_at_once(borrow(&fd)?, known).map_err(code)?;
         let copy = descriptor::duplicate(fd).map_err(code)?;
-        let position = descriptor::position(copy.as_fd()).map_or(-1.0, |position| position as f64);
-        let (file, mut figures) = self.files.keep(copy, known)?;
+        let position = place_of(copy.as_fd());
+        let (file, mut figures) = self.files.keep(copy, &status);
         figures[status::POSITION] = position;
         Ok((file, figures))
     }
@@ -164,16 +178,33 @@ impl Link {
     }
 
     pub fn leave(&self, file: i32, position: Option<u64>) -> Result<u64, i32> {
-        let fd = self.files.source(file)?.fd;
-        self.files.forget(file);
-        if let Some(position) = position {
-            descriptor::set_position(fd.as_fd(), position).map_err(code)?;
-        }
-        descriptor::size(fd.as_fd()).map_err(code)
+        let parted = self.files.forget(file).ok_or(CLOSED)?;
+        let size = parted.seen.size;
+        let moved = position.map_or(Ok(()), |position| {
+            descriptor::set_position(parted.fd.as_fd(), position).map_err(code)
+        });
+        Self::part(self.engine().as_deref(), parted);
+        moved.and(size.ok_or(EAGAIN))
     }
 
     pub fn forget(&self, file: i32) {
-        self.files.forget(file);
+        if let Some(parted) = self.files.forget(file) {
+            Self::part(self.engine().as_deref(), parted);
+        }
+    }
+
+    pub fn discard(&self, fd: i32) {
+        if let Some(file) = cached::taken(fd) {
+            Self::part(self.engine().as_deref(), Parted::of(Arc::new(file)));
+        }
+    }
+
+    /// Closes it here, or on a thread where that may wait.
+    fn part(engine: Option<&Engine>, parted: Parted) {
+        match engine {
+            Some(engine) if parted.seen.may_wait => engine.close(parted.fd),
+            _ => drop(parted),
+        }
     }
 
     /// The environment ends: its transfers are cancelled, and no event reaches it any more.
@@ -182,9 +213,11 @@ impl Link {
         let engine = lock(&self.engine).take();
         if let Some(engine) = engine {
             engine.cancel(self.owner);
+            for parted in self.files.clear() {
+                Self::part(Some(&engine), parted);
+            }
             release(engine);
         }
-        self.files.clear();
     }
 
     fn engine(&self) -> Option<Arc<Engine>> {
@@ -203,8 +236,11 @@ impl Link {
                 method: method_code(method),
                 ..EventRecord::bare(id, event::PROGRESS)
             },
-            Event::Opened { id, result: Ok(fd) } => {
-                self.files.expect(id, fd);
+            Event::Opened {
+                id,
+                result: Ok(opened),
+            } => {
+                self.files.expect(id, opened);
                 EventRecord::bare(id, event::OPENED)
             }
             Event::Opened {

@@ -17,7 +17,7 @@ const ENOENT: Errno = Errno(2);
 
 fn opened(scene: &Scene, wanted: u64) -> Result<File, Errno> {
     match scene.event(|event| matches!(event, Event::Opened { id, .. } if *id == wanted)) {
-        Event::Opened { result, .. } => result.map(File::from),
+        Event::Opened { result, .. } => result.map(|(file, _)| File::from(file)),
         other => unreachable!("asked for an open, got {other:?}"),
     }
 }
@@ -26,7 +26,7 @@ fn open(scene: &Scene, id: u64, path: impl Into<PathBuf>) {
     let sink = Arc::clone(&scene.sink) as Arc<dyn Sink>;
     scene
         .engine
-        .open(id, OwnerId(1), path.into(), sink)
+        .open(id, OwnerId(1), Into::<PathBuf>::into(path), sink)
         .expect("a thread");
 }
 

@@ -1,10 +1,9 @@
 //! What kind of filesystem a regular file is on: fstatfs(2) `f_type`.
 
-#[cfg(target_os = "linux")]
-use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
+
 #[cfg(target_os = "linux")]
-use std::sync::{LazyLock, Mutex, PoisonError};
+use super::{known, place};
 
 /// How far the size and the cached pages of a regular file can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,45 +18,36 @@ pub enum Filesystem {
     Pseudo,
 }
 
-/// More devices than a process meets; a fuller table begins anew.
+/// Asks, and remembers the answer. May wait for whoever serves the filesystem.
 #[cfg(target_os = "linux")]
-const MOST_DEVICES: usize = 256;
-
-/// What fstatfs(2) has said, by `st_dev`. Asked again, the later answer stands: the kernel gives the number of a
-/// filesystem that has been unmounted to another one.
-#[cfg(target_os = "linux")]
-static DEVICES: LazyLock<Mutex<HashMap<u64, Filesystem>>> = LazyLock::new(Mutex::default);
-
-/// What [`of`] has said of a file on this device. Asks nobody: fstatfs(2) may wait for a server.
-#[cfg(target_os = "linux")]
-pub(crate) fn known(device: u64) -> Option<Filesystem> {
-    let devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-    devices.get(&device).copied()
+pub(crate) fn of(file: BorrowedFd<'_>) -> Filesystem {
+    known::learn(file, || ask(file))
 }
 
-/// Asks, and remembers the answer for `device`, which holds the file.
+/// Whether every place of this device that is remembered is an ordinary one, and there is one. Asks nobody, not even
+/// whether the mounts have changed: for what does no harm where it is wrong.
 #[cfg(target_os = "linux")]
-pub(crate) fn of(file: BorrowedFd<'_>, device: u64) -> Filesystem {
-    let filesystem = ask(file);
-    let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
-    if devices.len() == MOST_DEVICES && !devices.contains_key(&device) {
-        devices.clear();
-    }
-    devices.insert(device, filesystem);
-    filesystem
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn of(_file: BorrowedFd<'_>, _device: u64) -> Filesystem {
-    Filesystem::Ordinary
+pub(crate) fn is_ordinary_device(device: u64) -> bool {
+    known::is_ordinary(device)
 }
 
 #[cfg(target_os = "linux")]
 fn ask(file: BorrowedFd<'_>) -> Filesystem {
-    nix::sys::statfs::fstatfs(file).map_or(Filesystem::Ordinary, |statfs| {
+    let found = nix::sys::statfs::fstatfs(file).map_or(Filesystem::Ordinary, |statfs| {
         // The field is signed or unsigned, of 32 or 64 bits, by architecture and C library; the number has 32.
         named(statfs.filesystem_type().0 as u32)
-    })
+    });
+    match (found, place::look(file)) {
+        (Filesystem::Ordinary, Ok(seen)) if known::has_remote_name(seen.place.device) => {
+            Filesystem::Remote
+        }
+        _ => found,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn of(_file: BorrowedFd<'_>) -> Filesystem {
+    Filesystem::Ordinary
 }
 
 /// The numbers of statfs(2) and linux/magic.h; of those that are in neither, the filesystem's own source.
@@ -106,7 +96,7 @@ const PSEUDO: &[u32] = &[
 ];
 
 #[cfg(target_os = "linux")]
-fn named(magic: u32) -> Filesystem {
+pub(super) fn named(magic: u32) -> Filesystem {
     if REMOTE.contains(&magic) {
         Filesystem::Remote
     } else if PSEUDO.contains(&magic) {

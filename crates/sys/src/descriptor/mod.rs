@@ -1,7 +1,17 @@
 //! Descriptors: what they are, whose they are, and where they stand.
 
 pub(crate) mod filesystem;
+#[cfg(target_os = "linux")]
+mod known;
 mod outstanding;
+#[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
+#[path = "at_once/linux.rs"]
+mod platform;
+#[cfg(not(target_os = "linux"))]
+#[path = "at_once/elsewhere.rs"]
+mod platform;
 mod reopen;
 
 use std::io::IsTerminal;
@@ -83,21 +93,61 @@ pub struct Flags {
 }
 
 /// fstat(2), plus what tells its kinds apart: SO_TYPE for sockets (socket(7)), isatty(3) for character devices, fstatfs(2)
-/// for regular files.
+/// for regular files. Of a file on a remote filesystem, both wait for its server.
 ///
 /// # Errors
 /// EBADF, EOVERFLOW: see the page.
 pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
-    status_again(fd, None)
+    let stat = fstat(fd).map_err(number)?;
+    let kind = kind_of(fd, SFlag::from_bits_truncate(stat.st_mode))?;
+    let filesystem = match kind {
+        Kind::Regular => filesystem::of(fd),
+        _ => Filesystem::Ordinary,
+    };
+    Ok(Status {
+        kind,
+        filesystem,
+        size: unsigned(stat.st_size),
+        device: unsigned(stat.st_dev),
+        inode: unsigned(stat.st_ino),
+    })
 }
 
-/// [`status`] of what may be a file that is known, and is open all the time: fstatfs(2) is not asked once more.
+/// [`status`] where that waits for nobody: of what is no regular file, and of a file on a filesystem that is known to be
+/// one of this machine. A descriptor of open(2) with O_PATH will do. `known`: such a file that has been met before.
 ///
 /// # Errors
-/// Those of [`status`].
-pub fn status_again(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, Errno> {
-    let stat = fstat(fd).map_err(number)?;
-    let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+/// EAGAIN for any other file: ask [`status`] on a thread that may wait. EBADF.
+pub fn status_at_once(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, Errno> {
+    platform::status_at_once(fd, known)
+}
+
+/// What a descriptor stands for, and which file it is: what waits for nobody wherever the file is. `size` is 0, and
+/// `filesystem` says nothing.
+///
+/// # Errors
+/// EBADF.
+pub fn identify(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
+    platform::identify(fd)
+}
+
+/// What is to be known of a file before it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parting {
+    /// Its size in bytes, where nobody has to be asked for it.
+    pub size: Option<u64>,
+    /// Whether close(2) may wait: a remote filesystem is told of every close, and the last one of a file without a name
+    /// frees its blocks (unlink(2)).
+    pub may_wait: bool,
+}
+
+/// Looks at a file for the last time. Waits for nobody.
+pub fn parting(fd: BorrowedFd<'_>) -> Parting {
+    platform::parting(fd)
+}
+
+fn kind_of(fd: BorrowedFd<'_>, mode: SFlag) -> Result<Kind, Errno> {
+    Ok(match mode & SFlag::S_IFMT {
         SFlag::S_IFREG => Kind::Regular,
         SFlag::S_IFDIR => Kind::Directory,
         SFlag::S_IFCHR if fd.is_terminal() => Kind::Terminal,
@@ -106,18 +156,6 @@ pub fn status_again(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, 
         SFlag::S_IFIFO => Kind::Fifo,
         SFlag::S_IFSOCK => socket_kind(fd)?,
         _ => Kind::Other,
-    };
-    let (device, inode) = (unsigned(stat.st_dev), unsigned(stat.st_ino));
-    let filesystem = match kind {
-        Kind::Regular if known != Some(Known { device, inode }) => filesystem::of(fd, device),
-        _ => Filesystem::Ordinary,
-    };
-    Ok(Status {
-        kind,
-        filesystem,
-        size: unsigned(stat.st_size),
-        device,
-        inode,
     })
 }
 

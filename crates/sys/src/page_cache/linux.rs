@@ -18,7 +18,7 @@ use super::nowait::{peek, read_nowait};
 use super::recent::{CHUNK, File, Memory};
 use super::{Residency, Watch, page};
 use crate::descriptor::Filesystem;
-use crate::descriptor::filesystem::{self, known};
+use crate::descriptor::filesystem;
 use crate::errno::number;
 use crate::probe::{self, Availability, Feature};
 
@@ -208,11 +208,9 @@ pub(super) fn remember(source: BorrowedFd<'_>, start: u64, first: u64, end: u64)
     let Ok(stat) = fstat(source) else {
         return;
     };
-    let File { device, .. } = file_of(&stat);
     // What has just been read from may be asked.
-    if is_regular(&stat)
-        && known(device).unwrap_or_else(|| filesystem::of(source, device)) == Filesystem::Ordinary
-    {
+    let is_ordinary = || filesystem::of(source) == Filesystem::Ordinary;
+    if is_local(&stat) || (is_regular(&stat) && is_ordinary()) {
         let first = start.max(first - first % CHUNK).min(first);
         memory().remember(file_of(&stat), first, end, size_of(&stat), now());
     }
@@ -241,7 +239,7 @@ pub(super) fn sleeps() -> Option<i64> {
 
 /// A regular file of which it is known that no server has to be asked for it.
 fn is_local(stat: &FileStat) -> bool {
-    is_regular(stat) && known(file_of(stat).device) == Some(Filesystem::Ordinary)
+    is_regular(stat) && filesystem::is_ordinary_device(file_of(stat).device)
 }
 
 fn is_regular(stat: &FileStat) -> bool {

@@ -3,11 +3,17 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
+use nix::errno::Errno as NixErrno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::fstatfs;
-use sendfile64_sys::descriptor::{Filesystem, Known, status, status_again};
+use sendfile64_core::Errno;
+use sendfile64_sys::descriptor::{
+    Filesystem, Known, Parting, Status, parting, status, status_at_once,
+};
 
 use crate::fixture::{bounded, file};
+
+const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
 
 fn class(fd: impl AsFd) -> Filesystem {
     status(fd.as_fd()).expect("fstat").filesystem
@@ -45,22 +51,69 @@ fn files_of_proc_and_sys_have_sizes_that_mean_nothing() {
 }
 
 #[test]
-fn the_filesystem_of_a_known_file_is_not_asked_for_again_and_that_of_any_other_is() {
+fn what_is_told_at_once_is_what_a_thread_that_may_wait_is_told() {
+    bounded(|| {
+        for path in ["/proc/version", "/sys/devices/system/cpu/possible"] {
+            let file = open(path);
+            let early = status_at_once(file.as_fd(), None);
+            let asked = status(file.as_fd()).expect("fstat");
+            // Before Linux 6.8, a filesystem that nobody has asked for is not known.
+            assert!(early == Ok(asked) || early == Err(EAGAIN), "{early:?}");
+            assert_eq!(status_at_once(file.as_fd(), None), Ok(asked));
+        }
+    });
+}
+
+#[test]
+fn a_file_that_has_been_met_is_ordinary_and_any_other_is_not() {
     bounded(|| {
         let file = open("/proc/version");
         let status = status(file.as_fd()).expect("fstat");
-        let known = Known {
+        let met = Known {
             device: status.device,
             inode: status.inode,
         };
-        let again = |known| status_again(file.as_fd(), Some(known)).map(|status| status.filesystem);
+        let again = |met| status_at_once(file.as_fd(), Some(met)).map(|status| status.filesystem);
         // It is not, and who says so is believed.
-        assert_eq!(again(known), Ok(Filesystem::Ordinary));
+        assert_eq!(again(met), Ok(Filesystem::Ordinary));
         let other = Known {
-            inode: known.inode + 1,
-            ..known
+            inode: met.inode + 1,
+            ..met
         };
         assert_eq!(again(other), Ok(Filesystem::Pseudo));
+    });
+}
+
+#[test]
+fn what_is_no_regular_file_is_told_at_once_wherever_it_is() {
+    bounded(|| {
+        for path in ["/dev/null", "/proc", "/sys"] {
+            let file = open(path);
+            assert_eq!(
+                status_at_once(file.as_fd(), None),
+                status(file.as_fd()).map(|status| Status { size: 0, ..status })
+            );
+        }
+    });
+}
+
+#[test]
+fn the_close_of_a_file_without_a_name_may_wait_and_that_of_others_does_not() {
+    bounded(|| {
+        let unlinked = file("parting", b"0123456789");
+        assert_eq!(class(&unlinked), Filesystem::Ordinary);
+        let seen = parting(unlinked.as_fd());
+        assert_eq!(
+            seen,
+            Parting {
+                size: Some(10),
+                may_wait: true
+            }
+        );
+        let named = File::open(std::env::current_exe().expect("a path")).expect("open");
+        assert_eq!(class(&named), Filesystem::Ordinary);
+        assert!(!parting(named.as_fd()).may_wait);
+        assert!(!parting(open("/dev/null").as_fd()).may_wait);
     });
 }
 

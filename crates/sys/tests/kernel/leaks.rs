@@ -25,7 +25,7 @@ fn as_many_descriptors_are_open_after_as_before() {
             fs::write(&path, b"0123456789").expect("write");
             let before = open_descriptors();
             for _ in 0..200 {
-                let source = open_cached(&path).expect("open");
+                let (source, _) = open_cached(&path).expect("open");
                 let (ours, _theirs) = tcp();
                 let destination = duplicate(ours.as_raw_fd()).expect("fcntl");
                 assert_eq!(
@@ -41,7 +41,7 @@ fn as_many_descriptors_are_open_after_as_before() {
                 assert!(reopen_for_writing(pipe.writer.as_fd()).is_ok());
                 assert!(reopen_for_writing(source.as_fd()).is_err());
 
-                let directory = File::from(open(Path::new("/")).expect("open"));
+                let directory = File::from(open(Path::new("/")).expect("open").0);
                 assert_eq!(
                     sendfile(destination.as_fd(), directory.as_fd(), Some(0), 10).bytes,
                     0

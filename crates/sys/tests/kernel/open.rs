@@ -20,7 +20,10 @@ use sendfile64_sys::probe::{Availability, Feature, availability};
 use crate::fixture::{bounded, path};
 
 type Open = fn(&Path) -> Result<OwnedFd, Errno>;
-const BOTH: [Open; 2] = [open, open_cached];
+const BOTH: [Open; 2] = [
+    |path| open(path).map(|(fd, _)| fd),
+    |path| open_cached(path).map(|(fd, _)| fd),
+];
 
 fn error(errno: NixErrno) -> Result<(), Errno> {
     Err(Errno(errno as i32))
