@@ -16,7 +16,7 @@ import { sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
 import { listen } from './fixtures/servers.ts'
 import { type SocketPair, tcpPair, tlsPair, unixPair } from './fixtures/socket-pair.ts'
 import { warmEngine } from './fixtures/warm-engine.ts'
-import { until, within } from './fixtures/within.ts'
+import { within } from './fixtures/within.ts'
 
 /** More than the buffers of a connection on loopback hold: a peer that does not read stops it. */
 const SIZE = 16 * 2 ** 20
@@ -114,8 +114,8 @@ async function peerLeaves(
   leave(peer)
   const error = await t.throwsAsync(within(sending, 'the rejection'), { instanceOf: SendfileError })
   checkGone(t, error, 1000)
-  // `closed` is true before 'error' and 'close' are emitted.
-  await until(() => near.closed && near.listenerCount('error') === 0, 'the end of the socket, and of our listeners')
+  if (!near.closed) await within(once(near, 'close'), 'the end of the socket')
+  t.is(near.listenerCount('error'), 0)
   await close()
   t.is(await descriptorsSettleAt(before), before)
 }

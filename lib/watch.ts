@@ -37,29 +37,11 @@ export function unwatch(stream: Source, watcher: Watcher): void {
   if (watchers === undefined) return
   const heard = hearErrors(watchers)
   if (!watchers.delete(watcher)) return
-  if (heard && !hearErrors(watchers)) ignoreErrors(stream)
+  if (heard && !hearErrors(watchers)) ignore(stream, 'error', onError)
   if (watchers.size > 0) return
   watches.delete(stream)
   ignore(stream, 'close', onClose)
 }
-
-/**
- * A stream that is being destroyed emits the 'error' of that in a later tick, when the transfer that it ended may be over
- * already: that one is still ours.
- */
-function ignoreErrors(stream: Source): void {
-  if (Reflect.get(stream, 'destroyed') !== true || closedStreams.has(stream)) return ignore(stream, 'error', onError)
-  const listener = (): void => {
-    ignore(stream, 'close', listener)
-    if (!hearErrors(watches.get(stream) ?? NOBODY)) ignore(stream, 'error', onError)
-  }
-  listen(stream, 'close', listener)
-}
-
-/** Those whose 'close' has been heard: the property `closed` is true before it is emitted. */
-const closedStreams = new WeakSet<object>()
-
-const NOBODY: ReadonlyMap<Watcher, { readonly errors: boolean }> = new Map()
 
 function hearErrors(watchers: ReadonlyMap<Watcher, { readonly errors: boolean }>): boolean {
   for (const { errors } of watchers.values()) if (errors) return true
@@ -72,7 +54,6 @@ function onError(this: object, error: unknown): void {
 }
 
 function onClose(this: object): void {
-  closedStreams.add(this)
   for (const [watcher] of copyOf(this)) watcher.closed(undefined)
 }
 
