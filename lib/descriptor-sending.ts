@@ -6,7 +6,7 @@ import { constants } from 'node:os'
 import { AdaptiveSize } from './adaptive-size.ts'
 import { copyRange, type Range } from './copy.ts'
 import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from './descriptor-destination.ts'
-import { overlap, systemError } from './errors.ts'
+import { overlap, systemError, withAccount } from './errors.ts'
 import { DONE, NOTHING_SENT, type RangeEnd, STOPPED } from './executor/end.ts'
 import * as kernel from './kernel.ts'
 import type { Obstacle } from './errors/obstacle.ts'
@@ -46,15 +46,16 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     this.#parsed = parsed
     this.#source = new NamedSource(source)
     this.#request = request
-    // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
-    this.#source.hold(request.offset === null)
+    this.#settlement = new Settlement(request, settle)
     try {
+      // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
+      this.#source.hold(request.offset === null)
       this.#destination = new DescriptorDestination(parsed.fd)
     } catch (error) {
       this.#source.release()
-      throw error
+      this.#settlement.close()
+      throw withAccount(error, this.#settlement.account(0))
     }
-    this.#settlement = new Settlement(request, settle)
   }
 
   begin(): void {
