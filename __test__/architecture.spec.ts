@@ -109,6 +109,14 @@ test('only the files called lib/node-*.ts reach for a private field of Node', (t
   t.deepEqual(findOutside([...NODE, 'lib/binding.ts'], isReach), [])
 })
 
+test('ARCHITECTURE.md says of every module what it hides', (t) => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+  t.deepEqual(
+    lib.map(({ path }) => path).filter((path) => !text.includes(`\`${path}\``)),
+    [],
+  )
+})
+
 test('index.ts holds re-exports only', (t) => {
   const text = readFileSync(join(root, 'index.ts'), 'utf8')
   const { statements } = ts.createSourceFile('index.ts', text, ts.ScriptTarget.ES2022, true)
