@@ -60,7 +60,9 @@ export class CachedFile {
   ): void {
     const isSmall = this.opened !== undefined && this.opened.size <= SMALL
     const bytesRead = isSmall && readsOwn() ? readAtOnce() : -1
-    if (bytesRead >= 0) soon(callback, null, bytesRead, buffer)
+    // The end is told in the turn of the last chunk: until the next one, a peer that has it all may leave.
+    if (bytesRead === 0) callback(null, 0, buffer)
+    else if (bytesRead > 0) soon(callback, null, bytesRead, buffer)
     else fs.read(fd, buffer, offset, length, position ?? null, isSmall ? remembering : callback)
 
     /** Where the kernel does not tell what is in memory, what was read a moment ago is. */

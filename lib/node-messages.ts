@@ -145,6 +145,14 @@ export function fixHeader(message: http.OutgoingMessage): void {
   if (!message.headersSent) passHold(message, () => (message as PrivateMessage)._implicitHeader())
 }
 
+/**
+ * Lets the `end` of a message write no terminator, which a connection that is ending or gone would not take: http drops it
+ * and the 'finish' with it (_writeRaw, lib/_http_outgoing.js). The message then ends as one with a Content-Length does.
+ */
+export function endWithoutTerminator(message: http.OutgoingMessage): void {
+  message.chunkedEncoding = false
+}
+
 /** Ends the connection of a message whose body is not what was announced: without 'finish', which would call it whole. */
 export function condemn(message: http.OutgoingMessage, error: Error): void {
   const socket = message.socket as PrivateSocket | null

@@ -3,19 +3,20 @@ import http from 'node:http'
 
 import { connectionOf } from './destination.ts'
 import type { Destination } from './hold.ts'
-import { isStrict } from './node-messages.ts'
+import { endWithoutTerminator, isStrict } from './node-messages.ts'
 import { awaitsDrain, type FileStream, isPipedTo } from './node-streams.ts'
 
 /**
  * Tells the end behind the last byte, at once: the peer may have it all, and may leave. A connection that is ending or
  * gone because of that emits no 'drain' any more, for which the pipe waits (lib/internal/streams/writable.js, afterWrite); or has
- * taken the pipe away already.
+ * taken the pipe away already. `isWhole`: the kernel has taken every byte of the stream.
  */
-export function endPipe(source: FileStream, destination: Destination): void {
+export function endPipe(source: FileStream, destination: Destination, isWhole: boolean): void {
   if (throwsAtEnd(destination)) return void source.destroy()
-  source.push(null)
   const socket = connectionOf(destination)
   const isLeft = socket !== undefined && (socket.destroyed || socket.writableEnded)
+  if (isLeft && isWhole && destination instanceof http.OutgoingMessage) endWithoutTerminator(destination)
+  source.push(null)
   if (isLeft && (awaitsDrain(source, destination) || !isPipedTo(source))) source.resume()
 }
 

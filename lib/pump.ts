@@ -243,7 +243,7 @@ export class Pump implements SegmentSender {
   #end(route: MarkerRoute): true {
     const { missing } = this.#pieces
     if (missing > 0 && route.by === 'message') condemn(route.message, cutShort(this.#source, this.transfer, missing))
-    endPipe(this.#source, this.#destination)
+    endPipe(this.#source, this.#destination, missing === 0)
     return true
   }
 
@@ -267,15 +267,15 @@ export class Pump implements SegmentSender {
     const error = isFailure(end) ? this.#fail(segment, end) : undefined
     if (this.#failure !== undefined) this.finish(error)
     // A stock stream is not asked again either after `write` has thrown out of its push.
-    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#goOn(end.kind === 'truncated')
+    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#goOn(end.kind)
     return error
   }
 
   /** The end is told right behind the last byte. A destination that is destroyed for a file that was cut gets no other. */
-  #goOn(isCut: boolean): void {
+  #goOn(kind: RangeEnd['kind']): void {
     const isAtEnd = this.#pieces.isAtEnd && this.#pieces.missing === 0
-    const isOver = isAtEnd || this.#size.room <= 0 || (isCut && isDestroyed(this.#destination))
-    if (isOver) endPipe(this.#source, this.#destination)
+    const isOver = isAtEnd || this.#size.room <= 0 || (kind === 'truncated' && isDestroyed(this.#destination))
+    if (isOver) endPipe(this.#source, this.#destination, kind === 'done')
     else this.#source.push('')
   }
 
