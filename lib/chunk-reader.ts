@@ -1,6 +1,6 @@
 /** Reads a range in chunks, the next one while the destination is at work on the last. */
 import type { Range } from './copy.ts'
-import { readInto } from './descriptor-status.ts'
+import { readAt } from './descriptor-status.ts'
 import { add, type Bytes } from './option-values.ts'
 import type { Stop } from './stop.ts'
 
@@ -12,47 +12,80 @@ export class ChunkReader {
   #offset: Bytes
   /** Bytes that have not been read; `undefined` where the end of the file is the end. */
   #left: Bytes | undefined
-  #ahead: Promise<Buffer> | undefined
+  #isReading = false
+  /** What has been read, and not taken. */
+  #chunk: Buffer | undefined
+  #failure: { readonly error: unknown } | undefined
+  /** Called when nothing is being read any more. */
+  #whenRead: (() => void) | undefined
 
   constructor(range: Range) {
-    const { file, positionUnknown } = range
+    const { file, count, offset, positionUnknown } = range
+    const canBeReadAgain = file.identity !== undefined && file.size !== undefined && positionUnknown !== true
     this.#range = range
-    this.#mayReadAhead = file.identity !== undefined && file.size !== undefined && positionUnknown !== true
-    this.#offset = range.offset
-    this.#left = range.count
+    this.#mayReadAhead = canBeReadAgain && count !== undefined
+    this.#offset = offset
+    this.#left = count
   }
 
-  /** The next chunk of at most `size` bytes; an empty one at the end. One that has been read ahead comes whole. */
-  async read(size: number, stop: Stop): Promise<Buffer> {
+  /**
+   * The next chunk of at most `size` bytes; an empty one at the end. One that has been read ahead comes whole, and without a
+   * promise if it is there.
+   */
+  read(size: number, stop: Stop): Buffer | Promise<Buffer> {
     const { file } = this.#range
     if (file.read !== undefined) return file.read(size, stop)
-    const ahead = await this.#ahead
-    this.#ahead = undefined
-    // A file that had ended when it was read ahead may have grown.
-    return ahead === undefined || ahead.length === 0 ? this.#read(size) : ahead
+    if (this.#chunk === undefined && this.#failure === undefined && !this.#isReading) this.#begin(size)
+    return this.#isReading ? this.#rested().then(() => this.#take()) : this.#take()
   }
 
-  /** Begins to read the chunk after the one that has been read, of at most `size` bytes. A failure waits to be read. */
+  /** Begins to read the chunk after the one that has been taken, of at most `size` bytes. */
   readAhead(size: number): void {
-    const left = this.#left
-    const next = left === undefined || left > size ? size : Number(left)
-    if (next === 0 || !this.#mayReadAhead) return
-    this.#ahead = this.#read(next)
-    this.#ahead.catch(() => {})
+    const left = this.#left ?? 0
+    const next = left > size ? size : Number(left)
+    if (next > 0 && this.#mayReadAhead) this.#begin(next)
   }
 
   /** Fulfilled when nothing is being read: the descriptor may be closed. Never rejects. */
-  async rest(): Promise<void> {
-    await this.#ahead?.catch(() => {})
+  rest(): Promise<void> | undefined {
+    return this.#isReading ? this.#rested() : undefined
+  }
+
+  #rested(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenRead = resolve
+    })
+  }
+
+  #take(): Buffer {
+    const chunk = this.#chunk
+    this.#chunk = undefined
+    if (chunk === undefined) throw this.#failure?.error ?? new TypeError('nothing has been read')
+    return chunk
   }
 
   /** A fresh buffer for each chunk: who takes it may keep it. */
-  async #read(size: number): Promise<Buffer> {
+  #begin(size: number): void {
     const { file, positionUnknown } = this.#range
     const buffer = Buffer.allocUnsafeSlow(size)
-    const bytes = await readInto(buffer, file.fd, size, positionUnknown === true ? null : this.#offset)
+    this.#isReading = true
+    try {
+      readAt(buffer, file.fd, size, positionUnknown === true ? null : this.#offset, (error, bytes) => {
+        this.#isReading = false
+        if (error === null) this.#enter(buffer, bytes)
+        else this.#failure = { error }
+        this.#whenRead?.()
+      })
+    } catch (error) {
+      // A replaced `fs.read` may throw what Node's own calls back with.
+      this.#isReading = false
+      this.#failure = { error }
+    }
+  }
+
+  #enter(buffer: Buffer, bytes: number): void {
     this.#offset = add(this.#offset, bytes)
     if (this.#left !== undefined) this.#left = add(this.#left, -bytes)
-    return bytes === size ? buffer : buffer.subarray(0, bytes)
+    this.#chunk = bytes === buffer.length ? buffer : buffer.subarray(0, bytes)
   }
 }

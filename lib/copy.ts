@@ -170,9 +170,13 @@ class CopyRun {
     }
   }
 
-  async #chunk(size: number): Promise<number> {
+  #chunk(size: number): number | Promise<number> {
     this.#asked = 'source'
-    const chunk = await this.#reader.read(size, this.#stop)
+    const chunk = this.#reader.read(size, this.#stop)
+    return chunk instanceof Promise ? chunk.then((bytes) => this.#read(bytes)) : this.#read(chunk)
+  }
+
+  #read(chunk: Buffer): number {
     this.#asked = 'destination'
     if (this.#stop.stopped) return this.#next(HAPPENED.aborted)
     if (chunk.length === 0) return this.#next(HAPPENED.sourceEnded)

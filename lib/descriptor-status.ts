@@ -48,13 +48,20 @@ export async function movePosition(fd: number, bytes: Bytes): Promise<void> {
   }
 }
 
+/** What `fs.read` calls back with. */
+export type WhenRead = (error: Error | null, bytes: number) => void
+
 /** `fs.read`. Of a read alone, libuv passes on that a signal came first (uv__fs_work, src/unix/fs.c): it is made again. */
+export function readAt(buffer: Buffer, fd: number, size: number, position: Bytes | null, whenRead: WhenRead): void {
+  fs.read(fd, buffer, 0, size, position, (error, bytes) => {
+    if (error?.code === 'EINTR') readAt(buffer, fd, size, position, whenRead)
+    else whenRead(error, bytes)
+  })
+}
+
+/** The same with a promise. */
 export function readInto(buffer: Buffer, fd: number, size: number, position: Bytes | null): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.read(fd, buffer, 0, size, position, (error, bytes) => {
-      if (error === null) resolve(bytes)
-      else if (error.code === 'EINTR') resolve(readInto(buffer, fd, size, position))
-      else reject(error)
-    })
+    readAt(buffer, fd, size, position, (error, bytes) => (error === null ? resolve(bytes) : reject(error)))
   })
 }
