@@ -22,6 +22,7 @@ export class AnnouncedLength implements BodyCount {
   /** From the headers, once they are fixed. */
   #fixed: { readonly length: number | undefined } | undefined
   #failure: Error | undefined
+  isTaken = false
   /** Knows which file was too short. */
   shortfall: Shortfall | undefined
 

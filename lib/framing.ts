@@ -4,6 +4,7 @@ import http from 'node:http'
 import { AnnouncedLength } from './announced-length.ts'
 import type { Range, Terms } from './copy.ts'
 import { isWrapped } from './destination.ts'
+import { bodyTaken } from './node-messages.ts'
 import type { Bytes } from './option-values.ts'
 
 export class Framing {
@@ -45,6 +46,11 @@ export class Framing {
     // A number: Node 22.13.0 compares it as it is for strictContentLength (nodejs/node#57456).
     message.setHeader('Content-Length', typeof count === 'number' ? count : `${count}`)
     this.#announced = true
+  }
+
+  /** The kernel has taken all of it, and the message ends now. */
+  taken(): void {
+    if (this.#message !== undefined) bodyTaken(this.#message)
   }
 
   /**

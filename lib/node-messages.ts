@@ -2,6 +2,7 @@
 import http from 'node:http'
 import type net from 'node:net'
 
+import { despiteLoss, hideLoss, isLeft, isTaken } from './connection-loss.ts'
 import { contentLengthMismatch } from './errors.ts'
 import { passHold } from './hold.ts'
 import { PROTOCOL, segmentOf } from './marker.ts'
@@ -13,6 +14,8 @@ export interface BodyCount {
   sending(length: number): number
   /** The last byte has been given to the connection, which no other message has yet. */
   finishing(): void
+  /** Whether the kernel has taken the whole body, which the message is about to end. */
+  isTaken: boolean
 }
 
 type Send = (
@@ -83,7 +86,10 @@ function countedSend(
   const { _send: send } = Object.getPrototypeOf(this) as PrivateMessage
   const length = typeof data === 'string' ? (byteLength ?? byteLengthOf(data, encoding)) : data.length
   const fitting = this.chunkedEncoding || length === 0 ? length : this[BODY].sending(length)
-  if (fitting === length) return send.call(this, data, encoding, callback, byteLength)
+  const isEnd = endsTaken(this, data)
+  const written = isEnd && isCallback(callback) ? despiteLoss(this, callback) : callback
+  if (length > 0) this[BODY].isTaken = isEnd
+  if (fitting === length) return send.call(this, data, encoding, written, byteLength)
   // A range of a file cannot be cut any more. Whoever sends one has asked before.
   if (segmentOf(data) !== undefined) throw contentLengthMismatch(length, fitting)
   const bytes = typeof data === 'string' ? Buffer.from(data, encoding ?? undefined) : data
@@ -97,6 +103,29 @@ function countedFinish(this: CountedMessage): void {
   this[BODY].finishing()
   const { _finish: finish } = Object.getPrototypeOf(this) as PrivateMessage
   finish.call(this)
+  // `end` has put 'finish' off to the next tick.
+  if (this[BODY].isTaken) process.nextTick(hideLoss(this.socket))
+}
+
+/** Whether a chunked body is ended by this, of which every byte is in the kernel. Chunks of the user begin with no length. */
+function endsTaken(message: CountedMessage, data: unknown): boolean {
+  if (!message.chunkedEncoding || typeof data !== 'string' || !data.startsWith('0\r\n')) return false
+  return message[BODY].isTaken || isTaken(message)
+}
+
+function isCallback(value: unknown): value is (error?: Error | null) => void {
+  return typeof value === 'function'
+}
+
+/**
+ * The kernel has taken the body of a message, which ends now. A connection that is ending or gone would not take a
+ * terminator, and http drops it and the 'finish' with it (_writeRaw, lib/_http_outgoing.js): the message then ends as one
+ * with a Content-Length does.
+ */
+export function bodyTaken(message: http.OutgoingMessage): void {
+  const count = (message as Partial<CountedMessage>)[BODY]
+  if (count !== undefined) count.isTaken = true
+  if (isLeft(message.socket)) message.chunkedEncoding = false
 }
 
 /** How many bytes of its body a message has been given so far; `undefined` where that cannot be told any more. */
@@ -143,14 +172,6 @@ function strictCount(message: http.OutgoingMessage): number | undefined {
 /** Fixes the headers of a message as its first `write` would, with whatever middleware does to them then. */
 export function fixHeader(message: http.OutgoingMessage): void {
   if (!message.headersSent) passHold(message, () => (message as PrivateMessage)._implicitHeader())
-}
-
-/**
- * Lets the `end` of a message write no terminator, which a connection that is ending or gone would not take: http drops it
- * and the 'finish' with it (_writeRaw, lib/_http_outgoing.js). The message then ends as one with a Content-Length does.
- */
-export function endWithoutTerminator(message: http.OutgoingMessage): void {
-  message.chunkedEncoding = false
 }
 
 /** Ends the connection of a message whose body is not what was announced: without 'finish', which would call it whole. */

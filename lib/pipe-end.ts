@@ -1,9 +1,10 @@
 /** The end of a stream, told to the destination that it is piped to. */
 import http from 'node:http'
 
+import { isLeft } from './connection-loss.ts'
 import { connectionOf } from './destination.ts'
 import type { Destination } from './hold.ts'
-import { endWithoutTerminator, isStrict } from './node-messages.ts'
+import { bodyTaken, isStrict } from './node-messages.ts'
 import { awaitsDrain, type FileStream, isPipedTo } from './node-streams.ts'
 
 /**
@@ -13,11 +14,9 @@ import { awaitsDrain, type FileStream, isPipedTo } from './node-streams.ts'
  */
 export function endPipe(source: FileStream, destination: Destination, isWhole: boolean): void {
   if (throwsAtEnd(destination)) return void source.destroy()
-  const socket = connectionOf(destination)
-  const isLeft = socket !== undefined && (socket.destroyed || socket.writableEnded)
-  if (isLeft && isWhole && destination instanceof http.OutgoingMessage) endWithoutTerminator(destination)
+  if (isWhole && destination instanceof http.OutgoingMessage) bodyTaken(destination)
   source.push(null)
-  if (isLeft && (awaitsDrain(source, destination) || !isPipedTo(source))) source.resume()
+  if (isLeft(connectionOf(destination)) && (awaitsDrain(source, destination) || !isPipedTo(source))) source.resume()
 }
 
 /** A message with strictContentLength that was destroyed because the file is too short: nobody would catch the error. */

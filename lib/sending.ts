@@ -221,6 +221,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     }
     const sent = end.kind === 'dropped' ? { ...end, bytesSent: 0 } : end
     try {
+      if (this.#request.end && end.kind === 'done' && this.#segment !== undefined) this.#framing.taken()
       if (this.#request.end) callUnheld(this.#destination, 'end')
       if (this.#framing.failure !== undefined) throw this.#framing.failure
     } catch (error) {
