@@ -5,28 +5,29 @@
  * Everything else is the pipe of Node itself. A segment is one `_read`: it ends with a push of nothing, after which the
  * Readable asks again. So a pause, an unpipe, a second destination or a 'data' listener are met between two segments,
  * and no marker is ever in the Readable's buffer.
+ *
+ * | State                | Whose turn it is                                       | What ends it                      |
+ * | -------------------- | ------------------------------------------------------ | --------------------------------- |
+ * | reading              | `#copy`: fs.ReadStream reads a chunk                   | its push: Node calls `_read`      |
+ * | waiting for the rate | `#pace` calls `read` again when bytes may go           | bytes may go, or `finish`         |
+ * | sending              | `#current`: the engine moves the segment               | `segmentEnded`                    |
+ * | leaving              | `#failure` is set; `#current` still has to end         | `segmentEnded` calls `finish`     |
+ * | over                 | `#isOver`: the figures are fixed, every read is stock  | nothing                           |
  */
 import { ChunkSize } from './adaptive-size.ts'
 import type { Shortfall } from './announced-length.ts'
+import { Audience } from './audience.ts'
 import { SMALL } from './cached-file.ts'
 import { closedState, hidesChunks, isWrapped, routeTo } from './destination.ts'
 import { systemError, unsupported } from './errors.ts'
-import { isShortage, OBSTACLE, type Obstacle, wrapped } from './errors/obstacle.ts'
+import { isShortage, OBSTACLE, type Obstacle } from './errors/obstacle.ts'
 import type { RangeEnd } from './executor/end.ts'
 import type { Failure } from './executor/failure.ts'
 import { FilePieces, type Rest } from './file-pieces.ts'
 import { type Destination, isHeld } from './hold.ts'
 import { ONLY } from './native/codes.ts'
-import {
-  awaitsDrain,
-  type FileStream,
-  isPipedTo,
-  onlyPipe,
-  readAsStock,
-  replacedInReading,
-  withMethod,
-} from './node-streams.ts'
-import { isPipesOwn, ownWrite, readsOwn } from './node/unpatched.ts'
+import { type FileStream, isPipedTo, readAsStock, withMethod } from './node-streams.ts'
+import { ownWrite, readsOwn } from './node/unpatched.ts'
 import { condemn } from './node-messages.ts'
 import { Pace } from './pace.ts'
 import { endPipe } from './pipe-end.ts'
@@ -48,12 +49,11 @@ export class Pump implements SegmentSender {
   readonly #destination: Destination
   readonly #settings: Settings
   readonly #finished: Finished
+  readonly #audience: Audience
   readonly #position: StreamPosition
   readonly #pieces: FilePieces
   readonly #pace: Pace | undefined
   readonly #size: SegmentSize
-  /** The pipe's own 'data' listener: takes a chunk to the destination, and pauses the stream if that is full. */
-  #ondata: Function | undefined
   #current: PipedSegment | undefined
   /** Why the kernel is not asked any more. */
   #isStock = false
@@ -68,6 +68,7 @@ export class Pump implements SegmentSender {
     this.#destination = destination
     this.#settings = settings
     this.#finished = finished
+    this.#audience = new Audience(source, destination)
     this.#position = new StreamPosition(source)
     this.#pieces = new FilePieces(source, this.#position, file)
     this.transfer = new LiveTransfer(source, this.#position, settings.method)
@@ -79,9 +80,8 @@ export class Pump implements SegmentSender {
 
   /** The pipe stands. */
   begin(ondata: unknown): void {
-    if (typeof ondata !== 'function') return
-    if (isPipesOwn(this.#source, ondata)) this.#ondata = ondata
-    else this.#meet(wrapped('on', 'stream'))
+    const obstacle = this.#audience.begin(ondata)
+    if (obstacle !== undefined) this.#meet(obstacle)
   }
 
   /** Answers `_read`. */
@@ -113,7 +113,7 @@ export class Pump implements SegmentSender {
     if (this.#source.destroyed) return
     // As if the file ended here: it has grown since its length was announced.
     if (this.#size.room <= 0) return void this.#source.push(null)
-    const hidden = this.#isEncrypted && this.#isUnseen() && hidesChunks(this.#destination)
+    const hidden = this.#isEncrypted && this.#audience.isUnseen && hidesChunks(this.#destination)
     const chunk = hidden ? this.#chunks.instead(size) : this.#pieces.fitting(size)
     readAsStock(this.#source, this.#size.ofChunk(chunk))
   }
@@ -145,30 +145,10 @@ export class Pump implements SegmentSender {
 
   /** Whether nobody could tell that no chunks come by. */
   #isAlone(): boolean {
-    if (this.#isStock || this.#isOver) return false
-    const source = this.#source
-    if (!this.#isFlowing() || !isPipedTo(source, this.#destination)) return false
-    if (!this.#isUnseen()) return this.transfer.meet(OBSTACLE.shared)
-    const replaced = replacedInReading(source)
-    if (replaced !== undefined) return this.transfer.meet(wrapped(replaced, 'stream'))
+    if (this.#isStock || this.#isOver || !this.#audience.isFlowing) return false
+    const { obstacle } = this.#audience
+    if (obstacle !== undefined) return this.transfer.meet(obstacle)
     return readsOwn() || this.#meet(OBSTACLE.ownFs)
-  }
-
-  /**
-   * Or stands still until 'drain', after a chunk from the buffer. A chunk that is read ahead now would be followed by
-   * another at every 'drain'; a marker takes no memory, and waits in the destination as well as in the stream.
-   */
-  #isFlowing(): boolean {
-    const { readableFlowing } = this.#source
-    return readableFlowing === true || awaitsDrain(this.#source, this.#destination)
-  }
-
-  /** Whether the pipe alone reads the stream: nobody sees how large the chunks are, or that there are none. */
-  #isUnseen(): boolean {
-    const source = this.#source
-    const [listener, ...others] = source.rawListeners('data')
-    if (listener !== this.#ondata || others.length > 0 || source.listenerCount('readable') > 0) return false
-    return source.readableEncoding === null && onlyPipe(source) === this.#destination
   }
 
   /** Notes why the kernel does nothing for the rest of this pipe. A method that was asked for is not replaced. */
@@ -231,9 +211,7 @@ export class Pump implements SegmentSender {
     const segment = new PipedSegment({ file, offset, length }, { methods, request }, route, this)
     this.#current = segment
     this.#position.beginSegment()
-    const hand = (chunk: Buffer): void => {
-      if (this.#ondata !== undefined) Reflect.apply(this.#ondata, this.#source, [chunk])
-    }
+    const hand = (chunk: Buffer): void => this.#audience.hand(chunk)
     if (!hasWrapper(route)) return segment.write(hand)
     this.#size.passedWrapper(length)
     const write = ownWrite(route.message) ?? route.message.write
