@@ -11,12 +11,12 @@ import { sendfile, SendfileError, type SendfileOptions } from '../index.ts'
 import { ERROR_CODES } from '../lib/errors.ts'
 import { IN_KERNEL } from './fixtures/executor.ts'
 import { call } from './fixtures/bad-call.ts'
-import { countDescriptors, descriptorsSettleAt, restingDescriptors } from './fixtures/descriptors.ts'
+import { countDescriptors, descriptorsOf, descriptorsSettleAt, restingDescriptors } from './fixtures/descriptors.ts'
 import { sampleDirectory, sampleFile } from './fixtures/sample-file.ts'
 import { listen } from './fixtures/servers.ts'
 import { type SocketPair, tcpPair, tlsPair, unixPair } from './fixtures/socket-pair.ts'
 import { warmEngine } from './fixtures/warm-engine.ts'
-import { within } from './fixtures/within.ts'
+import { until, within } from './fixtures/within.ts'
 
 /** More than the buffers of a connection on loopback hold: a peer that does not read stops it. */
 const SIZE = 16 * 2 ** 20
@@ -46,6 +46,41 @@ test('every code of ours has a sentence', (t) => {
     t.regex(meaning, /^[A-Z].{10,}[a-z]$/)
   }
 })
+
+/** Errors whose figures cannot be read: their getters are somebody else's code. */
+const UNREADABLE: Record<string, () => Error> = Object.fromEntries(
+  ['code', 'errno', 'syscall'].map((name) => [
+    name,
+    () =>
+      Object.defineProperty(Object.assign(new Error('of the destination'), { [name]: undefined }), name, {
+        get() {
+          throw new Error(`the getter of ${name}`)
+        },
+      }),
+  ]),
+)
+
+for (const [name, make] of Object.entries(UNREADABLE)) {
+  test.serial(`an error whose ${name} cannot be read ends the transfer, and leaves nothing open`, async (t) => {
+    const before = descriptorsOf(file.path)
+    const { near, close } = await tcpPair()
+    t.teardown(close)
+    near.on('error', () => {})
+    const toSocket = sendfile(near, file.path, { rate: 1000, burst: 1 })
+    near.destroy(make())
+    const failing = new Writable({ write: (_chunk, _encoding, callback) => callback(make()) }).on('error', () => {})
+    const throwing = {
+      write() {
+        throw make()
+      },
+      end() {},
+      on() {},
+    }
+    for (const sending of [toSocket, sendfile(failing, file.path), sendfile(throwing, file.path)])
+      await t.throwsAsync(within(sending, 'the rejection'))
+    await until(() => descriptorsOf(file.path) === before, 'the files are closed')
+  })
+}
 
 test('a SendfileError is an Error with a name, a code and a stack of its own', async (t) => {
   const sending = call(new Writable().destroy(), file.path)

@@ -6,6 +6,7 @@
 import type http from 'node:http'
 import type net from 'node:net'
 
+import { codeOf } from './errors.ts'
 import { define, queued } from './node-handles.ts'
 
 type Callback = (error?: Error | null) => void
@@ -14,7 +15,7 @@ const LOST: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE'])
 
 /** Whether an error says that the peer has left. */
 function isLoss(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && LOST.has(error.code)
+  return LOST.has(codeOf(error))
 }
 
 /** Whether a connection takes no further byte. */

@@ -156,12 +156,12 @@ export function writeError(errno: number): NodeJS.ErrnoException {
 
 /** An error that somebody else reported about the destination or the source, with our account. */
 export function foreignError(error: unknown, account: Account, path?: string): SendfileError {
-  const found = errnoException(error)
-  const code = found?.code ?? 'ERR_SENDFILE_DESTINATION'
-  const message = error instanceof Error ? error.message : `The stream failed with ${inspect(error)}`
-  const details = { account, path: found?.path ?? path, cause: error }
-  if (found?.errno === undefined || found.syscall === undefined) return new SendfileError(code, message, details)
-  return new SendfileError(code, message, { ...details, errno: found.errno, syscall: found.syscall })
+  const { message, code, errno, syscall, path: own } = figuresOf(error)
+  const details = { account, path: own ?? path, cause: error }
+  const told = message ?? `The stream failed with ${shown(error)}`
+  if (code === undefined) return new SendfileError('ERR_SENDFILE_DESTINATION', told, details)
+  if (errno === undefined || syscall === undefined) return new SendfileError(code, told, details)
+  return new SendfileError(code, told, { ...details, errno, syscall })
 }
 
 /**
@@ -169,15 +169,16 @@ export function foreignError(error: unknown, account: Account, path?: string): S
  * message. What else was thrown stays what it is: an argument that was not accepted, an error of the caller's.
  */
 export function withAccount(error: unknown, account: Account, path?: string): unknown {
-  if (!(error instanceof Error)) return error
-  if (error instanceof SendfileError || /^ERR_(?:HTTP|STREAM)_/.test(errnoException(error)?.code ?? '')) {
+  if (!isError(error)) return error
+  const { code = '', syscall } = figuresOf(error)
+  if (error instanceof SendfileError || /^ERR_(?:HTTP|STREAM)_/.test(code)) {
     for (const [name, value] of Object.entries(account)) {
       // Does not throw, should somebody have frozen it.
       Reflect.defineProperty(error, name, { configurable: true, enumerable: true, writable: true, value })
     }
     return error
   }
-  return 'syscall' in error ? foreignError(error, account, path) : error
+  return syscall === undefined ? error : foreignError(error, account, path)
 }
 
 const CONSEQUENCES: ReadonlySet<unknown> = new Set([
@@ -189,14 +190,56 @@ const CONSEQUENCES: ReadonlySet<unknown> = new Set([
 
 /** Whether an error only says that a stream was destroyed, or its write cancelled by that; not why. */
 export function isConsequence(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && CONSEQUENCES.has(error.code)
+  return CONSEQUENCES.has(codeOf(error))
 }
 
-/** Whether an error carries a `code`, and so perhaps the other fields of a Node system error. */
-function errnoException(error: unknown): (Error & NodeJS.ErrnoException & { code: string }) | undefined {
-  const coded = (value: unknown): value is Error & NodeJS.ErrnoException & { code: string } =>
-    value instanceof Error && 'code' in value && typeof value.code === 'string'
-  return coded(error) ? error : undefined
+/** The `code` of an error, whoever made it; `undefined` where there is none. */
+export function codeOf(error: unknown): string | undefined {
+  return figuresOf(error).code
+}
+
+/** What an error says of itself, as a system error of Node does. */
+interface ErrorFigures {
+  readonly message: string | undefined
+  readonly code: string | undefined
+  readonly errno: number | undefined
+  readonly syscall: string | undefined
+  readonly path: string | undefined
+}
+
+/** Getters and proxies of an error are somebody else's code, which may throw: then the figure is not there. */
+function figuresOf(error: unknown): ErrorFigures {
+  const isOne = isError(error)
+  const read = (name: string): unknown => (isOne ? attempt(() => Reflect.get(error, name)) : undefined)
+  const text = (name: string): string | undefined => {
+    const value = read(name)
+    return typeof value === 'string' ? value : undefined
+  }
+  const errno = read('errno')
+  return {
+    message: text('message'),
+    code: text('code'),
+    errno: typeof errno === 'number' ? errno : undefined,
+    syscall: text('syscall'),
+    path: text('path'),
+  }
+}
+
+function isError(value: unknown): value is Error {
+  return attempt(() => value instanceof Error) === true
+}
+
+function shown(value: unknown): string {
+  return attempt(() => inspect(value)) ?? 'a value that cannot be shown'
+}
+
+/** What `read` returns; `undefined` if it throws. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }
 
 function accounted(account: Account | undefined, details: Details): Details {
