@@ -98,13 +98,14 @@ class CopyRun {
     await this.#reader.rest()
     const left = (await this.#taker.unsent?.()) ?? 0
     const unsent = this.#ofRange ? left : 0
+    // What happens to the destination from here on is no concern of a transfer whose bytes have gone.
+    const { why } = this.#stop
     const { file, ownPosition } = this.#range
     if (ownPosition) await this.#takePosition(file, unsent)
     const { wouldBlock } = this.#taker
     const bytesSent = this.#planner.bytesSent - unsent
     const figures = { bytesSent, syscalls: 0, wouldBlock, method: 'copy', refusals: [], obstacle } as const
     // A transfer that is stopped when the last chunk has been handed on is done, unless some of it stays behind.
-    const { why } = this.#stop
     if (ending.kind === 'done' && why !== undefined && (left > 0 || why.kind !== 'stopped'))
       return { ...figures, ...why }
     return { ...figures, ...ending }

@@ -17,7 +17,7 @@ import { choose, debug, mustNotBeForced, switchedOff } from './preference.ts'
 import { type Settle, Settlement } from './settlement.ts'
 import { type Abortable, offAbort, onAbort } from './signal.ts'
 import { fileObstacle, rangeOf } from './source/range.ts'
-import type { OpenFile } from './source.ts'
+import { type OpenFile, opensSources } from './source.ts'
 import { NamedSource } from './source/named.ts'
 import type { ParsedSource } from './source/parse.ts'
 import { Stop } from './stop.ts'
@@ -49,7 +49,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     this.#settlement = new Settlement(request, settle)
     try {
       // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
-      this.#source.hold(request.offset === null)
+      if (opensSources) this.#source.hold(request.offset === null)
       this.#destination = new DescriptorDestination(parsed.fd)
     } catch (error) {
       this.#source.release()
@@ -59,9 +59,19 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   }
 
   begin(): void {
-    const { signal } = this.#request
+    const { offset, signal } = this.#request
     if (signal !== undefined) onAbort(signal, this)
-    inTurnOf(this.#destination.key, () => this.#run())
+    let hasBegun = false
+    inTurnOf(this.#destination.key, () => {
+      hasBegun = true
+      return this.#run()
+    })
+    if (hasBegun || opensSources) return
+    try {
+      this.#source.hold(offset === null)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   /** Fulfilled when the descriptor is free for the next one. */

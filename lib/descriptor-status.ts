@@ -7,6 +7,7 @@ import { type Bytes, narrow } from './option-values.ts'
 export interface DescriptorStatus {
   /** The file position, in bytes. */
   readonly position: Bytes
+  readonly readable: boolean
   readonly writable: boolean
   /** Every write goes to the end of the file. */
   readonly appends: boolean
@@ -15,7 +16,7 @@ export interface DescriptorStatus {
 /** O_ACCMODE and O_PATH of asm-generic/fcntl.h; `fs.constants` lacks them. */
 const O_ACCMODE = 3
 const O_PATH = 0o10000000
-const { O_RDONLY, O_APPEND } = fs.constants
+const { O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
 /** How much is read at once to move a position. */
 const STRIDE = 1 << 20
 
@@ -31,8 +32,10 @@ export function descriptorStatus(fd: number): DescriptorStatus | undefined {
   const octal = /^flags:\s+([0-7]+)$/m.exec(text)?.[1]
   if (position === undefined || octal === undefined) return undefined
   const flags = Number.parseInt(octal, 8)
-  const writable = (flags & O_ACCMODE) !== O_RDONLY && (flags & O_PATH) === 0
-  return { position: narrow(BigInt(position)), writable, appends: (flags & O_APPEND) !== 0 }
+  const isOpen = (flags & O_PATH) === 0
+  const readable = (flags & O_ACCMODE) !== O_WRONLY && isOpen
+  const writable = (flags & O_ACCMODE) !== O_RDONLY && isOpen
+  return { position: narrow(BigInt(position)), readable, writable, appends: (flags & O_APPEND) !== 0 }
 }
 
 /**

@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import tty from 'node:tty'
 
 import { isNode, native } from './binding.ts'
+import { descriptorStatus } from './descriptor-status.ts'
 import { systemError, unsupported } from './errors.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from './errors/obstacle.ts'
 import {
@@ -258,16 +259,21 @@ export function holdDescriptor(fd: number, ownPosition: boolean): Held {
     return { open: (limit) => fromNative(opened, undefined, limit), close: () => closeNatively(opened.fd) }
   }
   const stats = fs.fstatSync(fd)
-  const own = stats.isFile() && !ownPosition ? openAgain(fd) : undefined
+  const own = stats.isFile() && !ownPosition ? openAgain(fd, stats) : undefined
   if (own === undefined) return { open: (limit) => byNumber(fd, stillNamed(fd, stats), limit, undefined), close() {} }
   const close = (): Promise<void> => new Promise((resolve) => fs.close(own, () => resolve()))
   return { open: (limit) => adopt(own, limit, close), close: () => void close() }
 }
 
 /** Node has no dup(2): another open file description of the same file, which has a position of its own. */
-function openAgain(fd: number): number | undefined {
+function openAgain(fd: number, { dev, ino, size }: fs.Stats): number | undefined {
+  if (descriptorStatus(fd)?.readable !== true) return undefined
   try {
-    return fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY)
+    const own = fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY)
+    const stats = fs.fstatSync(own)
+    if (stats.dev === dev && stats.ino === ino && stats.size === size) return own
+    fs.closeSync(own) // the number is one of a virtual file system
+    return undefined
   } catch {
     return undefined // no proc(5), or a file that this process may not open again
   }

@@ -6,6 +6,7 @@ import http from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileError, type SendfileOptions } from '../../index.ts'
+import { kernelTest } from '../fixtures/executor.ts'
 import { type RawResponse, Unanswered } from '../fixtures/http-client.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
@@ -170,7 +171,7 @@ test('a file that was shortened before it is opened is refused', async (t) => {
   t.true(answers.every((answer) => answer instanceof Unanswered))
 })
 
-test('a file that grows while it is sent gives the bytes that it had', async (t) => {
+kernelTest('a file that grows while it is sent gives the bytes that it had', async (t) => {
   const { path, bytes } = sampleFile(3 << 20)
   const answers = await twice(t, async (response) => {
     response.setHeader('Content-Length', bytes.length)

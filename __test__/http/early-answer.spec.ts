@@ -3,10 +3,11 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import { Worker } from 'node:worker_threads'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 
 import { createReadStream, sendfile } from '../../index.ts'
 import { descriptorsOf } from '../fixtures/descriptors.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { until, within } from '../fixtures/within.ts'
 
@@ -64,7 +65,7 @@ const senders: Readonly<Record<string, (request: http.ClientRequest, results: Pr
 
 for (const [name, send] of Object.entries(senders)) {
   for (const enough of [0, 1 << 20]) {
-    test.serial(
+    kernelSerial(
       `the answer to an upload by ${name} arrives from a server that closes after ${enough} bytes`,
       async (t) => {
         const port = await startServer(t, { enough, drains: false })
@@ -83,7 +84,7 @@ for (const [name, send] of Object.entries(senders)) {
     )
   }
 
-  test.serial(`an upload by ${name} goes on behind an early answer of a server that reads on`, async (t) => {
+  kernelSerial(`an upload by ${name} goes on behind an early answer of a server that reads on`, async (t) => {
     const port = await startServer(t, { enough: 0, drains: true })
     const results: Promise<unknown>[] = []
     t.deepEqual(await upload(port, (request) => send(request, results)), { status: 413, body: 'big', errors: [] })

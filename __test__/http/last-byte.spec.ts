@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 
 import { createReadStream, sendfile } from '../../index.ts'
 import { descriptorsOf } from '../fixtures/descriptors.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { listen } from '../fixtures/servers.ts'
 import { until, within } from '../fixtures/within.ts'
@@ -62,7 +63,7 @@ async function eventsOf(
 
 for (const [name, send] of Object.entries(senders)) {
   for (const how of ['close', 'reset'] as const) {
-    test.serial(`${name} is finished for a client that leaves with the last byte by ${how}`, async (t) => {
+    kernelSerial(`${name} is finished for a client that leaves with the last byte by ${how}`, async (t) => {
       const file = sampleFile(SIZE)
       t.deepEqual(await eventsOf(t, how, (response) => send(response, file.path)), { 'finish,close': ROUNDS })
       await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
@@ -74,7 +75,7 @@ for (const [name, send] of Object.entries(senders)) {
 for (const size of [SMALL, SIZE]) {
   for (const how of ['close', 'reset'] as const) {
     const title = `a chunked message of ${size} bytes is finished for a client that leaves with the last byte by ${how}`
-    test.serial(title, async (t) => {
+    kernelSerial(title, async (t) => {
       const file = sampleFile(size)
       const send = (response: http.ServerResponse): void => void createReadStream(file.path).pipe(response)
       t.deepEqual(await eventsOf(t, how, send, { size, framing: 'chunked' }), { 'finish,close': ROUNDS })
@@ -84,7 +85,7 @@ for (const size of [SMALL, SIZE]) {
 }
 
 for (const how of ['close', 'reset'] as const) {
-  test.serial(`a small file is finished for a client that leaves with the last byte by ${how}`, async (t) => {
+  kernelSerial(`a small file is finished for a client that leaves with the last byte by ${how}`, async (t) => {
     const file = sampleFile(SMALL)
     const send = (response: http.ServerResponse): void => void createReadStream(file.path).pipe(response)
     t.deepEqual(await eventsOf(t, how, send, { size: SMALL }), { 'finish,close': ROUNDS })
@@ -92,7 +93,7 @@ for (const how of ['close', 'reset'] as const) {
 }
 
 for (const how of ['close', 'reset'] as const) {
-  test.serial(
+  kernelSerial(
     `a stream to a socket ends and closes its file when the peer leaves with the last byte by ${how}`,
     async (t) => {
       const file = sampleFile(SIZE)

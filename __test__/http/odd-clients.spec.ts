@@ -80,7 +80,7 @@ for (const [name, send] of Object.entries(senders)) {
     },
   )
 
-  test.serial(
+  kernelSerial(
     `a client that has ended its side leaves nothing pending or open by ${name} on any other server`,
     async (t) => {
       const { socket, promises } = await connectTo(t, {}, send)

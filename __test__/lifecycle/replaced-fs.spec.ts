@@ -63,7 +63,7 @@ const real = fs.openSync(file.path, 'r')
 /** A file system in memory whose one file has this number. */
 function mountVirtual(t: ExecutionContext, fd: number, content: Buffer, closed: number[]): void {
   const stats = Object.assign(fs.statSync(file.path), { ino: 4711, size: content.length })
-  const { fstatSync, read, close } = fs
+  const { fstat, fstatSync, read, close } = fs
   const isOurs = (args: readonly unknown[]): boolean => args[0] === fd
   replace(t, {
     open: (...args: unknown[]) => {
@@ -71,6 +71,11 @@ function mountVirtual(t: ExecutionContext, fd: number, content: Buffer, closed: 
       if (typeof callback === 'function') process.nextTick(() => Reflect.apply(callback, undefined, [null, fd]))
     },
     fstatSync: (...args: unknown[]): unknown => (isOurs(args) ? stats : Reflect.apply(fstatSync, fs, args)),
+    fstat: (...args: unknown[]) => {
+      if (!isOurs(args)) return Reflect.apply(fstat, fs, args)
+      const callback = args.at(-1)
+      if (typeof callback === 'function') process.nextTick(() => Reflect.apply(callback, undefined, [null, stats]))
+    },
     read: (...args: unknown[]) => {
       if (!isOurs(args)) return Reflect.apply(read, fs, args)
       const [, buffer, at, length, position, callback] = args

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { createReadStream, RateLimiter, sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
+import { kernelSerial, kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { tlsPair } from '../fixtures/socket-pair.ts'
@@ -31,7 +32,7 @@ async function pipe(destination: Writable, rate: RateLimiter): Promise<void> {
 }
 
 // Timed, because a rate is nothing but bytes and time; one run for all.
-test.serial('transfers of both executors and streams share one rate, and get equal parts of it', async (t) => {
+kernelSerial('transfers of both executors and streams share one rate, and get equal parts of it', async (t) => {
   t.timeout(30_000)
   const limiter = new RateLimiter({ rate: 6 * MEBI, burst: 64 * 1024 })
   const begun = performance.now()
@@ -98,7 +99,7 @@ for (const [name, connect] of [
   })
 }
 
-test('another rate ends the wait of a stream', async (t) => {
+kernelTest('another rate ends the wait of a stream', async (t) => {
   const limiter = new RateLimiter({ rate: 1, burst: 1 })
   const { near } = await connectedPair(t)
   const piped = pipe(near, limiter)
@@ -108,7 +109,7 @@ test('another rate ends the wait of a stream', async (t) => {
   t.is(limiter.transfers, 0)
 })
 
-test('a stream that is destroyed names its limiter no longer', async (t) => {
+kernelTest('a stream that is destroyed names its limiter no longer', async (t) => {
   const limiter = new RateLimiter({ rate: 1, burst: 1 })
   const { near } = await connectedPair(t)
   const stream = createReadStream(file.path, { rate: limiter })

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { createReadStream, type ReadStream } from '../../index.ts'
 import { descriptorsOf } from '../fixtures/descriptors.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { until, within } from '../fixtures/within.ts'
@@ -43,7 +44,7 @@ async function close(destination: Writable, error?: Error): Promise<void> {
 }
 
 for (const leave of ['destroy', 'resetAndDestroy'] as const) {
-  test.serial(`clients that leave a response by ${leave} leave no file open`, async (t) => {
+  kernelSerial(`clients that leave a response by ${leave} leave no file open`, async (t) => {
     const { path } = sampleFile(SIZE)
     const errors: unknown[] = []
     const { connect } = await serve(t, (_request, response) => {
@@ -62,7 +63,7 @@ for (const leave of ['destroy', 'resetAndDestroy'] as const) {
   })
 }
 
-test.serial('a response that waits behind another one leaves no file open when its client leaves', async (t) => {
+kernelSerial('a response that waits behind another one leaves no file open when its client leaves', async (t) => {
   const { path } = sampleFile(SIZE)
   const streams: ReadStream[] = []
   const { connect } = await serve(t, (_request, response) => {
@@ -78,7 +79,7 @@ test.serial('a response that waits behind another one leaves no file open when i
   t.pass()
 })
 
-test.serial('any Writable that is destroyed, fails or is ended by somebody else has its file closed', async (t) => {
+kernelSerial('any Writable that is destroyed, fails or is ended by somebody else has its file closed', async (t) => {
   for (const error of [undefined, new Error('failed')]) {
     const destination = slow().on('error', () => {})
     const { stream, path } = await piped(t, destination)
@@ -93,7 +94,7 @@ test.serial('any Writable that is destroyed, fails or is ended by somebody else 
   await until(() => stream.destroyed && descriptorsOf(path) === 0, 'the file is closed')
 })
 
-test.serial('a destination that had closed before the pipe has its file closed', async (t) => {
+kernelSerial('a destination that had closed before the pipe has its file closed', async (t) => {
   const destination = slow()
   await close(destination)
   const { path } = sampleFile(1 << 20)
@@ -159,11 +160,11 @@ test.serial('a destination that many streams were piped to keeps no listener of 
   t.deepEqual([destination.listenerCount('close'), destination.listenerCount('finish')], [0, 0])
 })
 
-test.serial('the option must be a boolean', (t) => {
+kernelSerial('the option must be a boolean', (t) => {
   t.throws(() => createReadStream('/dev/null', { closeWithDestination: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' })
 })
 
-test.serial('SENDFILE64_CLOSE_ABANDONED=1 asks for it in a whole process', async (t) => {
+kernelSerial('SENDFILE64_CLOSE_ABANDONED=1 asks for it in a whole process', async (t) => {
   const script = `
     const { createReadStream } = await import(${JSON.stringify(new URL('../../index.ts', import.meta.url).href)})
     const { Writable } = await import('node:stream')

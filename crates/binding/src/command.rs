@@ -1,5 +1,13 @@
 //! What JavaScript asks of `Environment::start`, and what it gets at once.
 
+#![cfg_attr(
+    target_family = "wasm",
+    expect(
+        dead_code,
+        reason = "no transfer begins there, so what describes one is never read"
+    )
+)]
+
 use sendfile64_core::{Ladder, LeastRate, Rate, Request};
 
 use crate::codes::{command, target};
