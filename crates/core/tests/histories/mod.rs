@@ -100,9 +100,9 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         1 => errnos().prop_map(Ended::Failed),
     ];
     prop_oneof![
-        700 => (shares(), ended).prop_map(|(share, ended)| Step::Outcome { share, ended }),
+        900 => (shares(), ended).prop_map(|(share, ended)| Step::Outcome { share, ended }),
         200 => (shares(), times()).prop_map(|(share, nanoseconds)| Step::Took { share, nanoseconds }),
-        300 => Just(Step::Ready),
+        400 => Just(Step::Ready),
         200 => times().prop_map(Step::Pass),
         200 => Just(Step::PassTheWait),
         50 => Just(Step::Movement),
