@@ -16,7 +16,7 @@ const { partial } = parseArgs({ options: { partial: { type: 'boolean', default: 
 const staging = join(root, 'target/packages')
 
 /** The most a package may weigh unpacked, in bytes. */
-const limitOf = (platform) => (platform === undefined || platform === WASI ? 400_000 : 1_500_000)
+const limitOf = (platform) => (platform === undefined ? 600_000 : platform === WASI ? 400_000 : 1_500_000)
 
 /** Only what a user's machine needs to know stays in the manifest of the root. */
 function rootManifest() {
