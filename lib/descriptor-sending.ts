@@ -49,7 +49,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     this.#settlement = new Settlement(request, settle)
     try {
       // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
-      if (opensSources) this.#source.hold(request.offset === null)
+      if (opensSources) this.#hold()
       this.#destination = new DescriptorDestination(parsed.fd)
     } catch (error) {
       this.#source.release()
@@ -58,8 +58,14 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     }
   }
 
+  /** What is given up before its turn says where the source stands. */
+  #hold(): void {
+    const position = this.#source.hold(this.#request.offset === null)
+    if (position !== undefined) this.#settlement.start = position
+  }
+
   begin(): void {
-    const { offset, signal } = this.#request
+    const { signal } = this.#request
     if (signal !== undefined) onAbort(signal, this)
     let hasBegun = false
     inTurnOf(this.#destination.key, () => {
@@ -68,7 +74,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     })
     if (hasBegun || opensSources) return
     try {
-      this.#source.hold(offset === null)
+      this.#hold()
     } catch (error) {
       this.#fail(error)
     }

@@ -79,7 +79,8 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     })
     if (hasBegun) return
     try {
-      this.#source.hold(offset === null)
+      const position = this.#source.hold(offset === null)
+      if (position !== undefined) this.#settlement.start = position
     } catch (error) {
       return this.#fail(error)
     }

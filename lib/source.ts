@@ -241,6 +241,8 @@ function openFound(fd: number, found: Found, limit: Bytes | undefined): OpenFile
 
 /** A descriptor of the caller's that is kept for a transfer which waits for its turn. */
 export interface Held {
+  /** Where its own file position is, as far as that is known. */
+  readonly position: Bytes | undefined
   /** Opens it; it is no longer held then. */
   open(limit: Bytes | undefined): OpenFile | Promise<OpenFile>
   close(): void
@@ -251,18 +253,27 @@ export function holdDescriptor(fd: number, ownPosition: boolean): Held {
   const opened = duplicateOf(fd, undefined)
   if (opened instanceof Promise) {
     return {
+      position: undefined,
       open: (limit) => opened.then((found) => openFound(fd, found, limit)),
       close: () => void opened.then((found) => 'kind' in found && closeNatively(found.fd)).catch(() => {}),
     }
   }
   if (opened !== undefined) {
-    return { open: (limit) => fromNative(opened, undefined, limit), close: () => closeNatively(opened.fd) }
+    const { fd: duplicated, position = -1 } = opened
+    return {
+      position: position < 0 ? undefined : position,
+      open: (limit) => fromNative(opened, undefined, limit),
+      close: () => closeNatively(duplicated),
+    }
   }
   const stats = fs.fstatSync(fd)
   const own = stats.isFile() && !ownPosition ? openAgain(fd, stats) : undefined
-  if (own === undefined) return { open: (limit) => byNumber(fd, stillNamed(fd, stats), limit, undefined), close() {} }
+  const position = descriptorStatus(fd)?.position
+  if (own === undefined) {
+    return { position, open: (limit) => byNumber(fd, stillNamed(fd, stats), limit, undefined), close() {} }
+  }
   const close = (): Promise<void> => new Promise((resolve) => fs.close(own, () => resolve()))
-  return { open: (limit) => adopt(own, limit, close), close: () => void close() }
+  return { position, open: (limit) => adopt(own, limit, close), close: () => void close() }
 }
 
 /** Node has no dup(2): another open file description of the same file, which has a position of its own. */

@@ -17,11 +17,12 @@ export class NamedSource {
 
   /**
    * The transfer has to wait. To be called in the tick in which the source was named; a path is opened in its turn.
-   * `ownPosition`: the source's own file position will be used.
+   * `ownPosition`: the source's own file position will be used; returns where that is, as far as it is known.
    * @throws {SendfileError} EBADF, EMFILE, ENFILE, and Node's own error of `fs.fstat`
    */
-  hold(ownPosition: boolean): void {
+  hold(ownPosition: boolean): Bytes | undefined {
     if (this.#source.kind === 'fd') this.#held = holdDescriptor(this.#source.fd, ownPosition)
+    return ownPosition ? this.#held?.position : undefined
   }
 
   /** Opens it, once. `limit`: how many bytes will be asked for, at most. */
