@@ -3,14 +3,14 @@ import { EventEmitter } from 'node:events'
 import type fs from 'node:fs'
 import http from 'node:http'
 
-import { Abandonment } from './abandoned.ts'
-import { AnnouncedLength } from './announced-length.ts'
-import { isNode, native } from './binding.ts'
-import { CachedFile } from './cached-file.ts'
-import { isDestination } from './destination.ts'
-import { isTraced, type TransferContext, TransferTrace } from './diagnostics.ts'
-import type { Destination } from './hold.ts'
-import { KEY, markersWork, PROTOCOL } from './marker.ts'
+import { Abandonment } from './stream/abandoned.ts'
+import { AnnouncedLength } from './node/announced-length.ts'
+import { isNode, native } from './native/load.ts'
+import { CachedFile } from './source/cached.ts'
+import { isDestination } from './destination/stream.ts'
+import { isTraced, type TransferContext, TransferTrace } from './trace/channels.ts'
+import type { Destination } from './destination/hold.ts'
+import { KEY, markersWork, PROTOCOL } from './ordering/marker.ts'
 import {
   derive,
   destroyAsStock,
@@ -22,10 +22,10 @@ import {
   createStock,
   stockConstructor,
   type StockReadStream,
-} from './node-streams.ts'
-import { define } from './node-handles.ts'
-import { debug, switchedOff } from './preference.ts'
-import { Pump } from './pump.ts'
+} from './node/readable.ts'
+import { define } from './node/handle.ts'
+import { debug, switchedOff } from './options/environment.ts'
+import { Pump } from './stream/piping.ts'
 import {
   DEFAULTS,
   type Opening,
@@ -34,8 +34,8 @@ import {
   takeOptions,
   type TransferOptions,
   withFs,
-} from './stream-options.ts'
-import type { LiveTransfer, StreamTransfer } from './stream-transfer.ts'
+} from './options/read-stream.ts'
+import type { LiveTransfer, StreamTransfer } from './stream/stats.ts'
 
 /** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */
 export type ReadStreamOptions = Exclude<Parameters<typeof fs.createReadStream>[1], string | undefined> & TransferOptions

@@ -4,8 +4,8 @@ import type { FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { devNull } from 'node:os'
 
-import { KEY } from './marker.ts'
-import { debug } from './preference.ts'
+import { KEY } from './ordering/marker.ts'
+import { debug } from './options/environment.ts'
 import { ReadStream, stockReason } from './read-stream.ts'
 
 /**

@@ -1,7 +1,7 @@
 /** sendfile(2) itself: one call, nothing added. */
-import { anyBinding, native } from './binding.ts'
-import { noBinding, systemError } from './errors.ts'
-import { parseBytes } from './option-values.ts'
+import { anyBinding, native } from './native/load.ts'
+import { noBinding, systemError } from './errors/sendfile-error.ts'
+import { parseBytes } from './options/validate.ts'
 import { parseFd } from './source/parse.ts'
 
 /**

@@ -1,12 +1,12 @@
 /** What this machine can do, and why not more. */
 import os from 'node:os'
 
-import { bindingName, type BindingName, isNode, native } from './binding.ts'
-import { errnoName } from './errors.ts'
+import { bindingName, type BindingName, isNode, native } from './native/load.ts'
+import { errnoName } from './errors/sendfile-error.ts'
 import { AVAILABILITY, METHODS } from './native/codes.ts'
-import type { Method } from './options.ts'
-import { switchedOff } from './preference.ts'
-import { VERSION } from './version.ts'
+import type { Method } from './options/sendfile.ts'
+import { switchedOff } from './options/environment.ts'
+import { VERSION } from './native/version.ts'
 
 /** Whether something can be used here. */
 export interface MethodSupport {

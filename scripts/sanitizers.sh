@@ -76,7 +76,7 @@ addon() {
     runtime=$(find_runtime)
     [ -n "$runtime" ] || die 'no libclang_rt.asan-*.so found'
   fi
-  # The ordinary addon, which lib/binding.ts looks for before ours takes its place
+  # The ordinary addon, which lib/native/load.ts looks for before ours takes its place
   if ! compgen -G 'sendfile64.*.node' >/dev/null; then
     env -u RUSTC_BOOTSTRAP npm run --silent build:native
   fi

@@ -1,5 +1,5 @@
 // `npm run version:set -- 0.2.0`: the version of every package, crate and of the changelog, at once.
-// __test__/versions.spec.ts fails where they differ.
+// __test__/package/versions.spec.ts fails where they differ.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,7 +24,7 @@ function setVersion(version, today) {
   // the fuzz targets are a workspace of their own, never published
   for (const lock of ['Cargo.lock', 'fuzz/Cargo.lock'])
     rewrite(lock, /(name = "sendfile64-(?!fuzz)\w+"\nversion = ")[^"]+/g, `$1${version}`)
-  rewrite('lib/version.ts', /(VERSION = ')[^']+/, `$1${version}`)
+  rewrite('lib/native/version.ts', /(VERSION = ')[^']+/, `$1${version}`)
   rewrite('CHANGELOG.md', /^## (?:Unreleased|\S+ \(unreleased\))$/m, `## ${version} (${today})`)
   writeManifests()
 }

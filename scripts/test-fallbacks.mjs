@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-// What cannot be seen from JavaScript (cachestat, readnowait, mincore) is seen by strace in __test__/switches.spec.ts
+// What cannot be seen from JavaScript (cachestat, readnowait, mincore) is seen by strace in __test__/native/switches.spec.ts
 const without = (features, expected, open = 'at-once') => ({
   name: `SENDFILE64_WITHOUT=${features}`,
   expected: `executor=kernel ${expected} open=${open}`,

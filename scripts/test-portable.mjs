@@ -4,7 +4,9 @@ import { main, run } from './provision.mjs'
 
 const SPECS = [
   '__test__/contract/**/*.spec.ts',
-  ...['options', 'errors', 'platforms', 'versions'].map((name) => `__test__/${name}.spec.ts`),
+  ...['options/sendfile', 'errors/sendfile-error', 'package/platforms', 'package/versions'].map(
+    (name) => `__test__/${name}.spec.ts`,
+  ),
 ]
 
 await main(() => run(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', ...process.argv.slice(2), ...SPECS]))

@@ -263,7 +263,7 @@ test.serial(
   }),
 )
 
-// shutil: at least 8 MiB. Here 1 MiB, so that others get their turn (options.ts).
+// shutil: at least 8 MiB. Here 1 MiB, so that others get their turn (lib/options/sendfile.ts).
 kernelSerial(
   'CPython shutil 56: the size of the blocks',
   tidy(async (t, closing) => {

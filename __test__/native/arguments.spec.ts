@@ -1,7 +1,7 @@
 // What no caller in lib/ passes to the addon. It is an error there, never the end of the process.
 import { readFileSync } from 'node:fs'
 
-import { native } from '../../lib/binding.ts'
+import { native } from '../../lib/native/load.ts'
 import { COMMAND, END, EVENT, REPORT, STATUS, TARGET } from '../../lib/native/codes.ts'
 import { countDescriptors } from '../fixtures/descriptors.ts'
 import { kernelTest } from '../fixtures/executor.ts'

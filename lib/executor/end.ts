@@ -1,9 +1,9 @@
 /** How a range ended, whichever executor moved it. */
-import type { EngineEvent } from '../binding.ts'
+import type { EngineEvent } from '../native/load.ts'
 import { type Obstacle, refusal, type Shortage, shortageOf } from '../errors/obstacle.ts'
 import { CALLS, END, METHODS } from '../native/codes.ts'
-import type { Method } from '../options.ts'
-import type { Fallback } from '../settlement.ts'
+import type { Method } from '../options/sendfile.ts'
+import type { Fallback } from '../transfer/result.ts'
 
 /** What had been done by then. */
 export interface Figures {

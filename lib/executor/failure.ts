@@ -11,9 +11,9 @@ import {
   truncated,
   unsupported,
   writeError,
-} from '../errors.ts'
-import type { Bytes } from '../option-values.ts'
-import type { Request } from '../options.ts'
+} from '../errors/sendfile-error.ts'
+import type { Bytes } from '../options/validate.ts'
+import type { Request } from '../options/sendfile.ts'
 import type { RangeEnd } from './end.ts'
 
 /** An end that leaves something of the range unsent which should have been sent. */

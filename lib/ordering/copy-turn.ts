@@ -1,11 +1,11 @@
 /** A segment whose bytes JavaScript reads, and writes in Node's own way. */
-import { AdaptiveSize } from '../adaptive-size.ts'
-import { copyRange, type Taker } from '../copy.ts'
+import { AdaptiveSize } from '../executor/chunk-size.ts'
+import { copyRange, type Taker } from '../executor/portable.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import type { Figures, Stopped } from '../executor/end.ts'
-import type { Place, WriteChunk } from '../marker.ts'
-import { add, type Bytes } from '../option-values.ts'
-import { Stop } from '../stop.ts'
+import type { Place, WriteChunk } from './marker.ts'
+import { add, type Bytes } from '../options/validate.ts'
+import { Stop } from '../wait/stop.ts'
 import { Turn } from './turn.ts'
 
 const COPY_CHUNK = 256 * 1024

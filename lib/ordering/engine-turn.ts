@@ -1,10 +1,10 @@
 /** A segment whose bytes the engine moves. */
 import type { RangeEnd, Stopped } from '../executor/end.ts'
-import * as kernel from '../kernel.ts'
-import type { Place } from '../marker.ts'
+import * as kernel from '../executor/kernel.ts'
+import type { Place } from './marker.ts'
 import { TARGET } from '../native/codes.ts'
-import type { Bytes } from '../option-values.ts'
-import type { Method } from '../options.ts'
+import type { Bytes } from '../options/validate.ts'
+import type { Method } from '../options/sendfile.ts'
 import { Turn } from './turn.ts'
 
 /**

@@ -3,15 +3,15 @@ import type { EventEmitter } from 'node:events'
 import http from 'node:http'
 import type net from 'node:net'
 
-import { connectionOf, prepare, type Route } from '../destination.ts'
-import { isConsequence } from '../errors.ts'
+import { connectionOf, prepare, type Route } from '../destination/stream.ts'
+import { isConsequence } from '../errors/sendfile-error.ts'
 import { DROPPED, STALLED } from '../executor/end.ts'
-import { marker } from '../marker.ts'
-import { guardSocket, unguardSocket } from '../node-handles.ts'
-import { hasBody } from '../node-internals.ts'
-import type { FileSegment } from '../segment.ts'
-import { type StallWatch, watchStall } from '../stall-watch.ts'
-import { unwatch, watch, type Watcher } from '../watch.ts'
+import { marker } from './marker.ts'
+import { guardSocket, unguardSocket } from '../node/handle.ts'
+import { hasBody } from '../node/socket-hook.ts'
+import type { FileSegment } from './segment.ts'
+import { type StallWatch, watchStall } from '../wait/stall.ts'
+import { unwatch, watch, type Watcher } from '../wait/closed.ts'
 
 /** A way that a marker can take. */
 export type MarkerRoute = Exclude<Route, { by: 'copy' }>

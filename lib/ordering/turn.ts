@@ -3,9 +3,9 @@ import { AsyncResource } from 'node:async_hooks'
 
 import type { RangeEnd, Stopped } from '../executor/end.ts'
 import { failsDestination, isConnectionLost } from '../executor/failure.ts'
-import type { Place, Running, WriteCallback } from '../marker.ts'
-import type { KernelRange } from '../segment.ts'
-import type { Method, Request } from '../options.ts'
+import type { Place, Running, WriteCallback } from './marker.ts'
+import type { KernelRange } from './segment.ts'
+import type { Method, Request } from '../options/sendfile.ts'
 
 /** What a segment is to send, and how. */
 export interface Order {

@@ -1,6 +1,6 @@
 /** A source between the call that names it and the turn of its transfer. */
-import { type Held, holdDescriptor, openFile, type OpenFile } from '../source.ts'
-import type { Bytes } from '../option-values.ts'
+import { type Held, holdDescriptor, openFile, type OpenFile } from './open.ts'
+import type { Bytes } from '../options/validate.ts'
 import type { ParsedSource } from './parse.ts'
 
 /**

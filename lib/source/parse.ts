@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-import { invalidType, invalidValue, outOfRange, systemError } from '../errors.ts'
+import { invalidType, invalidValue, outOfRange, systemError } from '../errors/sendfile-error.ts'
 
 /** What can be sent. */
 export type SourceArgument = string | Uint8Array | URL | FileHandle | number

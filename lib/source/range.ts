@@ -1,11 +1,11 @@
 /** Which bytes of an open source a transfer sends, and whether the kernel can read them. */
-import type { Range } from '../copy.ts'
-import { descriptorStatus } from '../descriptor-status.ts'
-import { invalidValue } from '../errors.ts'
+import type { Range } from '../executor/portable.ts'
+import { descriptorStatus } from '../node/fs.ts'
+import { invalidValue } from '../errors/sendfile-error.ts'
 import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
-import { type Bytes, remaining } from '../option-values.ts'
-import type { Request } from '../options.ts'
-import { type OpenFile, opensSources } from '../source.ts'
+import { type Bytes, remaining } from '../options/validate.ts'
+import type { Request } from '../options/sendfile.ts'
+import { type OpenFile, opensSources } from './open.ts'
 
 /**
  * Which bytes of the source are asked for.

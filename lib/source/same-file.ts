@@ -1,7 +1,7 @@
 /** Whether `fs` sees the file that the addon sees: a virtual file system does not. */
 import fs from 'node:fs'
 
-import type { Opened } from '../native-file.ts'
+import type { Opened } from '../native/file.ts'
 
 /** Asks at once, so of a file for which no server has to be asked. `fd`: where it is not the addon's own number. */
 export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {

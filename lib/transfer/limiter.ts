@@ -1,7 +1,7 @@
 /** A rate that transfers and streams of both executors share. */
-import { anyBinding, type Limiter } from '../binding.ts'
-import { invalidType } from '../errors.ts'
-import { isRecord, parseInteger } from '../option-values.ts'
+import { anyBinding, type Limiter } from '../native/load.ts'
+import { invalidType } from '../errors/sendfile-error.ts'
+import { isRecord, parseInteger } from '../options/validate.ts'
 
 /** What {@link RateLimiter} takes. */
 export interface RateLimiterOptions {

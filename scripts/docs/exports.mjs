@@ -65,14 +65,14 @@ export class Exports {
     return files.some((name) => name.startsWith(this.#root) && !name.includes('/node_modules/'))
   }
 
-  /** `lib/errors.ts:12`, for messages. */
+  /** `lib/errors/sendfile-error.ts:12`, for messages. */
   place(node) {
     const file = node.getSourceFile()
     const { line } = file.getLineAndCharacterOfPosition(node.getStart())
     return `${relative(this.#root, file.fileName).split(sep).join('/')}:${line + 1}`
   }
 
-  /** The properties of a constant object of a module: `ERROR_CODES` of lib/errors.ts. */
+  /** The properties of a constant object of a module: `ERROR_CODES` of lib/errors/sendfile-error.ts. */
   constants(path, name) {
     const file = this.#program.getSourceFile(join(this.#root, path))
     const found = file?.statements

@@ -21,7 +21,7 @@ export class Page {
 
   constructor(exports) {
     this.#exports = exports
-    this.#codes = new Map(exports.constants('lib/errors.ts', 'ERROR_CODES'))
+    this.#codes = new Map(exports.constants('lib/errors/sendfile-error.ts', 'ERROR_CODES'))
     this.#signatures = new Signatures(exports)
   }
 

@@ -9,7 +9,7 @@ pub type JsBytes = Either<f64, BigInt>;
 
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// A validated figure from JavaScript: `lib/options.ts` lets only whole numbers from 0 to 2^63 - 1 pass.
+/// A validated figure from JavaScript: `lib/options/sendfile.ts` lets only whole numbers from 0 to 2^63 - 1 pass.
 pub fn from_js(value: JsBytes) -> u64 {
     match value {
         Either::A(number) => number as u64,

@@ -1,4 +1,4 @@
-//! The planner for the portable executor: `lib/copy.ts` reads and writes, this counts and decides.
+//! The planner for the portable executor: `lib/executor/portable.ts` reads and writes, this counts and decides.
 
 use napi_derive::napi;
 use sendfile64_core::{

@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 
-/// `lib/binding.ts` does not use a binding of another version: the records that cross may differ.
+/// `lib/native/load.ts` does not use a binding of another version: the records that cross may differ.
 #[napi]
 pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")

@@ -3,7 +3,7 @@
 //! An executor asks [`Transfer::poll_op`] for the next [`Op`], performs it, and reports the [`Outcome`] to
 //! [`Transfer::handle_outcome`], until the op is [`Op::Finish`]. The crate knows no file, clock, thread or errno
 //! meaning; it builds where there is no operating system. There are two executors: `sendfile64-engine` with the
-//! kernel, and `lib/copy.ts` with JavaScript streams.
+//! kernel, and `lib/executor/portable.ts` with JavaScript streams.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,0 +1,176 @@
+/**
+ * Holds back what JavaScript does to a destination while something of ours must come first: a file that is still being
+ * opened, or chunks that the portable executor writes. Own properties shadow the methods for that time, and are removed
+ * after it; a wrapper that was put around them meanwhile goes on working.
+ */
+import { AsyncResource } from 'node:async_hooks'
+
+import { headersSent } from '../errors/sendfile-error.ts'
+import { PROTOCOL } from '../ordering/marker.ts'
+
+/** The least that can be sent to. */
+export interface Destination {
+  /** Takes a chunk; `false` means that 'drain' will be emitted before more is welcome. */
+  write(chunk: Uint8Array, ...rest: never[]): unknown
+  /** Called after the last byte with the option `end`. */
+  end(...args: never[]): unknown
+  /** For 'drain', 'error' and 'close'. */
+  on(event: string, listener: (...args: never[]) => void): unknown
+}
+
+type Operation = () => void | Promise<void>
+
+const HELD = ['write', 'end', 'writeHead', 'flushHeaders'] as const
+
+/** What a hold shows to other copies of the package. */
+interface Queue {
+  queue(operation: Operation): void
+  original(name: string): Function | undefined
+  pass<T>(action: () => T): T
+}
+
+/** Copies of the package in one process share it, so that their transfers queue behind each other. */
+const holds = sharedHolds()
+
+function sharedHolds(): WeakMap<object, Queue> {
+  const key = Symbol.for(`sendfile64.holds.${PROTOCOL}`)
+  const found: unknown = Reflect.get(globalThis, key)
+  if (found instanceof WeakMap) return found
+  const made = new WeakMap<object, Queue>()
+  Object.defineProperty(globalThis, key, { value: made })
+  return made
+}
+
+/**
+ * Runs `operation` on the destination after everything that has begun before. While the promise it returns is pending,
+ * what others do to the destination waits. Without a promise, nothing is held.
+ */
+export function inOrder(destination: object, operation: Operation): void {
+  const hold = holds.get(destination)
+  if (hold !== undefined) return hold.queue(operation)
+  const done = operation()
+  if (done !== undefined) new Hold(destination).begin(done)
+}
+
+/** Lets through what runs on behalf of the hold: http calls its own public methods inside of `write` and `end`. */
+export function passHold<T>(destination: object, action: () => T): T {
+  const hold = holds.get(destination)
+  return hold === undefined ? action() : hold.pass(action)
+}
+
+/** A method of the destination as it is without our hold. */
+export function unheld(destination: object, name: string): unknown {
+  return holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
+}
+
+/** Calls a method of the destination as it is without our hold. */
+export function callUnheld(destination: object, name: string, ...args: unknown[]): unknown {
+  const method = unheld(destination, name)
+  return typeof method === 'function'
+    ? passHold(destination, () => Reflect.apply(method, destination, args))
+    : undefined
+}
+
+/** Whether methods of the destination are shadowed now. */
+export function isHeld(destination: object): boolean {
+  return holds.has(destination)
+}
+
+class Hold implements Queue {
+  readonly #destination: object
+  readonly #originals = new Map<string, { method: Function; own: PropertyDescriptor | undefined; shadow: Function }>()
+  readonly #waiting: Operation[] = []
+  #active = true
+  #owesDrain = false
+  #passing = 0
+
+  constructor(destination: object) {
+    this.#destination = destination
+    holds.set(destination, this)
+    for (const name of HELD) {
+      const method: unknown = Reflect.get(destination, name)
+      if (typeof method === 'function') this.#shadow(name, method)
+    }
+  }
+
+  begin(done: Promise<void>): void {
+    const next = (): void => this.#next()
+    done.then(next, next)
+  }
+
+  queue(operation: Operation): void {
+    this.#waiting.push(operation)
+  }
+
+  pass<T>(action: () => T): T {
+    this.#passing += 1
+    try {
+      return action()
+    } finally {
+      this.#passing -= 1
+    }
+  }
+
+  original(name: string): Function | undefined {
+    return this.#originals.get(name)?.method
+  }
+
+  #shadow(name: string, method: Function): void {
+    const own = Object.getOwnPropertyDescriptor(this.#destination, name)
+    const shadow = (...args: unknown[]): unknown => {
+      if (!this.#active || this.#passing > 0) return Reflect.apply(method, this.#destination, args)
+      if (name === 'writeHead') throw headersSent()
+      const replay = AsyncResource.bind(() => {
+        const accepted: unknown = this.pass(() => Reflect.apply(method, this.#destination, args))
+        if (name === 'write' && accepted === false) this.#owesDrain = false // the stream emits its own
+      })
+      this.queue(replay)
+      if (name !== 'write') return this.#destination
+      this.#owesDrain = true
+      return false
+    }
+    this.#originals.set(name, { method, own, shadow })
+    Object.defineProperty(this.#destination, name, { configurable: true, writable: true, value: shadow })
+  }
+
+  /** Goes on with what has been waiting, until something has to be waited for again. */
+  #next(): void {
+    for (let operation = this.#waiting.shift(); operation !== undefined; operation = this.#waiting.shift()) {
+      const done = attempt(operation)
+      if (done !== undefined) return this.begin(done)
+    }
+    this.#release()
+  }
+
+  #release(): void {
+    this.#active = false
+    if (holds.get(this.#destination) === this) holds.delete(this.#destination)
+    for (const [name, { own, shadow }] of this.#originals) {
+      if (Reflect.get(this.#destination, name) !== shadow) continue // somebody has wrapped it since
+      if (own === undefined) Reflect.deleteProperty(this.#destination, name)
+      else Object.defineProperty(this.#destination, name, own)
+    }
+    if (this.#owesDrain) this.#drain()
+  }
+
+  /** Writers that were told to wait hear that they may go on, unless the stream will tell them itself. */
+  #drain(): void {
+    const emit: unknown = Reflect.get(this.#destination, 'emit')
+    const needsDrain: unknown = Reflect.get(this.#destination, 'writableNeedDrain')
+    if (typeof emit === 'function' && needsDrain !== true) {
+      process.nextTick(() => Reflect.apply(emit, this.#destination, ['drain']))
+    }
+  }
+}
+
+/** What a replayed call throws has no caller to go to any more; stock code would have thrown it at its caller. */
+function attempt(operation: Operation): void | Promise<void> {
+  try {
+    return operation()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
+    return undefined
+  }
+}

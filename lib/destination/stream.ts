@@ -1,0 +1,189 @@
+/** What may be sent to, and by which executor. */
+import dgram from 'node:dgram'
+import http from 'node:http'
+import net from 'node:net'
+import tls from 'node:tls'
+
+import { isNode, native } from '../native/load.ts'
+import { badDestination, invalidType } from '../errors/sendfile-error.ts'
+import { foreignHandle, foreignStream, OBSTACLE, type Obstacle, wrapped } from '../errors/obstacle.ts'
+import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
+import { markersWork } from '../ordering/marker.ts'
+import { canBeGuarded, handleName, isEncrypted } from '../node/handle.ts'
+import { hasOwnWrites, hookFlush, hookSocket, sentHeader } from '../node/socket-hook.ts'
+import { isOwnWrite, replacedInMessage } from '../node/unpatched.ts'
+import type { Bytes } from '../options/validate.ts'
+import { switchedOff } from '../options/environment.ts'
+
+/** How the bytes get to a destination. */
+export type Route =
+  /** By a marker chunk through the socket. */
+  | { readonly by: 'socket'; readonly socket: net.Socket }
+  /** By a marker chunk through an http message. */
+  | { readonly by: 'message'; readonly message: http.OutgoingMessage }
+  /** By reading and writing in JavaScript. */
+  | { readonly by: 'copy'; readonly obstacle: Obstacle }
+
+const usesMarkers = isNode && markersWork()
+
+/**
+ * Checks that the argument can be sent to at all.
+ * @throws {TypeError} ERR_INVALID_ARG_TYPE
+ * @throws {SendfileError} ERR_SENDFILE_DESTINATION: a datagram socket, or a stream that is closed, ended or read-only
+ */
+export function parseDestination(destination: unknown): Destination {
+  if (destination instanceof dgram.Socket) {
+    throw badDestination('A datagram socket cannot be sent to: one file would become packets of any size')
+  }
+  if (!isDestination(destination)) {
+    const expected = 'of type number or an instance of Socket, ServerResponse, ClientRequest, Writable, or FileHandle'
+    throw invalidType('destination', expected, destination)
+  }
+  const state = closedState(destination)
+  if (state !== undefined) throw badDestination(`The destination is ${state}: nothing can be sent to it any more`)
+  return destination
+}
+
+/** Whether it has the methods of something that can be sent to. */
+export function isDestination(value: unknown): value is Destination {
+  if (typeof value !== 'object' || value === null) return false
+  return ['write', 'end', 'on'].every((name) => typeof Reflect.get(value, name) === 'function')
+}
+
+/** Why nothing more can be written, `undefined` if it can. */
+export function closedState(destination: Destination): string | undefined {
+  const is = (name: string, value: boolean): boolean => Reflect.get(destination, name) === value
+  if (is('destroyed', true)) return 'destroyed'
+  if (is('writableEnded', true)) return 'ended'
+  if (is('closed', true)) return 'closed'
+  if (is('writable', false)) return 'not writable'
+  const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
+  return socket?.destroyed === true ? 'closed by its client' : undefined
+}
+
+/** The connection of a response: known through the request while an earlier response has the socket. */
+export function serverSocket(response: http.ServerResponse): net.Socket | undefined {
+  const socket: unknown = response.socket ?? response.req?.socket
+  return socket instanceof net.Socket ? socket : undefined
+}
+
+/** The connection under a destination, where it is known yet. */
+export function connectionOf(destination: Destination): net.Socket | undefined {
+  if (destination instanceof http.OutgoingMessage) return socketOf(destination)
+  return destination instanceof net.Socket ? destination : undefined
+}
+
+/** Which way to take, before any byte of this transfer is written. */
+export function routeTo(destination: Destination): Route {
+  if (switchedOff !== undefined) return { by: 'copy', obstacle: switchedOff }
+  if (destination instanceof http.OutgoingMessage) return routeToMessage(destination)
+  if (destination instanceof net.Socket) {
+    const obstacle = markerObstacle(destination)
+    if (obstacle === undefined) return { by: 'socket', socket: destination }
+    return { by: 'copy', obstacle }
+  }
+  return { by: 'copy', obstacle: foreignStream(destination.constructor.name) }
+}
+
+function routeToMessage(message: http.OutgoingMessage): Route {
+  const obstacle = messageObstacle(message)
+  return obstacle === undefined ? { by: 'message', message } : { by: 'copy', obstacle }
+}
+
+function messageObstacle(message: http.OutgoingMessage): Obstacle | undefined {
+  if (message instanceof http.ClientRequest && message.protocol === 'https:') return OBSTACLE.tls
+  const socket = socketOf(message)
+  if (socket !== undefined) return markerObstacle(socket) ?? sendObstacle(message)
+  // A request gets its socket later, and asks again then. A response without one is somebody's imitation.
+  if (!(message instanceof http.ClientRequest)) return OBSTACLE.noConnection
+  return usesMarkers ? sendObstacle(message) : OBSTACLE.runtime
+}
+
+function sendObstacle(message: http.OutgoingMessage): Obstacle | undefined {
+  const replaced = replacedInMessage(message)
+  return replaced === undefined ? undefined : wrapped(replaced)
+}
+
+function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
+  return message instanceof http.ServerResponse ? serverSocket(message) : (message.socket ?? undefined)
+}
+
+/** Why no marker may be written to this socket. */
+function markerObstacle(socket: net.Socket): Obstacle | undefined {
+  if (!usesMarkers) return OBSTACLE.runtime
+  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
+  if (!writesOwn(socket)) return wrapped('write')
+  return kernelObstacle(socket)
+}
+
+/** Whether `write` is Node's own, under a hold of ours. */
+function writesOwn(destination: Destination): boolean {
+  return isOwnWrite(destination, unheld(destination, 'write'))
+}
+
+/** Why the kernel cannot send to this socket. Asked again when its turn comes. */
+function kernelObstacle(socket: net.Socket): Obstacle | undefined {
+  if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
+  if (native === undefined) return OBSTACLE.noAddon
+  if (!hasOwnWrites(socket)) return wrapped('_write')
+  if (!canBeGuarded(socket)) return OBSTACLE.runtime
+  const name = handleName(socket)
+  // Without one it is not connected yet, or closed: Node says which when its turn comes.
+  if (name === undefined || name === 'TCP' || name === 'Pipe') return undefined
+  return foreignHandle(name)
+}
+
+/** Makes the sockets under a route know markers, as soon as there are any. */
+export function prepare(route: Route): void {
+  const hook = (socket: net.Socket): void => hookSocket(socket, kernelObstacle)
+  if (route.by === 'socket') hook(route.socket)
+  if (route.by !== 'message') return
+  const socket = socketOf(route.message)
+  if (!route.message.socket) hookFlush(route.message)
+  if (socket !== undefined) hook(socket)
+  else route.message.once('socket', hook) // emitted before the message is flushed to it
+}
+
+/**
+ * Middleware that was put on while the file was being opened came too late for this body: the headers are fixed by the
+ * methods of the time of the call.
+ */
+export function fixHeaders(destination: Destination): void {
+  if (destination instanceof http.ServerResponse && isHeld(destination)) commitHeaders(destination)
+}
+
+function commitHeaders(response: http.ServerResponse): void {
+  if (!response.headersSent) callUnheld(response, 'writeHead', response.statusCode)
+}
+
+/** Whether somebody else's `write` comes before that of the message. */
+export function isWrapped(message: http.OutgoingMessage): boolean {
+  return !writesOwn(message)
+}
+
+/**
+ * Middleware may have replaced `write`. Once the headers are fixed, a Content-Length of exactly these bytes and no
+ * encoding prove that it will not alter the body; then the marker goes past it. The headers are fixed here, as the
+ * first `write` would have done it.
+ */
+export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
+  if (!isWrapped(message)) return undefined
+  if (!(message instanceof http.ServerResponse)) return wrapped('write')
+  // Who replaces a method of the class looks at every response: that is no middleware of this one.
+  if (!isOwnWrite(message, Reflect.get(Object.getPrototypeOf(message), 'write'))) return wrapped('write')
+  // A wrapper that collects the body to set its length at the end must not find the headers sent.
+  if (!message.headersSent && String(message.getHeader('content-length')) !== String(count)) return wrapped('write')
+  commitHeaders(message)
+  const header = sentHeader(message) ?? ''
+  const length = /^content-length: *(\d+) *$/im.exec(header)?.[1]
+  const encoded = /^(content|transfer)-encoding:/im.test(header)
+  return length === String(count) && !encoded ? undefined : wrapped('write')
+}
+
+/** Whether nobody but Node sees the chunks that are written to a socket or message: nothing is wrapped. */
+export function hidesChunks(destination: Destination): boolean {
+  if (!writesOwn(destination)) return false
+  const socket = connectionOf(destination)
+  if (socket !== undefined && !(writesOwn(socket) && hasOwnWrites(socket))) return false
+  return !(destination instanceof http.OutgoingMessage) || replacedInMessage(destination) === undefined
+}

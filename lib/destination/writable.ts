@@ -1,0 +1,90 @@
+/** Writes the chunks of the portable executor to any Writable, and waits when it asks to. */
+import http from 'node:http'
+
+import type { Taker } from '../executor/portable.ts'
+import { badDestination } from '../errors/sendfile-error.ts'
+import { type Destination, callUnheld } from './hold.ts'
+import { outstanding } from '../node/handle.ts'
+import { hasBody } from '../node/socket-hook.ts'
+import { DROPPED } from '../executor/end.ts'
+import { Stop } from '../wait/stop.ts'
+import { ignore, listen } from '../wait/closed.ts'
+
+export class ChunkWriter implements Taker {
+  readonly #destination: Destination
+  readonly #listen: Destination['on']
+  readonly stop = new Stop()
+  readonly progress: Taker['progress']
+  wouldBlock = 0
+  #hasWritten = false
+  #refused = false
+  #listens = false
+  /** Ends the wait that is going on. */
+  #goOn: (() => void) | undefined
+  readonly #onDrain = (): void => this.#resume()
+
+  /** `listen`: the destination's `on` at the time of the call; middleware that comes later has a 'drain' of its own. */
+  constructor(destination: Destination, listen: Destination['on'], progress: Taker['progress']) {
+    this.#destination = destination
+    this.#listen = listen
+    this.progress = progress
+  }
+
+  /**
+   * Writes a chunk. Relies on the return value and 'drain' only: some middleware loses the callback of `write`.
+   * @throws {SendfileError} ERR_SENDFILE_DESTINATION: a destroyed one would drop the chunk, and perhaps tell nobody
+   */
+  take(chunk: Buffer): Promise<void> | undefined {
+    const destination: unknown = this.#destination
+    if (Reflect.get(this.#destination, 'destroyed') === true) {
+      throw Reflect.get(this.#destination, 'errored') ?? badDestination('The destination is destroyed')
+    }
+    const accepted = this.#write(chunk)
+    if (destination instanceof http.OutgoingMessage && !hasBody(destination)) this.stop.stop(DROPPED)
+    if (accepted !== false || this.stop.stopped) return undefined
+    this.wouldBlock += 1
+    return this.#drained()
+  }
+
+  /** The first chunk was not even taken: the destination is as it was. */
+  get refused(): boolean {
+    return this.#refused
+  }
+
+  #write(chunk: Buffer): unknown {
+    try {
+      const accepted = callUnheld(this.#destination, 'write', chunk)
+      this.#hasWritten = true
+      return accepted
+    } catch (error) {
+      this.#refused = !this.#hasWritten
+      throw error
+    }
+  }
+
+  /** What the destination has taken and not passed on. */
+  outstanding(): number {
+    return outstanding(this.#destination)
+  }
+
+  /** The destination is no longer listened to. */
+  release(): void {
+    if (this.#listens) ignore(this.#destination, 'drain', this.#onDrain)
+  }
+
+  #resume(): void {
+    const goOn = this.#goOn
+    this.#goOn = undefined
+    goOn?.()
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#goOn = resolve
+      if (this.#listens) return
+      // Once: compressing middleware hands `on` to a stream of its own, and does not know `off`.
+      this.#listens = true
+      listen(this.#destination, 'drain', this.#onDrain, this.#listen)
+    })
+  }
+}

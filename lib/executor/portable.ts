@@ -1,0 +1,212 @@
+/** The portable executor: asks the planner what comes next, reads it and hands it on, in JavaScript. */
+import type { AdaptiveSize } from './chunk-size.ts'
+import { anyBinding, type Planner } from '../native/load.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { movePosition } from '../node/fs.ts'
+import type { Obstacle } from '../errors/obstacle.ts'
+import { DONE, type Ending, type RangeEnd, STALLED, STOPPED, TRUNCATED } from './end.ts'
+import { END, HAPPENED, STEP } from '../native/codes.ts'
+import { add, type Bytes } from '../options/validate.ts'
+import type { Request } from '../options/sendfile.ts'
+import type { OpenFile } from '../source/open.ts'
+import type { Stop } from '../wait/stop.ts'
+import { bucketOf, onRateChange } from '../transfer/limiter.ts'
+
+/** Which bytes of which file. */
+export interface Range {
+  readonly file: OpenFile
+  /** The first byte; the source's own position if `ownPosition`. */
+  readonly offset: Bytes
+  readonly ownPosition: boolean
+  /** Nobody can tell that position: `offset` is counted from it, and reading moves it. */
+  readonly positionUnknown?: boolean
+  /** `undefined`: until the file ends. */
+  readonly count: Bytes | undefined
+}
+
+/** What a transfer asks for beside its range. */
+export type Terms = Pick<
+  Request,
+  'headers' | 'trailers' | 'quantum' | 'rate' | 'burst' | 'limiter' | 'minRate' | 'minRateWindow' | 'stallTimeout'
+>
+
+/** Where the chunks go. */
+export interface Taker {
+  /** Takes a chunk; a promise if the destination asked to wait, pending until it goes on. */
+  take(chunk: Buffer): Promise<void> | undefined
+  /** How much of what it took is still on its way, in bytes or any measure that falls as they go. */
+  outstanding(): number
+  /** Of the last chunk, the bytes that the kernel will not get if nothing more is done. Never rejects. */
+  unsent?(): Promise<number>
+  /** How often the destination has asked to wait. */
+  readonly wouldBlock: number
+  /** Bytes have been taken: how many of the range so far. */
+  progress(bytesSent: number): void
+}
+
+/** Moves a range, in chunks of the size that `size` says. Stopped, it ends between any two steps. Never rejects. */
+export function copyRange(
+  range: Range,
+  terms: Terms,
+  size: AdaptiveSize,
+  taker: Taker,
+  stop: Stop,
+  obstacle: Obstacle | undefined,
+): Promise<RangeEnd> {
+  return new CopyRun(range, terms, size, taker, stop).run(obstacle)
+}
+
+class CopyRun {
+  readonly #range: Range
+  readonly #terms: Terms
+  readonly #size: AdaptiveSize
+  readonly #taker: Taker
+  readonly #stop: Stop
+  readonly #planner: Planner
+  readonly #reader: ChunkReader
+  /** The destination has asked to wait; it goes on when this is fulfilled. */
+  #full: Promise<void> | undefined
+  /** When the last bytes were handed on. */
+  #handedAt = 0
+  /** Those are of the range. */
+  #ofRange = false
+  /** Bytes of the range that have been handed on. */
+  #handed = 0
+  /** Whose failure an exception is. */
+  #asked: 'source' | 'destination' = 'destination'
+
+  constructor(range: Range, terms: Terms, size: AdaptiveSize, taker: Taker, stop: Stop) {
+    const { headers, trailers, rate, burst, stallTimeout, minRate, minRateWindow } = terms
+    const quantum = Math.min(size.most, terms.quantum)
+    const limiter = terms.limiter === undefined ? 0 : bucketOf(terms.limiter).id
+    const lengths = { headers: headers.length, trailers: trailers.length }
+    const plan = { quantum, ...lengths, rate, burst, limiter, stallTimeout, minRate, minRateWindow }
+    this.#planner = new (anyBinding().Planner)(range.offset, range.count ?? null, plan, performance.now())
+    this.#reader = new ChunkReader(range)
+    this.#range = range
+    this.#terms = terms
+    this.#size = size
+    this.#taker = taker
+    this.#stop = stop
+  }
+
+  async run(obstacle: Obstacle | undefined): Promise<RangeEnd> {
+    const { limiter } = this.#terms
+    const deafen = limiter === undefined ? undefined : onRateChange(limiter, () => this.#stop.wake())
+    const ending = await this.#move()
+    deafen?.()
+    await this.#reader.rest()
+    const left = (await this.#taker.unsent?.()) ?? 0
+    const unsent = this.#ofRange ? left : 0
+    // What happens to the destination from here on is no concern of a transfer whose bytes have gone.
+    const { why } = this.#stop
+    const { file, ownPosition } = this.#range
+    if (ownPosition) await this.#takePosition(file, unsent)
+    const { wouldBlock } = this.#taker
+    const bytesSent = this.#planner.bytesSent - unsent
+    const figures = { bytesSent, syscalls: 0, wouldBlock, method: 'copy', refusals: [], obstacle } as const
+    // A transfer that is stopped when the last chunk has been handed on is done, unless some of it stays behind.
+    if (ending.kind === 'done' && why !== undefined && (left > 0 || why.kind !== 'stopped'))
+      return { ...figures, ...why }
+    return { ...figures, ...ending }
+  }
+
+  async #move(): Promise<Ending> {
+    try {
+      return this.#planned(await this.#steps())
+    } catch (error) {
+      return { kind: 'threw', by: this.#asked, error }
+    }
+  }
+
+  /** `end`: a value of `END`. */
+  #planned(end: number): Ending {
+    switch (end) {
+      case END.done:
+        return DONE
+      case END.truncated:
+        return TRUNCATED
+      case END.stalled:
+        return STALLED
+      default:
+        return this.#stop.why ?? STOPPED
+    }
+  }
+
+  /** The position of the source moves by what was sent, whatever was read. */
+  #takePosition({ native, fd }: OpenFile, unsent: number): void | Promise<void> {
+    const sent = this.#planner.bytesSent - unsent
+    if (native !== undefined) native.position = add(this.#range.offset, sent)
+    else if (this.#range.positionUnknown !== true) return movePosition(fd, sent)
+  }
+
+  /** One step after the other, with a promise only where there is something to wait for. Returns a value of `END`. */
+  async #steps(): Promise<number> {
+    for (let answer = this.#next(HAPPENED.nothing); ;) {
+      if (this.#stop.stopped) answer = this.#next(HAPPENED.aborted)
+      const step = answer % STEP.kinds
+      const figure = (answer - step) / STEP.kinds
+      if (step === STEP.over) return figure
+      const next = this.#take(step, figure)
+      answer = typeof next === 'number' ? next : await next
+    }
+  }
+
+  /** What the planner says to what has happened. */
+  #next(happened: number, bytes = 0): number {
+    const looks = happened === HAPPENED.nothing || happened === HAPPENED.busy
+    return this.#planner.next(performance.now(), happened, bytes, looks ? this.#taker.outstanding() : 0)
+  }
+
+  #take(step: number, figure: number): number | Promise<number> {
+    switch (step) {
+      case STEP.chunk:
+        return this.#chunk(Math.min(figure, this.#size.value))
+      case STEP.headers:
+        return this.#hand(this.#terms.headers)
+      case STEP.trailers:
+        return this.#hand(this.#terms.trailers)
+      default:
+        return this.#wait(figure === 0 ? Infinity : figure)
+    }
+  }
+
+  #chunk(size: number): number | Promise<number> {
+    this.#asked = 'source'
+    const chunk = this.#reader.read(size, this.#stop)
+    return chunk instanceof Promise ? chunk.then((bytes) => this.#read(bytes)) : this.#read(chunk)
+  }
+
+  #read(chunk: Buffer): number {
+    this.#asked = 'destination'
+    if (this.#stop.stopped) return this.#next(HAPPENED.aborted)
+    if (chunk.length === 0) return this.#next(HAPPENED.sourceEnded)
+    // With a rate the next chunk may have to be a shorter one.
+    const { rate, limiter } = this.#terms
+    if (rate === 0 && limiter === undefined) this.#reader.readAhead(Math.min(this.#size.value, this.#terms.quantum))
+    const answer = this.#hand(chunk)
+    this.#ofRange = true
+    this.#handed += chunk.length
+    this.#taker.progress(this.#handed)
+    return answer
+  }
+
+  #hand(bytes: Buffer): number {
+    this.#ofRange = false
+    this.#handedAt = performance.now()
+    this.#full = this.#taker.take(bytes)
+    if (this.#full === undefined) {
+      this.#size.took(performance.now() - this.#handedAt)
+      return this.#next(HAPPENED.taken, bytes.length)
+    }
+    this.#full.catch(() => {}) // whoever waits for it hears of it; after a stop nobody does
+    return this.#next(HAPPENED.busy, bytes.length)
+  }
+
+  async #wait(most: number): Promise<number> {
+    if (!(await this.#stop.sooner(most, this.#full))) return this.#next(HAPPENED.nothing)
+    this.#full = undefined
+    this.#size.took(performance.now() - this.#handedAt)
+    return this.#next(HAPPENED.ready)
+  }
+}

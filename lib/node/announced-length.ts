@@ -1,0 +1,106 @@
+/**
+ * The length that an http message has announced for its body, and how much of it is still to come. One rule for promises
+ * and streams: a byte beyond it is never sent, and a message that ends before it is destroyed, so that no connection stays
+ * open on which the next message would be read as the rest of this one.
+ */
+import http from 'node:http'
+
+import { contentLengthMismatch, shortBody } from '../errors/sendfile-error.ts'
+import { hasBody, sentHeader } from './socket-hook.ts'
+import { type BodyCount, bodySoFar, condemn, countBody, isStrict } from './outgoing-message.ts'
+import type { Bytes } from '../options/validate.ts'
+
+/** Makes the error of a message that is so many bytes short. */
+export type Shortfall = (missing: number) => Error
+
+export class AnnouncedLength implements BodyCount {
+  readonly #message: http.OutgoingMessage
+  /** Bytes of the body that the message has been given, as far as that is known. */
+  #sent: number
+  /** Whether that is all of them: not where the message had been written to before anybody counted. */
+  readonly #isExact: boolean
+  /** From the headers, once they are fixed. */
+  #fixed: { readonly length: number | undefined } | undefined
+  #failure: Error | undefined
+  isTaken = false
+  /** Knows which file was too short. */
+  shortfall: Shortfall | undefined
+
+  /** Of a message, from the first time that it is asked for. `undefined` where nobody can tell what is sent. */
+  static of(message: http.OutgoingMessage): AnnouncedLength | undefined {
+    return countBody(message, () => new AnnouncedLength(message))
+  }
+
+  private constructor(message: http.OutgoingMessage) {
+    const sent = bodySoFar(message)
+    this.#message = message
+    this.#sent = sent ?? 0
+    this.#isExact = sent !== undefined
+  }
+
+  /** Bytes of the body that are still to come; Infinity where no length is announced. */
+  get left(): number {
+    const length = this.#length
+    return length === undefined ? Infinity : Math.max(0, length - this.#sent)
+  }
+
+  /**
+   * The same for chunks that are still to be read: Infinity also where Node itself refuses what is too much
+   * (`strictContentLength`), and where headers that announce no byte may still be changed.
+   */
+  get room(): number {
+    const { left } = this
+    if (isStrict(this.#message) || (left === 0 && !this.#message.headersSent)) return Infinity
+    return left
+  }
+
+  /** What the message was destroyed with because its body is too short. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  /**
+   * Whether the body may go on with `length` bytes, and end with them if `isAll`.
+   * @throws ERR_HTTP_CONTENT_LENGTH_MISMATCH, as Node does for a message with strictContentLength
+   */
+  admit(length: Bytes, isAll: boolean): void {
+    const { left } = this
+    if (left === Infinity || !(length > left || (isAll && this.#isExact && length < left))) return
+    throw contentLengthMismatch(BigInt(this.#sent) + BigInt(length), this.#length ?? 0)
+  }
+
+  sending(length: number): number {
+    const fitting = Math.min(length, this.left)
+    this.#sent += fitting
+    return fitting
+  }
+
+  finishing(): void {
+    const { left } = this
+    if (left === 0 || left === Infinity || !this.#isExact || this.#message.destroyed) return
+    this.#failure = this.shortfall?.(left) ?? shortBody(this.#sent + left, this.#sent)
+    condemn(this.#message, this.#failure)
+  }
+
+  get #length(): number | undefined {
+    if (this.#fixed !== undefined) return this.#fixed.length
+    const length = announcedBy(this.#message)
+    if (this.#message.headersSent) this.#fixed = { length }
+    return length
+  }
+}
+
+/** What the headers say, or would say if they were sent now. */
+function announcedBy(message: http.OutgoingMessage): number | undefined {
+  const header = sentHeader(message)
+  if (!hasBody(message) || message.chunkedEncoding) return undefined
+  const field = header === null ? pendingField(message) : /^content-length:(.*)$/im.exec(header)?.[1]
+  const length = /^[ \t]*(\d+)[ \t]*$/.exec(field ?? '')?.[1]
+  return length !== undefined && Number.isSafeInteger(Number(length)) ? Number(length) : undefined
+}
+
+function pendingField(message: http.OutgoingMessage): string | undefined {
+  const status = message instanceof http.ServerResponse ? message.statusCode : 200
+  if (status < 200 || status === 204 || status === 304 || message.hasHeader('transfer-encoding')) return undefined
+  return String(message.getHeader('content-length'))
+}

@@ -1,0 +1,70 @@
+/** What the kernel tells of an open descriptor where the addon does not. */
+import fs from 'node:fs'
+
+import { type Bytes, narrow } from '../options/validate.ts'
+
+/** The state of an open file description. */
+export interface DescriptorStatus {
+  /** The file position, in bytes. */
+  readonly position: Bytes
+  readonly readable: boolean
+  readonly writable: boolean
+  /** Every write goes to the end of the file. */
+  readonly appends: boolean
+}
+
+/** O_ACCMODE and O_PATH of asm-generic/fcntl.h; `fs.constants` lacks them. */
+const O_ACCMODE = 3
+const O_PATH = 0o10000000
+const { O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
+/** How much is read at once to move a position. */
+const STRIDE = 1 << 20
+
+/** By proc_pid_fdinfo(5); `undefined` where there is none. */
+export function descriptorStatus(fd: number): DescriptorStatus | undefined {
+  let text: string
+  try {
+    text = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')
+  } catch {
+    return undefined // another system, or one that does not let it be read
+  }
+  const position = /^pos:\s+(\d+)$/m.exec(text)?.[1]
+  const octal = /^flags:\s+([0-7]+)$/m.exec(text)?.[1]
+  if (position === undefined || octal === undefined) return undefined
+  const flags = Number.parseInt(octal, 8)
+  const isOpen = (flags & O_PATH) === 0
+  const readable = (flags & O_ACCMODE) !== O_WRONLY && isOpen
+  const writable = (flags & O_ACCMODE) !== O_RDONLY && isOpen
+  return { position: narrow(BigInt(position)), readable, writable, appends: (flags & O_APPEND) !== 0 }
+}
+
+/**
+ * Moves the position of a file forward. Node has no lseek(2), so the bytes are read once more. Never rejects: whoever has
+ * closed the descriptor meanwhile does not miss its position.
+ */
+export async function movePosition(fd: number, bytes: Bytes): Promise<void> {
+  const scratch = Buffer.allocUnsafeSlow(Number(bytes) < STRIDE ? Number(bytes) : STRIDE)
+  for (let left = BigInt(bytes); left > 0n;) {
+    const taken = await readInto(scratch, fd, left < STRIDE ? Number(left) : STRIDE, null).catch(() => 0)
+    if (taken === 0) return
+    left -= BigInt(taken)
+  }
+}
+
+/** What `fs.read` calls back with. */
+export type WhenRead = (error: Error | null, bytes: number) => void
+
+/** `fs.read`. Of a read alone, libuv passes on that a signal came first (uv__fs_work, src/unix/fs.c): it is made again. */
+export function readAt(buffer: Buffer, fd: number, size: number, position: Bytes | null, whenRead: WhenRead): void {
+  fs.read(fd, buffer, 0, size, position, (error, bytes) => {
+    if (error?.code === 'EINTR') readAt(buffer, fd, size, position, whenRead)
+    else whenRead(error, bytes)
+  })
+}
+
+/** The same with a promise. */
+export function readInto(buffer: Buffer, fd: number, size: number, position: Bytes | null): Promise<number> {
+  return new Promise((resolve, reject) => {
+    readAt(buffer, fd, size, position, (error, bytes) => (error === null ? resolve(bytes) : reject(error)))
+  })
+}

@@ -1,0 +1,136 @@
+/** A range of an open file on its way through a socket: waits for its turn, is moved, and tells how that ended. */
+import type { Range } from '../executor/portable.ts'
+import { type Figures, NOTHING_SENT, type RangeEnd, STOPPED, type Stopped } from '../executor/end.ts'
+import type { Obstacle } from '../errors/obstacle.ts'
+import { type Place, PROTOCOL, type Segment, type WriteCallback, type WriteChunk } from './marker.ts'
+import { ONLY } from '../native/codes.ts'
+import type { NativeFile } from '../native/file.ts'
+import type { Bytes } from '../options/validate.ts'
+import { DEFAULT_REQUEST } from '../options/sendfile.ts'
+import { CopyTurn } from './copy-turn.ts'
+import { EngineTurn } from './engine-turn.ts'
+import type { Order, Turn, TurnOwner } from './turn.ts'
+
+/** What is heard of a segment. */
+export interface SegmentOwner extends TurnOwner {
+  /** Its turn has come: the bytes are being moved from `offset` on. */
+  started(offset: Bytes): void
+}
+
+/** A range that the kernel can read, of known length. */
+export interface KernelRange extends Range {
+  readonly source: NativeFile
+  readonly count: Bytes
+}
+
+/** Writable adds and subtracts the lengths of chunks as doubles: they must stay exact. */
+const MAX_LENGTH = 2 ** 52
+
+/** Few objects: thousands of them may wait for peers that do not read. */
+export class FileSegment implements Segment, TurnOwner {
+  readonly protocol = PROTOCOL
+  readonly length: number
+  readonly #order: Order
+  readonly #owner: SegmentOwner
+  #life: 'waiting' | Turn | 'over' = 'waiting'
+
+  constructor(
+    range: KernelRange,
+    methods: number,
+    framed: boolean,
+    owner: SegmentOwner,
+    request: Order['request'] = DEFAULT_REQUEST,
+  ) {
+    const length = Number(range.count) + request.headers.length + request.trailers.length
+    this.length = Math.min(length, MAX_LENGTH)
+    this.#order = { range, methods, framed, request }
+    this.#owner = owner
+  }
+
+  /** Whether its turn has not come yet. */
+  get isWaiting(): boolean {
+    return this.#life === 'waiting'
+  }
+
+  /** Moves no further byte. What has not begun ends at once; what runs, when its executor has stopped. */
+  cancel(why: Stopped = STOPPED): void {
+    if (this.#life === 'waiting') this.ended({ ...NOTHING_SENT, ...why })
+    else if (this.#life !== 'over') this.#life.stop(why)
+  }
+
+  sendHead(place: Place, head: Buffer): number {
+    // Only http's own bytes: if the transfer fails, nobody counts on them any more.
+    return this.#order.framed && this.#life !== 'over' ? EngineTurn.sendHead(place, head) : 0
+  }
+
+  deliver(place: Place, write: WriteChunk, callback: WriteCallback): void {
+    if (this.#life === 'over') return this.#skip(place, callback)
+    const offset = this.#begin()
+    const turn = new EngineTurn(this.#order, place, callback, this)
+    this.#life = turn
+    const end = turn.begin(offset, this.length)
+    if (end === undefined) return
+    if (end.kind === 'lacking' && this.#knowsRest) {
+      return this.#copy(place, write, callback, { obstacle: end.shortage, offset, done: end })
+    }
+    // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
+    process.nextTick(() => turn.over(end))
+  }
+
+  materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
+    if (this.#life === 'over') return this.#skip(place, callback)
+    const offset = this.#begin()
+    if (this.#mayCopy) return this.#copy(place, write, callback, { obstacle, offset, done: NOTHING_SENT })
+    const turn = new EngineTurn(this.#order, place, callback, this)
+    this.#life = turn
+    process.nextTick(() => turn.over({ ...NOTHING_SENT, kind: 'unreachable', reason: obstacle.reason }))
+  }
+
+  progress(bytesSent: number, method: Parameters<NonNullable<SegmentOwner['progress']>>[1]): void {
+    this.#owner.progress?.(bytesSent, method)
+  }
+
+  progressed(bytesSent: number): void {
+    this.#owner.progressed?.(bytesSent)
+  }
+
+  ended(end: RangeEnd): Error | undefined {
+    this.#life = 'over'
+    return this.#owner.ended(end)
+  }
+
+  #begin(): Bytes {
+    const { source, ownPosition, offset } = this.#order.range
+    const start = ownPosition ? source.position : offset
+    this.#owner.started(start)
+    return start
+  }
+
+  #copy(
+    place: Place,
+    write: WriteChunk,
+    callback: WriteCallback,
+    { obstacle, offset, done }: { obstacle: Obstacle; offset: Bytes; done: Figures },
+  ): void {
+    const turn = new CopyTurn(this.#order, place, callback, this)
+    this.#life = turn
+    turn.begin(write, obstacle, offset, done)
+  }
+
+  get #mayCopy(): boolean {
+    const { methods, request } = this.#order
+    return methods === ONLY.auto || methods === ONLY.copy || request.method === 'auto'
+  }
+
+  /** Whether a transfer that could not be started may be ended by copying. Nobody counts headers and trailers apart. */
+  get #knowsRest(): boolean {
+    const { headers, trailers, until } = this.#order.request
+    return this.#mayCopy && until !== 'acknowledged' && headers.length + trailers.length === 0
+  }
+
+  /** It was cancelled while it waited; an announced length can no longer be met. */
+  #skip(place: Place, callback: WriteCallback): void {
+    if (this.#order.framed) place.destroy()
+    callback()
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Reads pipes, FIFOs and terminals: no offset, no size, and nothing for now is not the end. libuv waits for them in the
+ * event loop; `fs.read` would wait in one of its four threads.
+ */
+import fs from 'node:fs'
+import net from 'node:net'
+import { constants } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
+import tty from 'node:tty'
+
+import { systemError, unsupported } from '../errors/sendfile-error.ts'
+import { handleFd } from '../node/handle.ts'
+import type { Stop } from '../wait/stop.ts'
+
+const CHUNK = 64 * 1024
+const { EPIPE } = constants.errno
+/** The device of every master: 5:2 in the kernel's admin-guide/devices.txt. */
+const PTMX = 0x502
+
+/**
+ * Opens the pipe or terminal behind a descriptor once more, without waiting for anybody. libuv sets O_NONBLOCK on what it
+ * is given; that belongs to the open file description, which others may share, so ours must be another one.
+ * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED where the system does not let it be opened again; EPIPE for a FIFO
+ * that nobody reads
+ */
+export function reopen(fd: number, how: 'read' | 'written to'): number {
+  const { O_RDONLY, O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
+  const access = how === 'read' ? O_RDONLY : O_WRONLY
+  // Whoever opens it gets another terminal: pts(4).
+  if (fs.fstatSync(fd).rdev === PTMX)
+    throw unsupported(`The master of a pseudoterminal cannot be ${how} without waiting`)
+  try {
+    return fs.openSync(`/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY)
+  } catch (error) {
+    if (how === 'written to' && error instanceof Error && Reflect.get(error, 'code') === 'ENXIO')
+      throw systemError(-EPIPE, 'write')
+    const why = error instanceof Error ? error.message : 'it cannot be opened'
+    throw unsupported(`The pipe or terminal cannot be ${how} without waiting in blocking mode: ${why}`)
+  }
+}
+
+/** What is read. */
+export interface StreamKind {
+  readonly isTerminal: boolean
+  /** It is a FIFO that has just been opened by its path. */
+  readonly waitsForWriter: boolean
+}
+
+/** A source that is read from where it stands, up to `limit` bytes of it: what is left belongs to whoever reads next. */
+export class StreamSource {
+  readonly #stream: net.Socket
+  readonly #fd: number
+  readonly #isPipe: boolean
+  /** Whether no writer means the end, as in read(2) of pipe(7); a FIFO that was just opened waits for its first one. */
+  #hadWriter: boolean
+  #left: number
+  /** Read, and not asked for yet. */
+  #surplus: Buffer | undefined
+  #error: Error | undefined
+  #ended = false
+  #arrived: (() => void) | undefined
+
+  /** Takes the descriptor over. `waitsForWriter`: nobody may have opened the other end yet. */
+  constructor(fd: number, { isTerminal, waitsForWriter }: StreamKind, limit: number) {
+    this.#fd = fd
+    this.#isPipe = !isTerminal
+    this.#hadWriter = !isTerminal && !waitsForWriter
+    this.#left = limit
+    const onread = {
+      buffer: () => Buffer.allocUnsafeSlow(Math.min(CHUNK, Math.max(1, this.#left))),
+      callback: (bytes: number, buffer: Uint8Array) => this.#take(Buffer.from(buffer.buffer, buffer.byteOffset, bytes)),
+    }
+    // Nothing is read before somebody asks: net.Socket begins at once without `manualStart`.
+    const options = { fd, writable: false, manualStart: true, onread }
+    this.#stream = isTerminal ? terminalWith(fd, onread) : new net.Socket(options)
+    this.#stream.on('error', (error) => this.#finish(error))
+    this.#stream.on('end', () => this.#finish(undefined))
+    this.#stream.on('close', () => this.#finish(undefined))
+  }
+
+  /** Up to `size` bytes, as soon as there are any; none at the end, or when stopped. */
+  async read(size: number, stop: Stop): Promise<Buffer> {
+    if (this.#wants && this.#hadWriter) {
+      this.#readAtOnce()
+      await setImmediate() // a writer that keeps the pipe full must not keep the event loop
+    }
+    if (this.#wants) {
+      const arrived = new Promise<void>((resolve) => {
+        this.#arrived = resolve
+      })
+      this.#stream.resume()
+      await stop.sooner(Infinity, arrived)
+      this.#stream.pause()
+    }
+    if (this.#error !== undefined) throw this.#error
+    const bytes = this.#surplus ?? Buffer.alloc(0)
+    this.#surplus = bytes.length > size ? bytes.subarray(size) : undefined
+    return bytes.subarray(0, size)
+  }
+
+  close(): void {
+    this.#stream.destroy()
+  }
+
+  get #wants(): boolean {
+    return this.#surplus === undefined && !this.#ended && this.#left > 0
+  }
+
+  /**
+   * What is there, without waiting. A FIFO that was opened when its last writer had gone never becomes readable for its
+   * end (pipe_poll, fs/pipe.c: EPOLLHUP is for writers that came after the open); read(2) tells it.
+   */
+  #readAtOnce(): void {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, this.#left))
+    try {
+      const bytes = fs.readSync(this.#fd, buffer)
+      if (bytes === 0) this.#ended = true
+      else this.#take(buffer.subarray(0, bytes))
+    } catch (error) {
+      if (!(error instanceof Error && 'errno' in error && error.errno === -constants.errno.EAGAIN)) throw error
+    }
+  }
+
+  /** One chunk at a time. */
+  #take(bytes: Buffer): boolean {
+    this.#left -= bytes.length
+    this.#hadWriter = this.#isPipe
+    this.#surplus = this.#surplus === undefined ? bytes : Buffer.concat([this.#surplus, bytes])
+    this.#arrived?.()
+    return false
+  }
+
+  #finish(error: Error | undefined): void {
+    this.#error ??= error
+    this.#ended = true
+    this.#arrived?.()
+  }
+}
+
+/** tty.ReadStream hands its second argument on to net.Socket (lib/tty.js); the types do not say so. */
+function terminalWith(fd: number, onread: object): tty.ReadStream {
+  const stream: unknown = Reflect.construct(tty.ReadStream, [fd, { onread }])
+  if (!(stream instanceof tty.ReadStream)) throw new TypeError('tty.ReadStream has made something else')
+  closeUnused(fd, stream)
+  return stream
+}
+
+/** libuv opens a terminal once more for itself where it can, and then leaves `fd` to us (uv_tty_init, src/unix/tty.c). */
+export function closeUnused(fd: number, terminal: tty.ReadStream | tty.WriteStream): void {
+  const used = handleFd(terminal)
+  if (used >= 0 && used !== fd) fs.closeSync(fd)
+}

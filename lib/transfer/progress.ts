@@ -1,0 +1,27 @@
+/** Calls `onProgress` as often as it was asked for. */
+import type { Method, Request } from '../options/sendfile.ts'
+
+export class ProgressReport {
+  readonly #request: Request
+  /** Not before this time, in ms. */
+  #due: number
+
+  constructor(request: Request, now: number) {
+    this.#request = request
+    this.#due = now + request.progressInterval
+  }
+
+  /** Bytes have moved. Throws what `onProgress` throws. */
+  moved(bytesSent: number, total: number | null, method: Method): void {
+    const now = performance.now()
+    if (now < this.#due) return
+    this.#due = now + this.#request.progressInterval
+    this.finished(bytesSent, total, method)
+  }
+
+  /** They have all moved. Throws what `onProgress` throws. */
+  finished(bytesSent: number, total: number | null, method: Method): void {
+    const { onProgress } = this.#request
+    if (onProgress !== undefined) Reflect.apply(onProgress, undefined, [{ bytesSent, total, method }])
+  }
+}

@@ -1,0 +1,231 @@
+/** One call of `sendfile` to a descriptor: a file, a pipe, a device, or a socket that is nobody's stream. */
+import { AsyncResource } from 'node:async_hooks'
+import fs from 'node:fs'
+import { constants } from 'node:os'
+
+import { AdaptiveSize } from '../executor/chunk-size.ts'
+import { copyRange, type Range } from '../executor/portable.ts'
+import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from '../destination/descriptor.ts'
+import { overlap, systemError, withAccount } from '../errors/sendfile-error.ts'
+import { DONE, NOTHING_SENT, type RangeEnd, STOPPED } from '../executor/end.ts'
+import * as kernel from '../executor/kernel.ts'
+import type { Obstacle } from '../errors/obstacle.ts'
+import { KIND, TARGET } from '../native/codes.ts'
+import { add } from '../options/validate.ts'
+import type { Method, Request } from '../options/sendfile.ts'
+import { choose, debug, mustNotBeForced, switchedOff } from '../options/environment.ts'
+import { type Settle, Settlement } from './result.ts'
+import { type Abortable, offAbort, onAbort } from '../wait/abort.ts'
+import { fileObstacle, rangeOf } from '../source/range.ts'
+import { type OpenFile, opensSources } from '../source/open.ts'
+import { NamedSource } from '../source/named.ts'
+import type { ParsedSource } from '../source/parse.ts'
+import { Stop } from '../wait/stop.ts'
+
+const { EBADF } = constants.errno
+const COPY_CHUNK = 64 * 1024
+/** How often the engine reports, in ms, where `onProgress` asks for nothing: never. */
+const NO_TICKS = 0
+
+export class DescriptorSending implements kernel.Listener, Abortable {
+  readonly #parsed: ParsedDescriptor
+  readonly #source: NamedSource
+  readonly #request: Request
+  readonly #settlement: Settlement
+  readonly #destination: DescriptorDestination
+  readonly #resource = new AsyncResource('SENDFILE64')
+  readonly #stop = new Stop()
+  #file: OpenFile | undefined
+  #reluctance: Obstacle | undefined
+  #transferId: number | undefined
+  /** Lets the next transfer to the same number begin. */
+  #over: (() => void) | undefined
+
+  /** Takes a duplicate of both descriptors, at once. @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
+  constructor(parsed: ParsedDescriptor, source: ParsedSource, request: Request, settle: Settle) {
+    this.#parsed = parsed
+    this.#source = new NamedSource(source)
+    this.#request = request
+    this.#settlement = new Settlement(request, settle)
+    try {
+      // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
+      if (opensSources) this.#hold()
+      this.#destination = new DescriptorDestination(parsed.fd)
+    } catch (error) {
+      this.#source.release()
+      this.#settlement.close()
+      throw withAccount(error, this.#settlement.account(0))
+    }
+  }
+
+  /** What is given up before its turn says where the source stands. */
+  #hold(): void {
+    const position = this.#source.hold(this.#request.offset === null)
+    if (position !== undefined) this.#settlement.start = position
+  }
+
+  begin(): void {
+    const { signal } = this.#request
+    if (signal !== undefined) onAbort(signal, this)
+    let hasBegun = false
+    inTurnOf(this.#destination.key, () => {
+      hasBegun = true
+      return this.#run()
+    })
+    if (hasBegun || opensSources) return
+    try {
+      this.#hold()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Fulfilled when the descriptor is free for the next one. */
+  async #run(): Promise<void> {
+    if (this.#settlement.isSettled) return
+    try {
+      const opened = this.#source.open(this.#request.count)
+      const file = opened instanceof Promise ? await opened : opened
+      if (this.#settlement.isSettled) return file.close()
+      this.#file = file
+      await this.#send(file)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #send(file: OpenFile): Promise<void> {
+    const range = rangeOf(file, this.#request)
+    const settlement = this.#settlement
+    settlement.start = range.offset
+    settlement.count = range.count
+    settlement.path = file.path
+    if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
+    this.#mustNotOverlap(range)
+    const obstacle = switchedOff ?? fileObstacle(file)
+    if (obstacle !== undefined) {
+      mustNotBeForced(this.#request, obstacle)
+      this.#destination.mustBeWritten(obstacle)
+    }
+    const { headers, trailers } = this.#request
+    if (range.count === 0 && headers.length + trailers.length === 0) {
+      return this.#ended({ ...NOTHING_SENT, ...DONE, obstacle })
+    }
+    if (obstacle !== undefined || file.native === undefined || !this.#destination.isNative) {
+      return this.#copy(range, obstacle)
+    }
+    const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
+    this.#reluctance = reluctance
+    debug('%s to descriptor %d, methods %d', file.path ?? `fd ${file.fd}`, this.#parsed.fd, methods)
+    return this.#start(range, file.native.fd, methods)
+  }
+
+  /**
+   * sendfile(2) within one file would read what it has just written, without an error.
+   * @throws {SendfileError} ERR_SENDFILE_OVERLAP
+   */
+  #mustNotOverlap({ file, offset, count }: Range): void {
+    if (count === 0) return
+    const place = this.#destination.placeIn(file)
+    if (place === undefined) return
+    const { position } = place
+    const { headers, trailers } = this.#request
+    const readEnd = count === undefined ? Infinity : add(offset, count)
+    const written =
+      position === undefined || count === undefined
+        ? Infinity
+        : add(position, add(count, headers.length + trailers.length))
+    if (offset < written && (position ?? 0) < readEnd) throw overlap(file.path)
+  }
+
+  #start(range: Range, source: number, methods: number): Promise<void> {
+    const { offset, count, ownPosition } = range
+    const { onProgress, progressInterval } = this.#request
+    const command: kernel.Command = {
+      target: TARGET.adopted,
+      fd: this.#destination.take(),
+      source,
+      offset,
+      count,
+      methods,
+      ownPosition,
+      progressInterval: onProgress === undefined ? NO_TICKS : progressInterval,
+      request: this.#request,
+    }
+    const started = kernel.start(command, this)
+    if (typeof started === 'object') return this.#ended(started)
+    this.#transferId = started
+    if (this.#stop.stopped) kernel.abort(started, false)
+    return new Promise((resolve) => {
+      this.#over = resolve
+    })
+  }
+
+  async #copy(range: Range, obstacle: Obstacle | undefined): Promise<void> {
+    const writer = this.#destination.writer()
+    writer.progress = (bytesSent) => this.#report(bytesSent, 'copy')
+    const size = AdaptiveSize.fixed(COPY_CHUNK)
+    return this.#ended(await copyRange(range, this.#request, size, writer, this.#stop, obstacle))
+  }
+
+  /* -------------------------------------------------- what happens on the way */
+
+  progress(bytesSent: number, method: Method): void {
+    this.#resource.runInAsyncScope(() => this.#report(bytesSent, method))
+  }
+
+  #report(bytesSent: number, method: Method): void {
+    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp()
+  }
+
+  abort(): void {
+    if (this.#file === undefined) void this.#ended({ ...NOTHING_SENT, ...STOPPED })
+    else this.#giveUp()
+  }
+
+  #giveUp(): void {
+    this.#stop.stop()
+    if (this.#transferId !== undefined) kernel.abort(this.#transferId, false)
+  }
+
+  completed(end: RangeEnd): void {
+    this.#resource.runInAsyncScope(() => void this.#ended(end).then(() => this.#over?.()))
+  }
+
+  /* -------------------------------------------------- the end */
+
+  async #ended(end: RangeEnd): Promise<void> {
+    const settlement = this.#settlement
+    if (end.kind !== 'done' && end.kind !== 'dropped') return this.#fail(settlement.errorOf(end), end.bytesSent)
+    this.#release()
+    try {
+      if (this.#request.end) await this.#close()
+    } catch (error) {
+      return settlement.reject(error, end.bytesSent)
+    }
+    settlement.resolve(end, this.#reluctance)
+  }
+
+  async #close(): Promise<void> {
+    const { fd, handle } = this.#parsed
+    if (handle !== undefined) return handle.close()
+    // The caller may have closed it, and the number may be another file's by now.
+    if (!this.#destination.isOf(fd)) throw systemError(-EBADF, 'close')
+    return new Promise((resolve, reject) => {
+      fs.close(fd, (error) => (error === null || error === undefined ? resolve() : reject(error)))
+    })
+  }
+
+  #fail(error: unknown, bytesSent = 0): void {
+    if (this.#settlement.isSettled) return
+    this.#release()
+    this.#settlement.reject(error, bytesSent)
+  }
+
+  #release(): void {
+    this.#source.release()
+    this.#settlement.close(this.#file?.close())
+    this.#destination.release()
+    if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
+  }
+}
