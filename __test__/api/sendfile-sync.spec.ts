@@ -228,7 +228,7 @@ const straceIsThere = spawnSync('strace', ['-V']).status === 0
 
 ;(straceIsThere ? kernelTest : test.skip)('makes exactly one sendfile64(2), whatever the count', (t) => {
   const log = join(sampleDirectory(), 'sync.strace')
-  const script = fileURLToPath(new URL('fixtures/children/one-sendfile-sync.ts', import.meta.url))
+  const script = fileURLToPath(new URL('../fixtures/children/one-sendfile-sync.ts', import.meta.url))
   const node = [process.execPath, '--import=@oxc-node/core/register', script, file.path]
   execFileSync('strace', ['-f', '-qq', '-e', 'trace=sendfile,sendfile64', '-o', log, ...node], { timeout: 30_000 })
   const calls = readFileSync(log, 'utf8').match(/sendfile(?:64)?\(.*/g)

@@ -8,7 +8,7 @@ import test from 'ava'
 import { support, type Support } from '../../index.ts'
 import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 
-const child = fileURLToPath(new URL('fixtures/children/print-support.ts', import.meta.url))
+const child = fileURLToPath(new URL('../fixtures/children/print-support.ts', import.meta.url))
 const node = ['--import=@oxc-node/core/register', child]
 
 /** What support() says in another process. */

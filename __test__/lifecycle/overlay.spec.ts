@@ -13,7 +13,7 @@ import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
 
 const FILES = { small: sampleBytes(64 * 1024), large: sampleBytes(3 * 2 ** 20 + 1, 2) } as const
-const script = fileURLToPath(new URL('fixtures/children/served-again.ts', import.meta.url))
+const script = fileURLToPath(new URL('../fixtures/children/served-again.ts', import.meta.url))
 
 type User = 'root' | 'nobody'
 type Layer = 'plain' | 'lower' | 'upper'

@@ -11,7 +11,7 @@ import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 
 const file = sampleFile(3 * 2 ** 20)
-const script = fileURLToPath(new URL('fixtures/children/one-transfer.ts', import.meta.url))
+const script = fileURLToPath(new URL('../fixtures/children/one-transfer.ts', import.meta.url))
 const straceIsThere = spawnSync('strace', ['-V']).status === 0
 
 /** System calls by feature; strace before 6.4 knows cachestat(2) by its number only, the same on every architecture. */

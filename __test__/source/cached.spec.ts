@@ -119,7 +119,7 @@ kernelSerial('a FIFO waits for its writer', async (t) => {
 })
 
 kernelSerial('in a worker, which keeps count of its descriptors, fs opens and closes', async (t) => {
-  const worker = new Worker(new URL('fixtures/children/reading.ts', import.meta.url), { workerData: small.path })
+  const worker = new Worker(new URL('../fixtures/children/reading.ts', import.meta.url), { workerData: small.path })
   t.teardown(() => worker.terminate())
   const [said]: unknown[] = await within(once(worker, 'message'), 'the worker')
   // open, two reads, close

@@ -83,7 +83,7 @@ interface Told {
   readonly cause?: string
 }
 
-const script = fileURLToPath(new URL('fixtures/children/to-stdout.ts', import.meta.url))
+const script = fileURLToPath(new URL('../fixtures/children/to-stdout.ts', import.meta.url))
 const node = [TYPESCRIPT, script, file.path]
 
 interface Program {
