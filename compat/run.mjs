@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, parseArgs, stripVTControlCharacters } from 'node:util'
 
-import { main, Unprepared } from '../scripts/provision.mjs'
+import { main, Unprepared } from '../scripts/dev/provision.mjs'
 import { runApps } from './apps.mjs'
 import { PROJECTS } from './projects.mjs'
 import { parseResults } from './results.mjs'

@@ -50,7 +50,7 @@ async function wayTo(t: ExecutionContext, name: string, method: MethodOption = '
   }
 }
 
-// scripts/test-fallbacks.mjs reads the line that this prints.
+// scripts/test/fallbacks.mjs reads the line that this prints.
 test('the bytes take the way that support() lets expect', async (t) => {
   const { way, open } = await wayTo(t, 'TCP socket')
   const toFile = await wayTo(t, 'file by number')

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-import { main, Unprepared } from '../../scripts/provision.mjs'
+import { main, Unprepared } from '../../scripts/dev/provision.mjs'
 
 /** The newest of each line that was there when this was written: a moving one would make a failure hard to repeat. */
 const VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' }

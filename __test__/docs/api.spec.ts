@@ -21,7 +21,7 @@ const NODE_CODES = [
 ]
 
 test('docs/api.md is what `npm run docs` would write', (t) => {
-  const script = fileURLToPath(new URL('scripts/docs.mjs', root))
+  const script = fileURLToPath(new URL('scripts/docs/api.mjs', root))
   const { status, stderr } = spawnSync(process.execPath, [script, '--check'], {
     env: { ...process.env, NODE_OPTIONS: '' },
     encoding: 'utf8',

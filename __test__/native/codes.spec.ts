@@ -6,7 +6,7 @@ import test from 'ava'
 
 import * as codes from '../../lib/native/codes.ts'
 
-const script = fileURLToPath(new URL('../../scripts/codes.mjs', import.meta.url))
+const script = fileURLToPath(new URL('../../scripts/build/codes.mjs', import.meta.url))
 
 const { CALL, CALLS, METHOD, METHODS, STATUS, COMMAND, REPORT, ...tables } = codes
 

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
-import { PLATFORMS, manifestOf } from '../../scripts/platforms.mjs'
+import { PLATFORMS, manifestOf } from '../../scripts/release/platforms.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const manifest = JSON.parse(read('package.json'))
 const tuples = readdirSync(join(root, 'npm')).toSorted()
 
-test('npm/ holds what scripts/platforms.mjs writes', (t) => {
+test('npm/ holds what scripts/release/platforms.mjs writes', (t) => {
   t.deepEqual(tuples, PLATFORMS.map(({ tuple }) => tuple).toSorted())
   for (const platform of PLATFORMS)
     t.deepEqual(JSON.parse(read(`npm/${platform.tuple}/package.json`)), manifestOf(platform, manifest), platform.tuple)

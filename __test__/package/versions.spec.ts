@@ -60,7 +60,7 @@ test('one command moves them all', (t) => {
   const changelog = join(folder, 'CHANGELOG.md')
   const before = readFileSync(changelog, 'utf8')
   writeFileSync(changelog, before.replace(/^## /m, '## Unreleased\n\n- something\n\n## '))
-  const said = execFileSync(process.execPath, ['scripts/set-version.mjs', '7.8.9-rc.1'], {
+  const said = execFileSync(process.execPath, ['scripts/release/set-version.mjs', '7.8.9-rc.1'], {
     cwd: folder,
     encoding: 'utf8',
   })
@@ -77,7 +77,7 @@ test('a version is not moved while the changelog says nothing of it', (t) => {
   const changelog = join(folder, 'CHANGELOG.md')
   writeFileSync(changelog, '# Changelog\n\n## 0.1.0 (2026-01-01)\n\n- something\n')
   const refused = t.throws(() =>
-    execFileSync(process.execPath, ['scripts/set-version.mjs', '7.8.9'], {
+    execFileSync(process.execPath, ['scripts/release/set-version.mjs', '7.8.9'], {
       cwd: folder,
       encoding: 'utf8',
       stdio: 'pipe',

@@ -27,7 +27,7 @@ test('ci-ok waits for every other job', (t) => {
 })
 
 test('ci-ok fails unless every job has succeeded', (t) => {
-  const script = join(root, 'scripts/ci-ok.mjs')
+  const script = join(root, 'scripts/check/ci-ok.mjs')
   const end = (needs: Record<string, { result: string }>): number | null =>
     spawnSync(process.execPath, [script], { env: { ...process.env, NEEDS: JSON.stringify(needs) } }).status
   t.is(end({ lint: { result: 'success' }, gate: { result: 'success' } }), 0)
@@ -69,8 +69,8 @@ test('what the steps run is there', (t) => {
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const text = workflows.map((workflow) => workflow.text).join('\n')
   const npm = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name)
-  const files = [...text.matchAll(/(?:run: |node )((?:scripts|\.ci)\/[\w.-]+)/g)].map(([, path = '']) => path)
-  const chosen = [...text.matchAll(/script: ([\w.-]+\.sh)/g)].map(([, name]) => `scripts/${name}`)
+  const files = [...text.matchAll(/(?:run: |node )((?:scripts|\.ci)\/[\w./-]+)/g)].map(([, path = '']) => path)
+  const chosen = [...text.matchAll(/script: ([\w.-]+\.sh)/g)].map(([, name]) => `scripts/build/${name}`)
   t.true(npm.length > 20 && files.length > 3 && chosen.length === 7)
   t.deepEqual(
     npm.filter((name) => scripts[name] === undefined),

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import ts from 'typescript'
 
-import { readJson } from '../provision.mjs'
+import { readJson } from '../dev/provision.mjs'
 import { Undocumented } from './comment.mjs'
 
 /** One name that an entry exports. */

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds for one target and leaves the files in target/artifacts: usage: scripts/build/artifact.sh TARGET SCRIPT
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+target=$1 script=$2 out=target/artifacts
+mkdir -p "$out"
+if [ "$target" = wasm32-wasip1 ]; then
+  "scripts/build/$script"
+  cp sendfile64.wasip1.cjs sendfile64.wasm32-wasip1.wasm.br "$out"
+  # the types are the same for every target; wasi.sh compares them where it can
+  grep -v __napiBindingTarget target/wasi-out/binding.d.cts >"$out/binding.d.cts"
+else
+  "scripts/build/$script" "$target"
+fi
+ls -l "$out"

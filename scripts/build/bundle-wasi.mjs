@@ -1,0 +1,69 @@
+// The loader of the WASI flavour and its runtime in one file: usage: node scripts/build/bundle-wasi.mjs LOADER OUT-FOLDER
+// Unbundled, five packages of 3 MB would be installed for everyone; bundled they are some 200 KB.
+import assert from 'node:assert/strict'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { brotliCompressSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+import { WASI, filesOf } from '../release/platforms.mjs'
+import { root } from '../dev/provision.mjs'
+
+const [loader, folder] = process.argv.slice(2)
+const outfile = join(folder, basename(loader))
+const wasm = filesOf(WASI)[1]
+
+/** The .wasm is installed everywhere and read almost nowhere: it is compressed. */
+const compressed = {
+  name: 'compressed',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.wasip1\.cjs$/ }, ({ path }) => {
+      const contents = readFileSync(path, 'utf8')
+        .replaceAll(`'${basename(wasm, '.br')}'`, `'${wasm}'`)
+        .replace('__nodeFs.readFileSync(__wasmFilePath)', "require('node:zlib').brotliDecompressSync($&)")
+        // fs is read by JavaScript: what WASI opens beforehand stays open when its thread ends
+        .replace(/preopens: \{[^}]+\},/, '')
+      assert.ok(!contents.includes('preopens'), 'nothing is opened beforehand')
+      assert.ok(
+        contents.includes(`'${wasm}'`) && contents.includes('brotliDecompressSync('),
+        'the loader reads its .wasm',
+      )
+      return { contents }
+    })
+  },
+}
+
+/** Node's own WASI is used: the one written in JavaScript, which the runtime re-exports, is not. */
+const withoutSecondWasi = {
+  name: 'without-second-wasi',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@tybys\/wasm-util$/ }, () => ({ path: 'no-wasi', namespace: 'absent' }))
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'export const WASI = undefined' }))
+  },
+}
+
+const { metafile } = await build({
+  entryPoints: [loader],
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+  minify: true,
+  legalComments: 'none',
+  // the loader asks for it only where the .wasm is not beside it
+  external: ['@sendfile64/binding-wasm32-wasip1'],
+  plugins: [withoutSecondWasi, compressed],
+  metafile: true,
+  outfile,
+})
+
+writeFileSync(join(folder, wasm), brotliCompressSync(readFileSync(join(dirname(loader), basename(wasm, '.br')))))
+
+// Their licences go into the package
+const found = new Set(
+  Object.keys(metafile.inputs).flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
+)
+assert.deepEqual([...found].toSorted(), WASI.bundled, 'scripts/release/platforms.mjs says which packages are bundled')
+for (const path of [outfile, join(folder, wasm)])
+  console.log(`bundle-wasi: ${relative(root, path)}, ${statSync(path).size} bytes`)

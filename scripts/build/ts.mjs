@@ -1,0 +1,12 @@
+// `npm run build:ts`: dist/ from nothing, so that no file of a removed module stays behind.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeCommonJsEntries } from './cjs-entry.mjs'
+import { main, readJson, root, run } from '../dev/provision.mjs'
+
+await main(() => {
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  const code = run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'])
+  if (code === 0) writeCommonJsEntries(join(root, 'dist'), readJson('package.json'))
+  return code
+})

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Holds deny.toml against the dependency graph; builds cargo-deny (about 3 minutes) where it is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+version=0.20.2
+if ! cargo deny --version >/dev/null 2>&1; then
+  echo "lint-crates: cargo install cargo-deny@$version (once)" >&2
+  cargo install --quiet --locked "cargo-deny@$version" --target-dir "${CARGO_TARGET_DIR:-target}/cargo-deny"
+fi
+# the offline checks only: advisories would fetch a database
+cargo deny --locked check --hide-inclusion-graph bans licenses sources

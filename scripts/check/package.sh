@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Looks at the packages as they are published: exact contents, licences, publint, arethetypeswrong.
+# usage: scripts/check/package.sh   (packs what there is, unless everything has been packed)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+packages=target/packages
+if [ ! -f "$packages/packages.json" ] || grep -q '"complete": false' "$packages/packages.json"; then
+  node scripts/release/pack.mjs --partial
+fi
+node scripts/check/tarball.mjs
+version=$(node -p "require('./package.json').version")
+npx --no-install publint --strict "$packages/sendfile64-$version.tgz"
+npx --no-install attw "$packages/sendfile64-$version.tgz"
+
+# Every crate that is linked is named in the package that links it
+for licences in "$packages"/*/THIRD-PARTY-LICENSES.txt; do
+  for crate in napi napi-sys futures-core memchr; do
+    grep -q "^- $crate [0-9]" "$licences" || { echo "check-package: $licences does not name $crate" >&2; exit 1; }
+  done
+  grep -q 'Permission is hereby granted' "$licences"
+done
+echo 'check-package: licences are there'

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Compiles every crate for the platforms that no test here runs on: types and lints, no linking.
+# usage: scripts/check/platforms.sh [target ...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+targets=("$@")
+((${#targets[@]})) || targets=(aarch64-apple-darwin x86_64-apple-darwin x86_64-unknown-freebsd)
+command -v rustup >/dev/null || { echo "check-platforms: rustup is needed to add ${targets[*]}: https://rustup.rs" >&2; exit 1; }
+rustup -q target add "${targets[@]}"
+for target in "${targets[@]}"; do
+  echo "check-platforms: $target"
+  # Clippy is cargo check and more: an `unsafe` without its SAFETY comment must not hide behind a cfg
+  cargo clippy --quiet --workspace --lib --target "$target" -- -D warnings
+done

@@ -1,0 +1,48 @@
+// Publishes target/packages in order: usage: node scripts/release/publish.mjs TAG [--dry-run]
+// Run by .github/workflows/release.yml, whose identity npm trusts: there is no token. What is there already is passed over,
+// so that a release that broke in the middle can be run again.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+
+import { Unprepared, main, readJson, root, satisfies } from '../dev/provision.mjs'
+
+/** The first npm that publishes by the identity of a workflow. */
+const NPM = '11.5.1'
+
+function requireRelease(tag, version) {
+  if (tag !== `v${version}`) throw new Unprepared(`The tag is ${tag}, but the packages are ${version}.`)
+  const heading = new RegExp(`^## ${version.replaceAll('.', '\\.')} \\(\\d{4}-\\d{2}-\\d{2}\\)$`, 'm')
+  if (!heading.test(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')))
+    throw new Unprepared(`CHANGELOG.md has no dated section for ${version}: npm run version:set -- ${version}`)
+  const npm = execFileSync('npm', ['--version'], { encoding: 'utf8' }).trim()
+  if (!satisfies(npm, `>=${NPM}`)) throw new Unprepared(`npm ${npm} cannot publish without a token: ${NPM} can.`)
+}
+
+function isPublished(name, version) {
+  const { status, stdout } = spawnSync('npm', ['view', `${name}@${version}`, 'version'], { encoding: 'utf8' })
+  return status === 0 && stdout.trim() === version
+}
+
+await main(() => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { 'dry-run': { type: 'boolean', default: false } },
+  })
+  const { version } = readJson('package.json')
+  requireRelease(positionals[0], version)
+  const packages = readJson('target/packages/packages.json')
+  const incomplete = packages.filter(({ complete }) => !complete).map(({ name }) => name)
+  if (incomplete.length > 0) throw new Unprepared(`Without their addon: ${incomplete.join(', ')}`)
+  const args = ['--access', 'public', '--tag', version.includes('-') ? 'next' : 'latest']
+  for (const { name, tarball } of packages) {
+    if (isPublished(name, version)) {
+      console.log(`${name}@${version} is published already`)
+      continue
+    }
+    const flags = values['dry-run'] ? ['--dry-run', '--provenance=false'] : ['--provenance']
+    execFileSync('npm', ['publish', tarball, ...args, ...flags], { cwd: root, stdio: 'inherit' })
+  }
+  return 0
+})

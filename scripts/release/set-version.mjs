@@ -1,0 +1,42 @@
+// `npm run version:set -- 0.2.0`: the version of every package, crate and of the changelog, at once.
+// __test__/package/versions.spec.ts fails where they differ.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { writeManifests } from './platforms.mjs'
+import { Unprepared, main, readJson, root } from '../dev/provision.mjs'
+
+/** Rewrites a file; a pattern that no longer matches is an error, not a version left behind. */
+function rewrite(path, pattern, replacement) {
+  const file = join(root, path)
+  const text = readFileSync(file, 'utf8')
+  if (text.search(pattern) === -1) throw new Error(`${path}: nothing matches ${pattern}`)
+  writeFileSync(file, text.replace(pattern, replacement))
+}
+
+function setVersion(version, today) {
+  rewrite('package.json', /^( {2}"version": ")[^"]+/m, `$1${version}`)
+  // the lock file has it for the file itself, and for the root package
+  rewrite('package-lock.json', /^(\{\n {2}"name": "sendfile64",\n {2}"version": ")[^"]+/, `$1${version}`)
+  rewrite('package-lock.json', /("": \{\n {6}"name": "sendfile64",\n {6}"version": ")[^"]+/, `$1${version}`)
+  rewrite('Cargo.toml', /(\[workspace\.package\]\nversion = ")[^"]+/, `$1${version}`)
+  // the fuzz targets are a workspace of their own, never published
+  for (const lock of ['Cargo.lock', 'fuzz/Cargo.lock'])
+    rewrite(lock, /(name = "sendfile64-(?!fuzz)\w+"\nversion = ")[^"]+/g, `$1${version}`)
+  rewrite('lib/native/version.ts', /(VERSION = ')[^']+/, `$1${version}`)
+  rewrite('CHANGELOG.md', /^## (?:Unreleased|\S+ \(unreleased\))$/m, `## ${version} (${today})`)
+  writeManifests()
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main(() => {
+    const [version] = process.argv.slice(2)
+    if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version ?? ''))
+      throw new Unprepared('usage: npm run version:set -- 1.2.3 (or 1.2.3-rc.1)')
+    if (!/^## (?:Unreleased|\S+ \(unreleased\))$/m.test(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')))
+      throw new Unprepared('CHANGELOG.md has no section "## Unreleased": write what changed for users first.')
+    setVersion(version, new Date().toISOString().slice(0, 10))
+    console.log(`${readJson('package.json').name} ${version}: look at git diff, then commit and tag v${version}`)
+  })
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The TypeScript suite in an Alpine container, on the prebuilt musl addon: usage: scripts/test/alpine.sh NODE-VERSION
+# Needs docker. The packages of node_modules are of the container's C library: they are installed in a copy.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+version=${1:?usage: scripts/test/alpine.sh NODE-VERSION}
+docker run --rm --volume "$PWD:/source:ro" "node:$version-alpine" sh -euc '
+  apk add --no-cache bash git openssl strace tar >/dev/null
+  mkdir /copy
+  cd /source
+  tar -c --exclude=./node_modules --exclude=./target/packages --exclude="./*.node" . | tar -x -C /copy
+  cd /copy
+  npm run --silent setup
+  npm run --silent use-artifacts
+  SENDFILE64_EXPECT_BINDING=native npm run --silent test:ts
+'

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Loads the addons of other C libraries and architectures in a Node of theirs, and holds the contract against them.
+# usage: scripts/test/foreign.sh [x64-musl | arm64-gnu | arm64-musl ...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+(($#)) || set -- x64-musl arm64-gnu arm64-musl
+# Node removes the types by itself: the loader that other runs use is an addon for the host
+cat >target/ava.foreign.config.mjs <<'CONFIG'
+export default {
+  extensions: { ts: 'module' },
+  files: ['__test__/contract/**/*.spec.ts'],
+  timeout: '5m',
+  // qemu-user runs this one process; a child would need a kernel that knows foreign programs
+  workerThreads: true,
+  concurrency: 1,
+}
+CONFIG
+for kind in "$@"; do
+  addon=$PWD/target/artifacts/sendfile64.linux-$kind.node
+  [ -f "$addon" ] || { echo "test-foreign: $addon is not there: scripts/build/cross.sh" >&2; exit 1; }
+  echo "test-foreign: $kind"
+  NAPI_RS_NATIVE_LIBRARY_PATH=$addon SENDFILE64_EXPECT_BINDING=native \
+    scripts/dev/foreign-node.sh "$kind" --disable-warning=ExperimentalWarning node_modules/ava/entrypoints/cli.mjs \
+    --config target/ava.foreign.config.mjs
+done
