@@ -195,6 +195,8 @@ function listenersOf(emitter: net.Socket | http.ServerResponse): string[] {
 /** `once` would reject with an 'error' that comes before. */
 function closeOf(emitter: net.Socket | http.ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    // The connection may have ended before the promise of the transfer had settled.
+    if (emitter.closed) return resolve()
     emitter.once('close', () => resolve())
   })
 }
