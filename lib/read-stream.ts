@@ -79,8 +79,8 @@ export const stockReason: string | undefined = findReason()
 function findReason(): string | undefined {
   if (switchedOff !== undefined) return switchedOff.reason
   if (!isNode) return 'this runtime is not Node.js'
-  if (native === undefined) return 'the addon is not loaded: see support()'
-  if (!markersWork()) return 'this Node reads the length of a chunk in a way that is not known yet'
+  if (native === undefined) return 'the addon is not loaded; call support() for the reason'
+  if (!markersWork()) return 'this version of Node.js is not supported yet: it does not read chunk.length as a property'
   return Stock === undefined ? 'fs.ReadStream has been replaced by a class' : undefined
 }
 

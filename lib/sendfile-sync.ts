@@ -23,7 +23,8 @@ export function sendfileSync(
   const start = offset === null ? null : parseBytes('offset', offset)
   const most = parseBytes('count', count)
   anyBinding()
-  if (native === undefined) throw noBinding('sendfileSync needs the addon, and it is not loaded: see support()')
+  if (native === undefined)
+    throw noBinding('sendfileSync() requires the native addon, which is not loaded. Call support() for the reason')
   const bytesSent = Number(native.sendfileOnce(out, source, start, most))
   if (bytesSent < 0) throw systemError(bytesSent, 'sendfile', { bytesSent: 0, offset: start ?? 0 })
   if (start === null) return { bytesSent, offset: null }

@@ -86,10 +86,10 @@ kernelTest('a switch that is not known is a warning, not an error', (t) => {
 // a checkout need not have built it
 const wasiIsBuilt = existsSync(new URL('../../sendfile64.wasip1.cjs', import.meta.url))
 
-test('without the addon the WASI flavour is loaded, and says why', (t) => {
+test('without the addon the WASI flavor is loaded, and says why', (t) => {
   const { binding, reason, executor, methods } = supportWith({ SENDFILE64_WITHOUT: 'addon' })
   t.is(binding, wasiIsBuilt ? 'wasm32-wasip1' : 'none')
-  t.regex(String(reason), /SENDFILE64_WITHOUT forbids the addon|NAPI_RS_WASI_FLAVOR/)
+  t.regex(String(reason), /SENDFILE64_WITHOUT disables the addon|NAPI_RS_WASI_FLAVOR/)
   t.is(executor, 'portable')
   t.deepEqual(methods.sendfile, { state: 'unavailable', code: 'ENOSYS' })
   t.is(methods.copy.state, wasiIsBuilt ? 'available' : 'unavailable')
@@ -98,13 +98,13 @@ test('without the addon the WASI flavour is loaded, and says why', (t) => {
 test('without both there is none, and the reason says what was tried and what to do', (t) => {
   const { binding, reason, methods } = supportWith({ SENDFILE64_WITHOUT: 'addon,wasi' })
   t.is(binding, 'none')
-  t.regex(String(reason), /forbids the addon|NAPI_RS_WASI_FLAVOR/)
-  t.regex(String(reason), /forbids the WASI flavour/)
+  t.regex(String(reason), /disables the addon|NAPI_RS_WASI_FLAVOR/)
+  t.regex(String(reason), /disables the WASI flavor/)
   t.regex(String(reason), /npm install sendfile64 --include=optional/)
   t.is(methods.copy.state, 'unavailable')
 })
 
-test('the WASI flavour is not loaded before it is asked for: Node would say that it is experimental', (t) => {
+test('the WASI flavor is not loaded before its first use: Node warns that it is experimental', (t) => {
   const script = "await import('./index.ts'); process.stderr.write('imported')"
   const args = ['--import=@oxc-node/core/register', '--input-type=module', '--eval', script]
   const env = { ...process.env, SENDFILE64_WITHOUT: 'addon', NODE_OPTIONS: '', NAPI_RS_WASI_FLAVOR: '' }

@@ -47,7 +47,7 @@ test.before(async () => {
 })
 
 for (const [event, message] of [
-  ['close', 'The destination was closed before the last byte'],
+  ['close', 'The destination was closed before the last byte was sent'],
   ['error', 'it is full'],
 ] as const) {
   test.serial(`'${event}' rejects the transfer`, async (t) => {

@@ -52,5 +52,5 @@ addonTest('a file that is no addon: the reason names it, and what the system say
 addonTest('NAPI_RS_WASI_FLAVOR leaves the addon out', (t) => {
   const { binding, reason } = supportIn(secondCopy(), { NAPI_RS_WASI_FLAVOR: 'wasm32-wasip1' })
   t.not(binding, 'native')
-  t.regex(String(reason), /NAPI_RS_WASI_FLAVOR=wasm32-wasip1 asks for the WASI flavour/)
+  t.regex(String(reason), /NAPI_RS_WASI_FLAVOR=wasm32-wasip1 selects the WASI flavor/)
 })

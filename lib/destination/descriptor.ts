@@ -78,7 +78,9 @@ export class DescriptorDestination {
   /** @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED: JavaScript cannot write to a socket that is not a stream */
   mustBeWritten({ reason }: Obstacle): void {
     if (this.kind !== streamSocket) return
-    throw unsupported(`A socket descriptor takes system calls of ours: ${reason}. Send to its net.Socket instead`)
+    throw unsupported(
+      `Sending to a socket descriptor requires the native addon: ${reason}. Pass the net.Socket instead`,
+    )
   }
 
   /** Where in the source the next byte goes, `undefined` where nobody can tell; nothing if it is another file. */

@@ -33,14 +33,16 @@ const usesMarkers = isNode && markersWork()
  */
 export function parseDestination(destination: unknown): Destination {
   if (destination instanceof dgram.Socket) {
-    throw badDestination('A datagram socket cannot be sent to: one file would become packets of any size')
+    throw badDestination(
+      'A datagram socket cannot be used as a destination: a file has no packet boundaries. Use a stream socket',
+    )
   }
   if (!isDestination(destination)) {
     const expected = 'of type number or an instance of Socket, ServerResponse, ClientRequest, Writable, or FileHandle'
     throw invalidType('destination', expected, destination)
   }
   const state = closedState(destination)
-  if (state !== undefined) throw badDestination(`The destination is ${state}: nothing can be sent to it any more`)
+  if (state !== undefined) throw badDestination(`The destination is ${state} and accepts no more data`)
   return destination
 }
 

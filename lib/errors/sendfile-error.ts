@@ -1,22 +1,22 @@
-/** Every error of the package: the table of codes, the classes, and the wording. Imports nothing of ours. */
+/** Every error of the package: the codes, the classes, and the messages. Imports no other module of the package. */
 import { getSystemErrorMap, inspect } from 'node:util'
 
-/** The codes that are ours, with what they mean. The kernel's own codes (EPIPE, EIO, …) come beside them. */
+/** The codes of this package and their meanings. An error may also have the kernel's own code (EPIPE, EIO, …). */
 export const ERROR_CODES = {
   ABORT_ERR: 'The operation was aborted',
   ERR_SENDFILE_BINDING: 'No binding could be loaded',
-  ERR_SENDFILE_BUSY: 'The destination already carries another transfer that cannot be queued',
-  ERR_SENDFILE_DESTINATION: 'The destination cannot be sent to',
+  ERR_SENDFILE_BUSY: 'The destination cannot be handed over while a transfer runs on it',
+  ERR_SENDFILE_DESTINATION: 'The destination cannot be sent to, or was closed during the transfer',
   ERR_SENDFILE_OVERLAP: 'The ranges to read and to write overlap in one file',
   ERR_SENDFILE_STALLED: 'The destination accepted no byte for stallTimeout, or fewer per second than minRate',
-  ERR_SENDFILE_TRUNCATED: 'The file ended before count',
-  ERR_SENDFILE_UNSUPPORTED: 'No method can do this pair of source and destination',
+  ERR_SENDFILE_TRUNCATED: 'The file ended before count bytes were sent',
+  ERR_SENDFILE_UNSUPPORTED: 'No method supports this source and destination',
 } as const
 
-/** The codes that are ours. */
+/** The codes of this package. */
 export type SendfileErrorCode = keyof typeof ERROR_CODES
 
-/** How far a transfer had come when it failed. */
+/** How far a transfer came before it failed. */
 export interface Account {
   /** Bytes that the destination has accepted. */
   readonly bytesSent: number | bigint
@@ -35,14 +35,14 @@ interface Details {
 }
 
 /**
- * A transfer that failed after its arguments were found good. Match on `code`.
+ * A transfer failed after its arguments had been checked. Compare `code`, not `message`.
  */
 export class SendfileError extends Error {
-  /** `'AbortError'` with the code ABORT_ERR, as everywhere in Node. */
+  /** `'AbortError'` with the code ABORT_ERR, as in Node's own APIs. */
   override readonly name: string = 'SendfileError'
-  /** One of `ERR_SENDFILE_*`, `ABORT_ERR`, or the kernel's answer: `EPIPE`, `ECONNRESET`, `EIO`, … */
+  /** One of `ERR_SENDFILE_*`, `ABORT_ERR`, or the name of the kernel's error: `EPIPE`, `ECONNRESET`, `EIO`, … */
   readonly code: string
-  /** Bytes that the destination had accepted; a bigint with the option `bigint`. */
+  /** Number of bytes that the destination had accepted; a bigint with the option `bigint`. */
   readonly bytesSent: number | bigint
   /** The offset of the byte after the last one sent. */
   readonly offset: number | bigint
@@ -50,7 +50,7 @@ export class SendfileError extends Error {
   declare readonly errno?: number
   /** The system call that failed. */
   declare readonly syscall?: string
-  /** The path that was opened or sent, where there is one. */
+  /** The path of the source, if it was named by a path. */
   declare readonly path?: string
 
   constructor(code: string, message: string, details: Details = {}) {
@@ -65,40 +65,41 @@ export class SendfileError extends Error {
   }
 }
 
-/** Web and Node call this one AbortError; `code` is Node's. */
+/** The name is the one of the web platform and of Node; the code is Node's. */
 class AbortError extends SendfileError {
   override readonly name = 'AbortError'
 }
 
-/** `signal` fired: code ABORT_ERR, `cause` is the signal's reason. */
+/** `signal` was aborted: code ABORT_ERR; `cause` is the signal's reason. */
 export function aborted(signal: AbortSignal, account?: Account): SendfileError {
   return new AbortError('ABORT_ERR', ERROR_CODES.ABORT_ERR, accounted(account, { cause: signal.reason }))
 }
 
 /** The file ended before `count`. */
 export function truncated(count: number | bigint, account: Account, path?: string): SendfileError {
+  const file = path === undefined ? 'The file' : `'${path}'`
   const message =
-    `The file ended ${BigInt(count) - BigInt(account.bytesSent)} bytes before the ${count} that were asked for` +
-    `${path === undefined ? '' : ` ('${path}')`}. Send a file that is not being shortened, or a smaller count`
+    `${file} ended ${BigInt(count) - BigInt(account.bytesSent)} bytes before the requested ${count}. ` +
+    'Do not truncate a file while it is being sent, or request fewer bytes'
   return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account, path })
 }
 
 /** A body of `announced` bytes ended after `sent` of them. */
 export function shortBody(announced: number, sent: number): SendfileError {
   const message =
-    `The body ended ${announced - sent} bytes before the ${announced} that Content-Length announces. ` +
-    'Send a file that is not being shortened, or announce what is sent'
+    `The body ended ${announced - sent} bytes before its Content-Length of ${announced}. ` +
+    'Do not truncate a file while it is being sent, or set the Content-Length to the size of the body'
   return new SendfileError('ERR_SENDFILE_TRUNCATED', message, { account: { bytesSent: sent, offset: sent } })
 }
 
-/** How little a destination may accept before it has stalled. */
+/** The limits below which a destination has stalled. */
 interface Least {
   readonly stallTimeout: number
   readonly minRate: number
   readonly minRateWindow: number
 }
 
-/** The destination accepted no byte, or too few, for as long as the caller was willing to wait. */
+/** The destination accepted no byte for `stallTimeout`, or fewer than `minRate` over `minRateWindow`. */
 export function stalled(
   { stallTimeout, minRate, minRateWindow }: Least,
   account: Account,
@@ -108,23 +109,23 @@ export function stalled(
   const little = minRate === 0 ? [] : [`fewer than ${minRate} bytes per second over ${minRateWindow} ms`]
   const message =
     `The destination accepted ${[...nothing, ...little].join(', or ')}. ` +
-    'Give it up, or choose a longer stallTimeout or a smaller minRate'
+    'Destroy the connection, or use a longer stallTimeout or a smaller minRate'
   return new SendfileError('ERR_SENDFILE_STALLED', message, { account, path })
 }
 
-/** Source and destination are one file, and bytes would be overwritten before they are read, or read after that. */
+/** Source and destination are the same file, and the range that is read overlaps the range that is written. */
 export function overlap(path?: string): SendfileError {
   const file = path === undefined ? 'the file' : `'${path}'`
-  const message = `The bytes to read and the place to write overlap in ${file}. Write to another file, then rename it`
+  const message = `The range to read and the range to write overlap in ${file}. Write to another file, then rename it`
   return new SendfileError('ERR_SENDFILE_OVERLAP', message, { path })
 }
 
-/** The destination cannot be sent to, or has gone away without a word from the kernel. */
+/** The destination cannot be sent to, or was closed without a kernel error. */
 export function badDestination(message: string, account?: Account): SendfileError {
   return new SendfileError('ERR_SENDFILE_DESTINATION', message, accounted(account, {}))
 }
 
-/** No method is left, or none can do it. `errno` (negative) is the kernel's last refusal. */
+/** The kernel refused every method, or none is possible. `errno` (negative) is the kernel's last refusal. */
 export function unsupported(message: string, account?: Account, errno?: number, syscall = 'sendfile'): SendfileError {
   const cause = errno === undefined ? undefined : systemError(errno, syscall)
   return new SendfileError('ERR_SENDFILE_UNSUPPORTED', message, accounted(account, { cause }))
@@ -132,7 +133,7 @@ export function unsupported(message: string, account?: Account, errno?: number, 
 
 /** The destination is being handed over while a transfer runs on it. */
 export function busy(taker: string): SendfileError {
-  const message = `The socket cannot be handed to ${taker} while a transfer runs on it. Wait for its sendfile() first`
+  const message = `The socket cannot be handed to ${taker} while a transfer runs on it. Wait until its sendfile() has settled`
   return new SendfileError('ERR_SENDFILE_BUSY', message)
 }
 
@@ -148,32 +149,32 @@ export function systemError(errno: number, syscall: string, account?: Account, p
   return new SendfileError(code, message, accounted(account, { errno, syscall, path }))
 }
 
-/** What a socket of Node's fails with when the kernel does not take its bytes: 'write EPIPE'. `errno` is negative. */
+/** The error of a socket of Node when the kernel rejects a write: 'write EPIPE'. `errno` is negative. */
 export function writeError(errno: number): NodeJS.ErrnoException {
   const code = errnoName(errno)
   return Object.assign(new Error(`write ${code}`), { errno, code, syscall: 'write' })
 }
 
-/** An error that somebody else reported about the destination or the source, with our account. */
+/** An error of the destination or the source that other code reported, with the account of the transfer. */
 export function foreignError(error: unknown, account: Account, path?: string): SendfileError {
   const { message, code, errno, syscall, path: own } = figuresOf(error)
   const details = { account, path: own ?? path, cause: error }
-  const told = message ?? `The stream failed with ${shown(error)}`
-  if (code === undefined) return new SendfileError('ERR_SENDFILE_DESTINATION', told, details)
-  if (errno === undefined || syscall === undefined) return new SendfileError(code, told, details)
-  return new SendfileError(code, told, { ...details, errno, syscall })
+  const text = message ?? `The stream failed with ${shown(error)}`
+  if (code === undefined) return new SendfileError('ERR_SENDFILE_DESTINATION', text, details)
+  if (errno === undefined || syscall === undefined) return new SendfileError(code, text, details)
+  return new SendfileError(code, text, { ...details, errno, syscall })
 }
 
 /**
- * The same error with the account of the transfer that it ended: ours, the system's, and what Node says of a stream or
- * message. What else was thrown stays what it is: an argument that was not accepted, an error of the caller's.
+ * Adds the account of the transfer to an error of this package, of the system, or of Node about a stream or message. Any
+ * other error is returned unchanged: one about an argument, or one that the caller has thrown.
  */
 export function withAccount(error: unknown, account: Account, path?: string): unknown {
   if (!isError(error)) return error
   const { code = '', syscall } = figuresOf(error)
   if (error instanceof SendfileError || /^ERR_(?:HTTP|STREAM)_/.test(code)) {
     for (const [name, value] of Object.entries(account)) {
-      // Does not throw, should somebody have frozen it.
+      // Does not throw if the error is frozen.
       Reflect.defineProperty(error, name, { configurable: true, enumerable: true, writable: true, value })
     }
     return error
@@ -188,17 +189,17 @@ const CONSEQUENCES: ReadonlySet<unknown> = new Set([
   'ECANCELED',
 ])
 
-/** Whether an error only says that a stream was destroyed, or its write cancelled by that; not why. */
+/** Whether an error only reports that a stream was destroyed, or that its write was cancelled for that reason. */
 export function isConsequence(error: unknown): boolean {
   return CONSEQUENCES.has(codeOf(error))
 }
 
-/** The `code` of an error, whoever made it; `undefined` where there is none. */
+/** The `code` of an error of any origin; `undefined` if it has none. */
 export function codeOf(error: unknown): string | undefined {
   return figuresOf(error).code
 }
 
-/** What an error says of itself, as a system error of Node does. */
+/** The properties of a system error of Node. */
 interface ErrorFigures {
   readonly message: string | undefined
   readonly code: string | undefined
@@ -207,7 +208,7 @@ interface ErrorFigures {
   readonly path: string | undefined
 }
 
-/** Getters and proxies of an error are somebody else's code, which may throw: then the figure is not there. */
+/** A getter or proxy may run code that throws; the property then counts as absent. */
 function figuresOf(error: unknown): ErrorFigures {
   const isOne = isError(error)
   const read = (name: string): unknown => (isOne ? attempt(() => Reflect.get(error, name)) : undefined)
@@ -233,7 +234,7 @@ function shown(value: unknown): string {
   return attempt(() => inspect(value)) ?? 'a value that cannot be shown'
 }
 
-/** What `read` returns; `undefined` if it throws. */
+/** The result of `read`; `undefined` if it throws. */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read()
@@ -280,7 +281,7 @@ export function outOfRange(name: string, range: string, actual: number | bigint)
   )
 }
 
-/** Node's answer to headers that come too late. */
+/** Node's error for headers that are set too late. */
 export function headersSent(): Error {
   return nodeError(new Error('Cannot write headers after they are sent to the client'), 'ERR_HTTP_HEADERS_SENT')
 }

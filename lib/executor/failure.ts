@@ -62,17 +62,17 @@ export function errorOf(end: Failure, about: Circumstances): unknown {
     case 'refused': {
       if (end.call === 'getsockopt') {
         return unsupported(
-          'Nobody can tell what the peer of a Multipath TCP socket has acknowledged',
+          "until: 'acknowledged' is not supported for Multipath TCP: the kernel does not report what the peer has acknowledged. Use until: 'queued'",
           account,
           -end.errno,
           end.call,
         )
       }
       const what = method === 'auto' ? 'every method' : `method '${method}'`
-      return unsupported(`The kernel refused ${what} for this pair`, account, -end.errno, end.call)
+      return unsupported(`The kernel refused ${what} for this source and destination`, account, -end.errno, end.call)
     }
     case 'unreachable':
-      return unsupported(`${method}(2) is not possible: ${end.reason}`, account)
+      return unsupported(`${method}(2) cannot be used: ${end.reason}. Use method: 'auto' to copy instead`, account)
     case 'failed':
       return systemError(-end.errno, end.call, account, path)
     case 'lacking':
@@ -97,5 +97,5 @@ export function streamErrorOf(end: Failure, about: Circumstances): Error {
 
 function destroyed(error: unknown, account: Account, path: string | undefined): Error {
   if (error !== undefined && error !== null) return foreignError(error, account, path)
-  return badDestination('The destination was closed before the last byte', account)
+  return badDestination('The destination was closed before the last byte was sent', account)
 }

@@ -1,13 +1,13 @@
 /**
- * Loads the binding, or explains why none could be loaded. The only place that names an addon.
+ * Loads the binding, or explains why none could be loaded. This is the only module that names an addon.
  *
- * Which one is taken, the first that loads:
- * 1. the addon of this platform: the file that NAPI_RS_NATIVE_LIBRARY_PATH names, else the one built beside this
- *    package, else the package `@sendfile64/binding-<platform>-<arch>[-gnu|-musl]`;
- * 2. the WASI flavour: built beside this package, else the package `@sendfile64/binding-wasm32-wasip1`;
+ * The first of these that loads is used:
+ * 1. the addon for this platform: the file that NAPI_RS_NATIVE_LIBRARY_PATH names, else a build beside this package, else
+ *    the package `@sendfile64/binding-<platform>-<arch>[-gnu|-musl]`;
+ * 2. the WASI flavor: a build beside this package, else the package `@sendfile64/binding-wasm32-wasip1`;
  * 3. none.
- * A binding of another version is not used. NAPI_RS_WASI_FLAVOR=wasm32-wasip1 leaves out the addon. The WASI flavour is
- * loaded with its first use: nobody else pays for it, nor reads Node's warning that WASI is experimental.
+ * A binding whose version differs is not used. NAPI_RS_WASI_FLAVOR=wasm32-wasip1 skips the addon. The WASI flavor is loaded
+ * on first use, so that other programs neither pay for it nor print Node's warning that WASI is experimental.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -26,10 +26,10 @@ export type LimiterShare = Generated.LimiterShare
 /** Which binding is loaded. */
 export type BindingName = 'native' | 'wasm32-wasip1' | 'none'
 
-/** Bun and Deno have sockets and descriptors of their own making behind Node's classes. */
+/** Bun and Deno implement the sockets and descriptors behind Node's classes in their own way. */
 export const isNode = process.release.name === 'node' && !('bun' in process.versions) && !('deno' in process.versions)
 
-/** Where an addon is published for; the folders of npm/. */
+/** The platforms that an addon is published for: the folders of npm/. */
 const PREBUILT: ReadonlySet<string> = new Set([
   'darwin-arm64',
   'darwin-x64',
@@ -44,14 +44,14 @@ const FLAVOR = 'wasm32-wasip1'
 interface Loaded {
   readonly name: BindingName
   readonly binding: Binding | undefined
-  /** Why not a better one. */
+  /** Why a better one is not loaded. */
   readonly reason: string | undefined
 }
 
 const require = createRequire(import.meta.url)
 /** SENDFILE64_WITHOUT=addon,openat2,…: the switch that forces each fallback. */
 const without = new Set((process.env.SENDFILE64_WITHOUT ?? '').split(',').filter((feature) => feature !== ''))
-/** What was tried in vain, and why it was. */
+/** The bindings that were tried, and why each was not used. */
 const tried: string[] = []
 
 /** The addon, where system calls are possible. */
@@ -60,9 +60,9 @@ let loaded: Loaded | undefined
 
 function loadAddon(): Binding | undefined {
   if (process.env.NAPI_RS_WASI_FLAVOR === FLAVOR) {
-    tried.push(`NAPI_RS_WASI_FLAVOR=${FLAVOR} asks for the WASI flavour`)
+    tried.push(`NAPI_RS_WASI_FLAVOR=${FLAVOR} selects the WASI flavor`)
   } else if (without.has('addon')) {
-    tried.push('SENDFILE64_WITHOUT forbids the addon')
+    tried.push('SENDFILE64_WITHOUT disables the addon')
   } else {
     const { NAPI_RS_NATIVE_LIBRARY_PATH: path } = process.env
     const tuple = platformTuple()
@@ -78,15 +78,15 @@ function loadAny(): Loaded {
   const whyNotNative = tried.join('; ')
   const binding = loadWasi()
   if (binding === undefined) return { name: 'none', binding, reason: explain() }
-  const reason = `The WASI flavour is loaded, which copies through JavaScript. Why not the addon: ${whyNotNative}`
+  const reason = `The WASI flavor is loaded and copies in JavaScript. The addon is not loaded: ${whyNotNative}`
   return { name: FLAVOR, binding, reason }
 }
 
 function loadWasi(): Binding | undefined {
   if (without.has('wasi')) {
-    tried.push('SENDFILE64_WITHOUT forbids the WASI flavour')
+    tried.push('SENDFILE64_WITHOUT disables the WASI flavor')
   } else if (process.permission?.has('wasi') === false) {
-    // to try would fail as well, after Node's warning that WASI is experimental
+    // Trying would fail as well, after Node's warning that WASI is experimental.
     tried.push('the permission model forbids WASI')
   } else {
     return takeBuilt(FLAVOR, 'sendfile64.wasip1.cjs')
@@ -94,7 +94,7 @@ function loadWasi(): Binding | undefined {
   return undefined
 }
 
-/** A build beside the package comes first: who made it wants it used. */
+/** A build beside the package comes first: a developer made it to use it. */
 function takeBuilt(tuple: string, file: string): Binding | undefined {
   const local = `#built/${file}`
   if (isThere(local)) return take(local)
@@ -107,7 +107,7 @@ function takeBuilt(tuple: string, file: string): Binding | undefined {
 
 function isThere(specifier: string): boolean {
   try {
-    // Deno resolves what `imports` of package.json maps without a look at the file
+    // Deno resolves specifiers from `imports` of package.json without looking at the file.
     return existsSync(require.resolve(specifier))
   } catch {
     return false
@@ -127,18 +127,18 @@ function take(specifier: string): Binding | undefined {
   return undefined
 }
 
-/** 'linux-x64-gnu': what the package of the addon is called after. */
+/** For example 'linux-x64-gnu': the suffix of the name of the addon's package. */
 function platformTuple(): string {
   const { platform, arch } = process
   return platform === 'linux' ? `linux-${arch}-${usesMusl() ? 'musl' : 'gnu'}` : `${platform}-${arch}`
 }
 
-/** What this process has loaded counts: a file of the system may be of another C library than this Node. */
+/** The libraries of this process decide: files of the system may belong to another C library than this Node. */
 function usesMusl(): boolean {
   try {
     return /\/(?:ld-musl-|libc\.musl-|[^/\n]*-linux-musl)/.test(readFileSync('/proc/self/maps', 'latin1'))
   } catch {
-    // no /proc, or the permission model keeps it from us
+    // There is no /proc, or the permission model denies access to it.
     const report: { header?: { glibcVersionRuntime?: string } } = Object(process.report?.getReport())
     return report.header?.glibcVersionRuntime === undefined
   }
@@ -152,24 +152,24 @@ function applySwitches(binding: Binding): void {
   }
 }
 
-/** One paragraph: what was looked for, what was found instead, what to do. */
+/** One paragraph: which bindings were tried, what was found instead, what to do. */
 function explain(): string {
   return (
     `No sendfile64 binding could be loaded for ${process.platform} ${process.arch}, Node.js ${process.version}: ` +
     `${tried.join('; ')}. ` +
-    'If a package is missing or of another version, install again: "npm install sendfile64 --include=optional". ' +
+    'If a package is missing or has another version, reinstall: "npm install sendfile64 --include=optional". ' +
     'With --permission, add --allow-addons or --allow-wasi.'
   )
 }
 
-/** Which binding is loaded, and why not a better one. */
+/** Which binding is loaded, and why a better one is not. */
 export function bindingName(): { name: BindingName; reason: string | undefined } {
   loaded ??= loadAny()
   return { name: loaded.name, reason: loaded.reason }
 }
 
 /**
- * Whichever binding there is.
+ * The binding, native or WASI.
  * @throws {SendfileError} ERR_SENDFILE_BINDING if none could be loaded
  */
 export function anyBinding(): Binding {

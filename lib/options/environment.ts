@@ -1,4 +1,4 @@
-/** What the environment says: SENDFILE64 chooses for programs that do not, NODE_DEBUG=sendfile64 shows what is decided. */
+/** The environment variables: SENDFILE64 chooses the method for programs that do not, NODE_DEBUG=sendfile64 prints decisions. */
 import { debuglog } from 'node:util'
 
 import { unsupported } from '../errors/sendfile-error.ts'
@@ -12,21 +12,21 @@ export const debug = debuglog('sendfile64')
 const { SENDFILE64: word = '' } = process.env
 const preferred: Method | undefined = METHODS.find((method) => method === word)
 
-/** Why no system call of ours may be made, `undefined` if they may. */
+/** Set if SENDFILE64=off forbids the system calls of this package. */
 export const switchedOff: Obstacle | undefined = word === 'off' ? OBSTACLE.switchedOff : undefined
 
 if (!['', 'auto', 'off', ...METHODS].includes(word)) {
   const known = METHODS.join(', ')
-  process.emitWarning(`SENDFILE64='${word}' is not known: expected off, auto, ${known}`, { code: 'SENDFILE64' })
+  process.emitWarning(`Unknown value SENDFILE64='${word}'. Expected off, auto, ${known}`, { code: 'SENDFILE64' })
 }
 
-/** Whether streams close their files with the only destination, also where nobody has asked for it. */
+/** The default of the stream option `closeWithDestination`. */
 export const closesAbandoned = process.env.SENDFILE64_CLOSE_ABANDONED === '1'
 
-/** The conformance suite has passed on Linux only. */
+/** The conformance suite passes on Linux only; elsewhere sendfile(2) is opt-in. */
 const COPIES_BY_DEFAULT = process.platform !== 'linux'
 
-/** Which methods the engine is to use, and why not the best one, if it is not. */
+/** The methods that the engine may use, and the reason if the best one is excluded. */
 export interface Choice {
   /** A value of `ONLY` or `PREFER`. */
   readonly methods: number
@@ -34,8 +34,8 @@ export interface Choice {
 }
 
 /**
- * The methods for a transfer. `remote` says why the kernel may not read the file by itself; who forces a method has
- * thought of that.
+ * The methods for a transfer. `remote` is the reason why the kernel must not read the file by itself; a forced method
+ * overrides it.
  */
 export function choose(method: 'auto' | Method, remote: Obstacle | undefined): Choice {
   if (method !== 'auto') return { methods: ONLY[method], obstacle: undefined }
@@ -45,10 +45,12 @@ export function choose(method: 'auto' | Method, remote: Obstacle | undefined): C
 }
 
 /**
- * Copying in JavaScript is no answer to who asks for a system call, or for what only the kernel knows.
+ * Copying in JavaScript cannot satisfy a forced system call, nor `until: 'acknowledged'`, which only the kernel knows.
  * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
  */
 export function mustNotBeForced({ method, until }: Request, { reason }: Obstacle): void {
-  if (method !== 'auto' && method !== 'copy') throw unsupported(`${method}(2) is not possible: ${reason}`)
-  if (until === 'acknowledged') throw unsupported(`Nobody can tell what the peer has acknowledged: ${reason}`)
+  if (method !== 'auto' && method !== 'copy')
+    throw unsupported(`${method}(2) cannot be used: ${reason}. Use method: 'auto' to copy instead`)
+  if (until === 'acknowledged')
+    throw unsupported(`until: 'acknowledged' is not supported here: ${reason}. Use until: 'queued'`)
 }

@@ -144,7 +144,7 @@ function sizeOf({ fd, size, filesystem }: Opened): Bytes | undefined {
 function notSendable(directory: boolean, path: string | undefined): Error {
   if (directory) return systemError(-EISDIR, 'read', undefined, path)
   const what = path === undefined ? 'This descriptor' : `'${path}'`
-  return unsupported(`${what} is no source: expected a file, a device, a pipe or a terminal`)
+  return unsupported(`${what} cannot be used as a source: expected a file, device, pipe or terminal`)
 }
 
 /** Through `fs`, so that whoever stands behind it has its say. O_NONBLOCK: a FIFO must not park a thread of the pool. */

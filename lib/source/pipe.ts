@@ -28,14 +28,14 @@ export function reopen(fd: number, how: 'read' | 'written to'): number {
   const access = how === 'read' ? O_RDONLY : O_WRONLY
   // Whoever opens it gets another terminal: pts(4).
   if (fs.fstatSync(fd).rdev === PTMX)
-    throw unsupported(`The master of a pseudoterminal cannot be ${how} without waiting`)
+    throw unsupported(`The master of a pseudoterminal cannot be ${how} without blocking a thread`)
   try {
     return fs.openSync(`/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
     if (how === 'written to' && error instanceof Error && Reflect.get(error, 'code') === 'ENXIO')
       throw systemError(-EPIPE, 'write')
     const why = error instanceof Error ? error.message : 'it cannot be opened'
-    throw unsupported(`The pipe or terminal cannot be ${how} without waiting in blocking mode: ${why}`)
+    throw unsupported(`The pipe or terminal is in blocking mode and cannot be ${how} without blocking a thread: ${why}`)
   }
 }
 

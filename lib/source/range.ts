@@ -18,7 +18,7 @@ export function rangeOf(file: OpenFile, { offset, count }: Request): Range {
     return { file, offset: 0, ownPosition: false, count }
   }
   if (count === undefined && file.size === undefined && file.identity === undefined) {
-    throw invalidValue('options.count', count, 'must be given for a device, which has no end')
+    throw invalidValue('options.count', count, 'is required for a device, which has no end')
   }
   const ownPosition = offset === null
   const start = ownPosition ? positionOf(file) : offset

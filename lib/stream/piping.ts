@@ -159,7 +159,7 @@ export class Pump implements SegmentSender {
     if (method === 'auto' || method === 'copy') return this.transfer.meet(obstacle)
     const error = lacking
       ? systemError(-obstacle.errno, 'fcntl')
-      : unsupported(`${method}(2) is not possible: ${obstacle.reason}`)
+      : unsupported(`${method}(2) cannot be used: ${obstacle.reason}. Use method: 'auto' to copy instead`)
     this.#source.destroy(error)
     return false
   }

@@ -41,7 +41,7 @@ export function failSegment(
 
 /** The destination has gone before the end of the stream. */
 export function lost(source: FileStream, transfer: StreamTransfer): Error {
-  return badDestination('The destination was closed before the last byte', accountOf(source, transfer))
+  return badDestination('The destination was closed before the last byte was sent', accountOf(source, transfer))
 }
 
 /** The file has `missing` bytes fewer than a message has announced. */

@@ -96,7 +96,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     let opened: OpenFile | Promise<OpenFile>
     try {
       const state = closedState(this.#destination)
-      if (state !== undefined) throw badDestination(`The destination is ${state} before its turn has come`)
+      if (state !== undefined) throw badDestination(`The destination was ${state} before the transfer started`)
       opened = this.#source.open(this.#request.count)
     } catch (error) {
       return this.#fail(error)
@@ -218,7 +218,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     if (end.kind !== 'done' && end.kind !== 'dropped') {
       const error = settlement.errorOf(end)
       this.#fail(error, end.bytesSent, this.#segment !== undefined && end.kind !== 'rejected')
-      return error instanceof Error ? error : badDestination('onProgress has thrown')
+      return error instanceof Error ? error : badDestination('onProgress threw an exception')
     }
     const sent = end.kind === 'dropped' ? { ...end, bytesSent: 0 } : end
     try {
