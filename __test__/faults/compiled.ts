@@ -44,6 +44,11 @@ export function holding(held: string): Launch {
   return { command: [], env: { LD_PRELOAD, HELD: held } }
 }
 
+/** The user of the process may have no more memory in pipes: every new one is small. Exits with 77 where that cannot be. */
+export function smallPipes(): Launch {
+  return { command: [build('small-pipes')] }
+}
+
 /** Every TCP socket is one of Multipath TCP. */
 export function multipath(): Launch {
   return { command: [], env: { LD_PRELOAD: build('multipath', '-shared', '-fPIC') } }
