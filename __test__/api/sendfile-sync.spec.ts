@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfileSync, SendfileError } from '../../index.ts'
+import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { collect } from '../fixtures/collect.ts'
 import { kernelTest } from '../fixtures/executor.ts'
 import { evaluate, type NodeError, nodeMessages } from '../fixtures/node-errors.ts'
@@ -229,7 +230,7 @@ const straceIsThere = spawnSync('strace', ['-V']).status === 0
 ;(straceIsThere ? kernelTest : test.skip)('makes exactly one sendfile64(2), whatever the count', (t) => {
   const log = join(sampleDirectory(), 'sync.strace')
   const script = fileURLToPath(new URL('../fixtures/children/one-sendfile-sync.ts', import.meta.url))
-  const node = [process.execPath, '--import=@oxc-node/core/register', script, file.path]
+  const node = [process.execPath, TYPESCRIPT, script, file.path]
   execFileSync('strace', ['-f', '-qq', '-e', 'trace=sendfile,sendfile64', '-o', log, ...node], { timeout: 30_000 })
   const calls = readFileSync(log, 'utf8').match(/sendfile(?:64)?\(.*/g)
   t.is(calls?.length, 1, calls?.join('\n'))

@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
 import { support, type Support } from '../../index.ts'
+import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 
 const child = fileURLToPath(new URL('../fixtures/children/print-support.ts', import.meta.url))
-const node = ['--import=@oxc-node/core/register', child]
+const node = [TYPESCRIPT, child]
 
 /** What support() says in another process. */
 function supportWith(env: NodeJS.ProcessEnv): Support {
@@ -106,7 +107,7 @@ test('without both there is none, and the reason says what was tried and what to
 
 test('the WASI flavor is not loaded before its first use: Node warns that it is experimental', (t) => {
   const script = "await import('./index.ts'); process.stderr.write('imported')"
-  const args = ['--import=@oxc-node/core/register', '--input-type=module', '--eval', script]
+  const args = [TYPESCRIPT, '--input-type=module', '--eval', script]
   const env = { ...process.env, SENDFILE64_WITHOUT: 'addon', NODE_OPTIONS: '', NAPI_RS_WASI_FLAVOR: '' }
   const cwd = fileURLToPath(new URL('../..', import.meta.url))
   const { stderr } = spawnSync(process.execPath, args, { env, cwd, encoding: 'utf8', timeout: 20_000 })

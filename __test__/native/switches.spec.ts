@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 
 import type { SendfileResult } from '../../index.ts'
+import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 
@@ -30,7 +31,7 @@ const FEATURES: readonly Feature[] = ['sendfile', 'openat2', 'cachestat', 'readn
 function callsWithout(t: ExecutionContext, without: readonly Feature[]): { result: SendfileResult; made: Feature[] } {
   const log = join(sampleDirectory(), `without-${without.join('-')}.strace`)
   const env = { ...process.env, SENDFILE64_WITHOUT: without.join(',') }
-  const node = [process.execPath, '--import=@oxc-node/core/register', script, file.path]
+  const node = [process.execPath, TYPESCRIPT, script, file.path]
   const printed = execFileSync('strace', ['-f', '-qq', '-o', log, ...node], { env, encoding: 'utf8', timeout: 40_000 })
   const result: SendfileResult = JSON.parse(printed)
   t.is(result.bytesSent, file.bytes.length)

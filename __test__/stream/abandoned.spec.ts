@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 
 import { createReadStream, type ReadStream } from '../../index.ts'
+import { TYPESCRIPT } from '../fixtures/child-process.ts'
 import { descriptorsOf } from '../fixtures/descriptors.ts'
 import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -175,7 +176,7 @@ kernelSerial('SENDFILE64_CLOSE_ABANDONED=1 asks for it in a whole process', asyn
     setTimeout(() => stream.destroyed || console.log('left'), 1000)`
   const run = async (value: string): Promise<string> => {
     const env = { ...process.env, SENDFILE64_CLOSE_ABANDONED: value }
-    const flags = ['--import=@oxc-node/core/register', '--input-type=module', '-e', script]
+    const flags = [TYPESCRIPT, '--input-type=module', '-e', script]
     return (await promisify(execFile)(process.execPath, flags, { env })).stdout.trim()
   }
   t.deepEqual(await Promise.all([run('1'), run('')]), ['closed', 'left'])

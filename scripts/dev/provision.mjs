@@ -79,10 +79,8 @@ export function packagesAreFresh() {
 export function installPackages() {
   if (packagesAreFresh()) return
   heading('npm packages')
-  // Not `npm ci`: it refuses a lock file that lacks an optional package of another platform, and those reach a
-  // mirror of the registry later than their parent. With --no-save the versions are the locked ones all the same.
-  const code = runNpm(['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'])
-  if (code !== 0) throw new Unprepared('npm install failed: see above.')
+  const code = runNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  if (code !== 0) throw new Unprepared('npm ci failed: see above.')
 }
 
 /** Folders count too: their time changes when a file is added or removed. */

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 compgen -G '*.wasm32-wasip1.wasm.br' >/dev/null || scripts/build/wasi.sh
 
 # node:wasi announces itself on stderr
-export NODE_OPTIONS="${NODE_OPTIONS:-} --disable-warning=ExperimentalWarning --import=$PWD/scripts/test/wasi-flavor.mjs"
+export NODE_OPTIONS="${NODE_OPTIONS:-} --disable-warning=ExperimentalWarning"
 export NAPI_RS_WASI_FLAVOR=wasm32-wasip1
 # __test__/contract/binding.spec.ts compares it with what support() says
 export SENDFILE64_EXPECT_BINDING=wasm32-wasip1
