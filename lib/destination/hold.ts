@@ -26,6 +26,7 @@ const HELD = ['write', 'end', 'writeHead', 'flushHeaders'] as const
 interface Queue {
   queue(operation: Operation): void
   original(name: string): Function | undefined
+  shadow(name: string): Function | undefined
   pass<T>(action: () => T): T
 }
 
@@ -61,6 +62,13 @@ export function passHold<T>(destination: object, action: () => T): T {
 /** A method of the destination as it is without our hold. */
 export function unheld(destination: object, name: string): unknown {
   return holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
+}
+
+/** A method of the destination as others find it: under our hold, unless somebody has put another above that. */
+export function visible(destination: object, name: string): unknown {
+  const hold = holds.get(destination)
+  const found: unknown = Reflect.get(destination, name)
+  return hold !== undefined && hold.shadow(name) === found ? hold.original(name) : found
 }
 
 /** Calls a method of the destination as it is without our hold. */
@@ -113,6 +121,10 @@ class Hold implements Queue {
 
   original(name: string): Function | undefined {
     return this.#originals.get(name)?.method
+  }
+
+  shadow(name: string): Function | undefined {
+    return this.#originals.get(name)?.shadow
   }
 
   #shadow(name: string, method: Function): void {

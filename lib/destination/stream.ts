@@ -10,7 +10,8 @@ import { foreignHandle, foreignStream, OBSTACLE, type Obstacle, wrapped } from '
 import { callUnheld, type Destination, isHeld, unheld } from './hold.ts'
 import { markersWork } from '../ordering/marker.ts'
 import { canBeGuarded, handleName, isEncrypted } from '../node/handle.ts'
-import { hasOwnWrites, hookFlush, hookSocket, sentHeader } from '../node/socket-hook.ts'
+import { hookFlush, sentHeader } from '../node/message-hook.ts'
+import { hasOwnWrites, hookSocket } from '../node/socket-hook.ts'
 import { isOwnWrite, replacedInMessage } from '../node/unpatched.ts'
 import type { Bytes } from '../options/validate.ts'
 import { switchedOff } from '../options/environment.ts'
@@ -141,9 +142,8 @@ export function prepare(route: Route): void {
   if (route.by === 'socket') hook(route.socket)
   if (route.by !== 'message') return
   const socket = socketOf(route.message)
-  if (!route.message.socket) hookFlush(route.message)
+  if (!route.message.socket) hookFlush(route.message, hook)
   if (socket !== undefined) hook(socket)
-  else route.message.once('socket', hook) // emitted before the message is flushed to it
 }
 
 /**

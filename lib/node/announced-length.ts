@@ -6,7 +6,7 @@
 import http from 'node:http'
 
 import { contentLengthMismatch, shortBody } from '../errors/sendfile-error.ts'
-import { hasBody, sentHeader } from './socket-hook.ts'
+import { hasBody, sentHeader } from './message-hook.ts'
 import { type BodyCount, bodySoFar, condemn, countBody, isStrict } from './outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'
 

@@ -122,6 +122,11 @@ export function hasOwnWrites(socket: net.Socket, { _write, _writev }: SocketWrit
   return socketWriteOne.is(_write) && socketWriteMany.is(_writev) && socketWriteGeneric.isIn(socket)
 }
 
+/** Whether `_writev` of a socket is Node's. */
+export function isOwnWritev(writev: unknown): boolean {
+  return writev === undefined || socketWriteMany.is(writev)
+}
+
 /** Whether a listener of a handle's is one of Node's that serve the socket the handle belongs to. */
 export function servesOwner(listener: unknown): boolean {
   return isFrom(listener, 'this[owner_symbol]')

@@ -2,7 +2,9 @@
 import { type Segment, segmentOf, type WriteCallback } from './marker.ts'
 
 /** What Writable hands to `_writev`. */
-export type Entries = { chunk: unknown; encoding: BufferEncoding }[] & { allBuffers?: boolean }
+export type Entries = { chunk: unknown; encoding: BufferEncoding; callback?: WriteCallback }[] & {
+  allBuffers?: boolean
+}
 
 /** Where the runs go. */
 export interface Runs {

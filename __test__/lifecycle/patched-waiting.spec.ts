@@ -1,0 +1,409 @@
+// A method is replaced while a placeholder waits for its turn: the replacement sees the real bytes, or nothing of them.
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import test, { type ExecutionContext } from 'ava'
+
+import { createReadStream, type Fallback, sendfile } from '../../index.ts'
+import { connectedPair } from '../fixtures/connected-pair.ts'
+import { METHOD } from '../fixtures/executor.ts'
+import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
+import { type Manner, Seen } from '../fixtures/seeing.ts'
+import { listen, serve } from '../fixtures/servers.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { stalled } from '../fixtures/stalled.ts'
+import { within } from '../fixtures/within.ts'
+
+const file = sampleFile((3 << 20) + 17)
+const other = sampleFile((1 << 20) + 5, 2)
+/** More than a connection holds whose client does not read. */
+const junk = sampleBytes(12 << 20, 3)
+const TEXT = 'behind the file'
+
+const MANNERS: readonly Manner[] = ['assigned', 'defined']
+const METHODS = [['_write'], ['_writev'], ['_write', '_writev']] as const
+
+/** Either every byte of `parts`, in their order and without anything between them, or no byte of the file. */
+function sawTruly(t: ExecutionContext, seen: Seen, ...parts: readonly Buffer[]): void {
+  t.is(seen.placeholders, 0)
+  const whole = Buffer.concat(parts)
+  const { bytes } = seen
+  const at = bytes.indexOf(whole.subarray(0, 4096))
+  if (at === -1) t.is(bytes.indexOf(whole.subarray(-4096)), -1)
+  else t.is(sha256(bytes.subarray(at, at + whole.length)), sha256(whole))
+}
+
+/** Every byte of `parts`. */
+function sawAll(t: ExecutionContext, seen: Seen, ...parts: readonly Buffer[]): void {
+  t.true(seen.bytes.includes(parts[0]!.subarray(0, 4096)))
+  sawTruly(t, seen, ...parts)
+}
+
+function codes({ fallbacks }: { readonly fallbacks: readonly Fallback[] }): string[] {
+  return fallbacks.map(({ code }) => code)
+}
+
+/* ---------------------------------------------------------------- _write and _writev of a socket */
+
+for (const manner of MANNERS) {
+  for (const names of METHODS) {
+    const title = `${names.join(' and ')} of a socket, ${manner}`
+
+    for (const hooked of [false, true]) {
+      const since = hooked ? 'that has had a transfer before' : 'whose first transfer it is'
+      for (const behind of [false, true]) {
+        test.serial(
+          `${title} while a file waits behind a write, on a socket ${since}${behind ? ', with a text behind' : ''}`,
+          async (t) => {
+            const { near, far, received } = await connectedPair(t, { reading: false })
+            const before = hooked ? other.bytes : Buffer.alloc(0)
+            if (hooked) await sendfile(near, other.path, { count: 1000 })
+            near.write(junk)
+            const sent = sendfile(near, file.path)
+            if (behind) near.write(TEXT)
+            await stalled(near)
+            const seen = new Seen()
+            for (const name of names) seen.wrap(near, name, manner)
+            far.resume()
+            const result = await within(sent, 'the transfer')
+            near.end()
+            await within(received.closed, 'the end of the connection')
+            const text = behind ? Buffer.from(TEXT) : Buffer.alloc(0)
+            t.is(sha256(received.bytes), sha256(before.subarray(0, 1000), junk, file.bytes, text))
+            sawTruly(t, seen, file.bytes)
+            // One chunk goes by `_write`, several go by `_writev`.
+            if (names.some((name) => name === (behind ? '_writev' : '_write'))) {
+              sawAll(t, seen, file.bytes, text)
+              if (METHOD === 'sendfile') t.deepEqual(codes(result), ['WRAPPED'])
+            }
+            t.is(near.bytesWritten, received.length)
+          },
+        )
+      }
+    }
+
+    for (const how of ['sendfile', 'stream'] as const) {
+      test.serial(`${title} of a response whose ${how} has begun in this tick`, async (t) => {
+        const seen = new Seen()
+        const { connect } = await serve(t, async (_request, response) => {
+          response.setHeader('content-length', file.bytes.length)
+          const { socket } = response
+          if (how === 'stream') createReadStream(file.path).pipe(response)
+          const sent = how === 'sendfile' ? sendfile(response, file.path, { end: true }) : undefined
+          if (how === 'stream') {
+            // Until a marker waits in the queue of the corked socket.
+            const { write } = response
+            response.write = (...args: never[]): boolean => {
+              const accepted = Reflect.apply(write, response, args)
+              for (const name of names) seen.wrap(socket!, name, manner)
+              response.write = write
+              return Boolean(accepted)
+            }
+          } else for (const name of names) seen.wrap(socket!, name, manner)
+          await once(response, 'finish')
+          await sent
+        })
+        const client = await connect()
+        const { body } = await within(client.request('/'), 'the answer')
+        t.is(sha256(body), sha256(file.bytes))
+        sawTruly(t, seen, file.bytes)
+        if (how === 'sendfile' && names.some((name) => name === '_writev')) sawAll(t, seen, file.bytes)
+      })
+    }
+
+    test.serial(`${title} before it is connected`, async (t) => {
+      let received: Promise<Buffer> | undefined
+      const server = net.createServer((socket) => {
+        received = buffer(socket)
+        received.catch(() => {})
+      })
+      const port = await listen(t, server)
+      const socket = net.connect(port, '127.0.0.1')
+      t.teardown(() => void socket.destroy())
+      socket.write('x')
+      const sent = sendfile(socket, file.path)
+      const seen = new Seen()
+      for (const name of names) seen.wrap(socket, name, manner)
+      await within(sent, 'the transfer')
+      const closed = once(socket, 'close')
+      socket.end()
+      await within(closed, "'close'")
+      t.is(sha256(await received!), sha256(Buffer.from('x'), file.bytes))
+      sawTruly(t, seen, file.bytes)
+      if (names.some((name) => name === '_write')) sawAll(t, seen, file.bytes)
+    })
+  }
+}
+
+test.serial(
+  'what was put in the place of _write is there again after the file, and what it took away is too',
+  async (t) => {
+    const { near, far, received } = await connectedPair(t, { reading: false })
+    near.write(junk)
+    const sent = sendfile(near, file.path)
+    await stalled(near)
+    const seen = new Seen()
+    const restore = seen.wrap(near, '_write', 'defined')
+    const { _write: wrapper } = near
+    far.resume()
+    await within(sent, 'the transfer')
+    t.is(near._write, wrapper)
+    restore()
+    const { method } = await within(sendfile(near, other.path), 'the second transfer')
+    t.is(method, METHOD)
+    near.end()
+    await within(received.closed, 'the end of the connection')
+    t.is(sha256(received.bytes), sha256(junk, file.bytes, other.bytes))
+    sawAll(t, seen, file.bytes)
+    t.false(seen.bytes.includes(other.bytes.subarray(0, 4096)))
+  },
+)
+
+test.serial('_write that is deleted from a socket while a file waits is that of its class', async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  near.write(junk)
+  const sent = sendfile(near, file.path)
+  near.write(TEXT)
+  await stalled(near)
+  for (const name of ['_write', '_writev']) Reflect.deleteProperty(near, name)
+  far.resume()
+  await within(sent, 'the transfer')
+  const { method } = await within(sendfile(near, other.path), 'the second transfer')
+  t.is(method, METHOD)
+  near.end()
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT), other.bytes))
+})
+
+test.serial('_writev that is taken away from a socket while a file waits', async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  near.write(junk)
+  const sent = sendfile(near, file.path)
+  near.write(TEXT)
+  await stalled(near)
+  Reflect.set(near, '_writev', null)
+  far.resume()
+  await within(sent, 'the transfer')
+  near.end()
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT)))
+})
+
+test.serial('two wrappers, one above the other, while two files wait', async (t) => {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  near.write(junk)
+  const sent = [sendfile(near, file.path), sendfile(near, other.path)]
+  near.write(TEXT)
+  await stalled(near)
+  const [lower, upper] = [new Seen(), new Seen()]
+  for (const seen of [lower, upper]) {
+    t.true(near.writableLength > 0)
+    seen.wrap(near, '_writev')
+    seen.wrap(near, '_write', 'defined')
+  }
+  far.resume()
+  await within(Promise.all(sent), 'the transfers')
+  near.end()
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), sha256(junk, file.bytes, other.bytes, Buffer.from(TEXT)))
+  for (const seen of [lower, upper]) sawAll(t, seen, file.bytes, other.bytes, Buffer.from(TEXT))
+})
+
+/* ---------------------------------------------------------------- the same of the prototype */
+
+for (const name of [
+  '_write',
+  '_writev',
+  '_writeGeneric',
+  'write',
+  '_final',
+  'end',
+  'cork',
+  'uncork',
+  'destroy',
+  'emit',
+]) {
+  for (const restored of [false, true]) {
+    const then = restored ? ', and put back before its turn' : ''
+    test.serial(`${name} of net.Socket.prototype, replaced while a file waits${then}`, async (t) => {
+      const { near, far, received } = await connectedPair(t, { reading: false })
+      near.write(junk)
+      const sent = sendfile(near, file.path)
+      near.write(TEXT)
+      await stalled(near)
+      const seen = new Seen()
+      const restore = seen.wrap(net.Socket.prototype, name)
+      t.teardown(restore)
+      if (restored) restore()
+      far.resume()
+      const { method } = await within(sent, 'the transfer')
+      near.end()
+      await within(received.closed, 'the end of the connection')
+      restore()
+      t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT)))
+      t.is(seen.placeholders, 0)
+      if (restored) t.is(method, METHOD)
+      else if (name.startsWith('_write')) t.true(seen.bytes.includes(file.bytes))
+    })
+
+    test.serial(`${name} of a socket, replaced while a file waits${then}`, async (t) => {
+      const { near, far, received } = await connectedPair(t, { reading: false })
+      near.write(junk)
+      const sent = sendfile(near, file.path)
+      near.write(TEXT)
+      await stalled(near)
+      const seen = new Seen()
+      const restore = seen.wrap(near, name)
+      if (restored) restore()
+      far.resume()
+      const { method } = await within(sent, 'the transfer')
+      near.end()
+      await within(received.closed, 'the end of the connection')
+      t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT)))
+      t.is(seen.placeholders, 0)
+      if (restored) t.is(method, METHOD)
+    })
+  }
+}
+
+/* ---------------------------------------------------------------- messages that wait for their socket */
+
+const OF_SOCKET = ['the socket', 'net.Socket.prototype'] as const
+const MESSAGE_METHODS = ['write', 'end', '_send', '_writeRaw', '_flush', '_flushOutput', 'cork', 'emit'] as const
+
+/** Pipelined: the second response waits for the connection. `patch` is called while it does. */
+async function pipelined(
+  t: ExecutionContext,
+  how: 'sendfile' | 'stream',
+  patch: (response: http.ServerResponse) => () => void,
+): Promise<{ body: Buffer; rest: Buffer; transfer: { method: string; codes: string[] } }> {
+  let first: http.ServerResponse | undefined
+  let transfer = { method: '', codes: [''] }
+  const { connect, answered } = await serve(t, async (request, response) => {
+    if (request.url === '/first') {
+      first = response
+      return
+    }
+    response.setHeader('content-length', file.bytes.length)
+    if (request.url === '/third') return void response.end(file.bytes)
+    const finished = once(response, 'finish')
+    const stream = createReadStream(file.path, { segment: 1 << 20 })
+    const sent = how === 'sendfile' ? sendfile(response, file.path, { end: true }) : undefined
+    if (how === 'stream') stream.pipe(response)
+    while (response.writableLength < 4096) await new Promise(setImmediate)
+    t.is(response.socket, null)
+    const restore = patch(response)
+    t.teardown(restore)
+    first?.end('first')
+    await finished
+    const { method, fallbacks } = (await sent) ?? stream.transfer!
+    transfer = { method, codes: fallbacks.map(({ code }) => code) }
+    stream.destroy()
+    restore()
+  })
+  const client = await connect()
+  const answers = client.pipeline(['/first', '/second', '/third'])
+  const [one, two, three] = await within(Promise.all(answers), 'the answers')
+  await within(answered(), 'the handlers')
+  t.is(one!.body.toString(), 'first')
+  return { body: two!.body, rest: three!.body, transfer }
+}
+
+for (const how of ['sendfile', 'stream'] as const) {
+  for (const place of OF_SOCKET) {
+    for (const restored of [false, true]) {
+      const then = restored ? ', and put back before its turn' : ''
+      test.serial(`write of ${place}, replaced while a response waits for it, ${how}${then}`, async (t) => {
+        const seen = new Seen()
+        const { body, rest, transfer } = await pipelined(t, how, ({ req }) => {
+          const restore = seen.wrap(place === 'the socket' ? req.socket : net.Socket.prototype, 'write')
+          if (restored) restore()
+          return restore
+        })
+        t.is(sha256(body), sha256(file.bytes))
+        t.is(sha256(rest), sha256(file.bytes))
+        t.is(seen.placeholders, 0)
+        if (restored) return t.is(transfer.method, METHOD)
+        sawAll(t, seen, file.bytes)
+        if (METHOD === 'sendfile') t.true(transfer.codes.includes('WRAPPED'), transfer.codes.join())
+      })
+    }
+  }
+
+  for (const name of MESSAGE_METHODS) {
+    for (const place of ['the message', 'http.OutgoingMessage.prototype'] as const) {
+      test.serial(`${name} of ${place}, replaced while a response waits for its socket, ${how}`, async (t) => {
+        const seen = new Seen()
+        const { body } = await pipelined(t, how, (response) =>
+          seen.wrap(place === 'the message' ? response : http.OutgoingMessage.prototype, name),
+        )
+        t.is(sha256(body), sha256(file.bytes))
+        t.is(seen.placeholders, 0)
+      })
+    }
+  }
+}
+
+test.serial('write of a socket replaced while a chunked response with several files waits for it', async (t) => {
+  const seen = new Seen()
+  let first: http.ServerResponse | undefined
+  const { connect } = await serve(t, async (request, response) => {
+    if (request.url === '/first') {
+      first = response
+      return
+    }
+    response.write('a')
+    const sent = [sendfile(response, file.path), sendfile(response, other.path)]
+    response.end(TEXT)
+    while (response.writableLength < file.bytes.length + other.bytes.length) await new Promise(setImmediate)
+    seen.wrap(request.socket, 'write')
+    first?.end('first')
+    await Promise.all(sent)
+  })
+  const client = await connect()
+  const [, two] = await within(Promise.all(client.pipeline(['/first', '/second'])), 'the answers')
+  t.is(sha256(two!.body), sha256(Buffer.from('a'), file.bytes, other.bytes, Buffer.from(TEXT)))
+  t.is(seen.placeholders, 0)
+  t.true(seen.bytes.includes(file.bytes))
+  t.true(seen.bytes.includes(other.bytes))
+})
+
+for (const [name, place] of [
+  ['write', 'instance'],
+  ['write', 'prototype'],
+  ['_write', 'instance'],
+  ['_writev', 'instance'],
+] as const) {
+  test.serial(`${name} of the ${place} replaced by a 'socket' listener of a request`, async (t) => {
+    const bodies: Promise<Buffer>[] = []
+    const server = http.createServer((request, response) => {
+      const body = buffer(request)
+      bodies.push(body)
+      void body.then(() => response.end('thanks'))
+    })
+    const port = await listen(t, server)
+    const agent = new http.Agent({ keepAlive: true })
+    t.teardown(() => agent.destroy())
+    for (const reused of [false, true]) {
+      const seen = new Seen()
+      const headers = { 'content-length': file.bytes.length }
+      const request = http.request({ port, host: '127.0.0.1', method: 'POST', agent, headers })
+      request.once('socket', (socket) => {
+        const restore = seen.wrap(place === 'instance' ? socket : net.Socket.prototype, name)
+        t.teardown(restore)
+        request.once('finish', restore)
+      })
+      const answered = once(request, 'response')
+      const sent = sendfile(request, file.path, { end: true })
+      const [response] = await within(answered, 'the answer')
+      await within(sent, 'the transfer')
+      await buffer(response)
+      t.is(request.reusedSocket, reused)
+      t.is(sha256(await bodies.at(-1)!), sha256(file.bytes))
+      t.is(seen.placeholders, 0)
+      if (name === 'write') sawAll(t, seen, file.bytes)
+      await new Promise(setImmediate)
+    }
+  })
+}

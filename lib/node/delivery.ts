@@ -1,0 +1,107 @@
+/**
+ * How chunks reach a socket that knows what a marker is: ordinary ones by the methods below its hook, the bytes of a segment
+ * by the kernel, or by whoever stands in the place of Node's methods when the turn of the segment has come.
+ */
+import { OBSTACLE } from '../errors/obstacle.ts'
+import { KEY, type Segment, segmentOf, type WriteCallback, type WriteChunk } from '../ordering/marker.ts'
+import type { Entries, Runs } from '../ordering/writev.ts'
+import { type HookedSocket, below, SocketPlace } from './socket-place.ts'
+import { isOurs, isOwnWritev } from './unpatched.ts'
+
+const EMPTY = Buffer.alloc(0)
+
+/** The encoding that Writable names for a Buffer. */
+const BINARY = 'buffer' as BufferEncoding
+
+/** Sends a segment whose turn has come. `write`: how bytes are written that the kernel does not move. */
+export function deliver(
+  socket: HookedSocket,
+  segment: Segment,
+  callback: WriteCallback,
+  write: WriteChunk = writeOf(socket),
+): void {
+  if (socket.connecting || socket._handle === null) {
+    // An ordinary write of nothing waits for the connection, or says in Node's words that the socket is closed.
+    return below(socket, '_write').call(socket, EMPTY, BINARY, (error) =>
+      error ? callback(error) : deliver(socket, segment, callback, write),
+    )
+  }
+  const place = new SocketPlace(socket)
+  const obstacle = socket[KEY].obstacleTo(socket) ?? (place.fd < 0 ? OBSTACLE.noDescriptor : undefined)
+  if (obstacle === undefined) segment.deliver(place, write, callback)
+  else segment.materialise(place, write, obstacle, callback)
+}
+
+/** A function that somebody has put above the hook sees the bytes; it calls the hook with them. */
+function writeOf(socket: HookedSocket): WriteChunk {
+  return (chunk, written) => {
+    const { _write: found } = socket
+    const write = isOurs(found) ? below(socket, '_write') : found
+    write.call(socket, chunk, BINARY, written)
+  }
+}
+
+/** How the runs of one `_writev` reach a socket. */
+export class SocketRuns implements Runs {
+  readonly #socket: HookedSocket
+  /** `_writev` of somebody else, who is to see the bytes of segments as well. */
+  readonly #foreign: Function | undefined
+
+  /** `found`: the `_writev` of the socket. */
+  constructor(socket: HookedSocket, found: Function | undefined) {
+    const writev = isOurs(found) ? below(socket, '_writev') : found
+    this.#socket = socket
+    this.#foreign = isOwnWritev(writev) ? undefined : writev
+  }
+
+  write(run: Entries, callback: WriteCallback): void {
+    const [first] = run
+    const socket = this.#socket
+    const segment = segmentOf(first?.chunk)
+    const foreign = this.#foreign
+    if (segment !== undefined) deliver(socket, segment, callback, this.#writeChunk)
+    else if (foreign !== undefined) Reflect.apply(foreign, socket, [run, callback])
+    else if (first !== undefined && run.length === 1) {
+      below(socket, '_write').call(socket, first.chunk, first.encoding, callback)
+    } else below(socket, '_writev')?.call(socket, run, callback)
+  }
+
+  writeBefore(segment: Segment, run: Entries, callback: WriteCallback): void {
+    if (this.#foreign !== undefined || !sendAhead(this.#socket, run, segment, callback)) this.write(run, callback)
+  }
+
+  get #writeChunk(): WriteChunk | undefined {
+    const foreign = this.#foreign
+    if (foreign === undefined) return undefined
+    return (chunk, written) => {
+      const entries: Entries = [{ chunk, encoding: BINARY, callback: ignore }]
+      entries.allBuffers = true
+      Reflect.apply(foreign, this.#socket, [entries, written])
+    }
+  }
+}
+
+function ignore(): void {}
+
+/** Headers and chunk sizes are shorter. */
+const HEAD_LIMIT = 16 * 1024
+
+/**
+ * A small run right before a segment goes out in the same TCP segment as its first bytes: an ordinary write would make
+ * a packet of its own, and wake the peer once more. Everything before is in the kernel, as for the segment itself.
+ * Returns whether that was done or begun; what the kernel did not take goes the ordinary way.
+ */
+function sendAhead(socket: HookedSocket, run: Entries, segment: Segment, callback: WriteCallback): boolean {
+  if (socket.connecting || socket._handle === null) return false
+  const length = run.reduce((sum, { chunk }) => sum + (chunk as Buffer | string).length, 0)
+  const place = new SocketPlace(socket)
+  if (length > HEAD_LIMIT || place.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
+  const head = Buffer.concat(
+    run.map(({ chunk, encoding }) => (typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer))),
+  )
+  const sent = segment.sendHead(place, head)
+  if (sent === 0) return false
+  if (sent === head.length) callback()
+  else below(socket, '_write').call(socket, head.subarray(sent), BINARY, callback)
+  return true
+}

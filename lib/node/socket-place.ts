@@ -1,0 +1,104 @@
+/** A socket that knows what a marker is, and what a segment may ask of it when its turn has come. */
+import type net from 'node:net'
+
+import type { Obstacle } from '../errors/obstacle.ts'
+import { type Hook, KEY, type Place, type WriteCallback } from '../ordering/marker.ts'
+import { guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from './handle.ts'
+
+/** A hook, with what only the copy of the package that made it needs. */
+export interface OwnHook extends Hook {
+  /** The methods that the socket had of its own; where there is none, that of its prototype is called. */
+  inner: Partial<Inner> | undefined
+  readonly obstacleTo: ObstacleTo
+  /** The callback of the Writable that was passed on last, and what was passed on for it. */
+  callback: WriteCallback | undefined
+  checked: WriteCallback | undefined
+  /** The state of the Writable, while whoever asks for it is an occasion to look after the hook: lib/node/shield.ts. */
+  watched: WritableState | undefined
+}
+
+export type Inner = Pick<PrivateSocket, '_write' | '_writev' | '_destroy' | 'uncork'>
+
+/** What Writable knows of its queue. */
+export interface WritableState {
+  /** Whether a chunk is being written. */
+  readonly writing?: boolean
+  readonly buffered?: readonly ({ readonly chunk: unknown } | null)[]
+}
+
+export interface HookedSocket extends PrivateSocket {
+  /** Of a client, with the answer to it. */
+  readonly _httpMessage?: { readonly res?: { readonly complete: boolean } | null } | null
+  readonly _writableState: WritableState
+  [KEY]: OwnHook
+}
+
+/** Why the kernel cannot send to a socket, `undefined` if it can. */
+export type ObstacleTo = (socket: net.Socket) => Obstacle | undefined
+
+/** What a hook of the socket stands before. A prototype may have been replaced since: whoever did it sees what is written. */
+export function below<Name extends keyof Inner>(socket: HookedSocket, name: Name): Inner[Name] {
+  return socket[KEY].inner?.[name] ?? (Object.getPrototypeOf(socket) as PrivateSocket)[name]
+}
+
+/** How many turns of the event loop without a byte show that there is none. */
+const QUIET_TURNS = 2
+
+function afterReading(socket: HookedSocket, action: () => void, bytesRead = socket.bytesRead, quiet = 0): void {
+  const isOver = socket.destroyed || socket.readableEnded || quiet === QUIET_TURNS
+  if (isOver) return action()
+  const next = socket.bytesRead === bytesRead ? quiet + 1 : 0
+  setImmediate(afterReading, socket, action, socket.bytesRead, next)
+}
+
+/** Whether a socket has the whole answer to the request that it carries. */
+function isAnswered({ _httpMessage: message }: HookedSocket): boolean {
+  return message?.res?.complete === true
+}
+
+export class SocketPlace implements Place {
+  readonly #socket: HookedSocket
+  readonly hook: Hook
+
+  constructor(socket: HookedSocket) {
+    this.#socket = socket
+    this.hook = socket[KEY]
+  }
+
+  get fd(): number {
+    return handleFd(this.#socket)
+  }
+
+  get isTcp(): boolean {
+    return handleName(this.#socket) === 'TCP'
+  }
+
+  get queued(): number {
+    return queued(this.#socket)
+  }
+
+  get idleTimeout(): number {
+    return this.#socket.timeout ?? 0
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  afterReading(action: (isAnswered: boolean) => void): void {
+    const socket = this.#socket
+    afterReading(socket, () => action(isAnswered(socket)))
+  }
+
+  refreshIdleTimer(): void {
+    this.#socket._unrefTimer()
+  }
+
+  guard(): void {
+    guardSocket(this.#socket)
+  }
+
+  unguard(): void {
+    unguardSocket(this.#socket)
+  }
+}
