@@ -23,13 +23,14 @@ async function twice(
   t: ExecutionContext,
   answer: (response: http.ServerResponse) => Promise<void>,
 ): Promise<(RawResponse | Unanswered)[]> {
-  const { connect, answered } = await serve(t, async (request, response) => {
+  const handler = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     if (request.url === '/again') response.end('again')
     else await answer(response)
-  })
+  }
+  const { connect, answered } = await serve(t, handler, { keepAliveTimeout: 60_000 })
   const client = await connect()
   const answers = client.pipeline(['/', '/again'])
-  const settled = await within(Promise.allSettled(answers), 'both answers', 5000)
+  const settled = await within(Promise.allSettled(answers), 'both answers')
   await answered()
   return settled.map((result) => (result.status === 'fulfilled' ? result.value : (result.reason as Unanswered)))
 }

@@ -24,7 +24,7 @@ for (const { name, status, method } of cases) {
     truncateSync(path, SIZE)
     const seen: string[] = []
     let stream: ReadStream | undefined
-    const { connect } = await serve(t, async (request, response) => {
+    const { connect, answered } = await serve(t, async (request, response) => {
       if (request.url === '/next') return void response.end('next')
       response.statusCode = status
       if (status === 200) response.setHeader('Content-Length', SIZE)
@@ -39,6 +39,7 @@ for (const { name, status, method } of cases) {
     const answer = await within(client.request('/', { method }), 'the answer')
     const next = await within(client.request('/next'), 'the next answer')
     delay.disable()
+    await answered()
     t.is(answer.status, status)
     t.is(answer.body.length, 0)
     t.is(next.body.toString(), 'next')
