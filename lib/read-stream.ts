@@ -1,4 +1,4 @@
-/** createReadStream and ReadStream: fs.ReadStream whose pipe goes through the kernel where it can. */
+/** createReadStream and ReadStream: an fs.ReadStream that is piped by the kernel where possible. */
 import { EventEmitter } from 'node:events'
 import type fs from 'node:fs'
 import http from 'node:http'
@@ -37,25 +37,25 @@ import {
 } from './options/read-stream.ts'
 import type { LiveTransfer, StreamTransfer } from './stream/stats.ts'
 
-/** The options of {@link createReadStream}: those of `fs.createReadStream`, and ours. */
+/** The options of {@link createReadStream}: those of `fs.createReadStream` and {@link TransferOptions}. */
 export type ReadStreamOptions = Exclude<Parameters<typeof fs.createReadStream>[1], string | undefined> & TransferOptions
 
-/** What a file is read by: `fs.ReadStream`, with the figures of its transfer. */
+/** An `fs.ReadStream` with the statistics of its transfer. */
 export interface ReadStream extends fs.ReadStream {
   /**
-   * The transfer to the destination of the last `pipe()`, while it goes on and afterwards; `undefined` before, and
-   * where streams are stock. Event 'transfer' tells it once it is over.
+   * The transfer to the destination of the last `pipe()`; `undefined` before, and if streams are stock. It is the argument
+   * of the event 'transfer', which is emitted when the transfer has ended.
    */
   readonly transfer: StreamTransfer | undefined
 }
 
-/** `new ReadStream(…)`, `ReadStream(…)` and `ReadStream.call(object, …)`, as `fs.ReadStream`; classes may extend it. */
+/** Supports `new ReadStream(…)`, `ReadStream(…)`, `ReadStream.call(object, …)` and subclasses, like `fs.ReadStream`. */
 export interface ReadStreamConstructor {
   /** The prototype of every stream. */
   readonly prototype: ReadStream
-  /** Makes a stream. Throws what `fs.createReadStream` throws. */
+  /** Creates a stream. Throws what `fs.createReadStream` throws. */
   new (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
-  /** The same without `new`; initialises `this` if that is a file stream already, as older classes derive. */
+  /** The same without `new`. Initializes `this` if it already is a file stream, for classes that derive by a call. */
   (path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream
 }
 
@@ -70,10 +70,10 @@ interface OwnStream extends FileStream {
   [ABANDONMENT]?: Abandonment
 }
 
-/** Of a stream that somebody else has made. */
+/** The options of a stream that was not created by this package. */
 const UNKNOWN: Opening = { settings: DEFAULTS, file: undefined }
 
-/** Why streams are stock in this process, `undefined` if they are not. */
+/** The reason why streams are stock in this process; `undefined` if they are not. */
 export const stockReason: string | undefined = findReason()
 
 function findReason(): string | undefined {
@@ -84,16 +84,16 @@ function findReason(): string | undefined {
   return Stock === undefined ? 'fs.ReadStream has been replaced by a class' : undefined
 }
 
-/** `fs.ReadStream` and more: what it is piped to gets its bytes from the kernel where that is possible. */
+/** An `fs.ReadStream`. When it is piped, the kernel moves the bytes to the destination if it can. */
 export const ReadStream: ReadStreamConstructor = chooseConstructor()
 
 function chooseConstructor(): ReadStreamConstructor {
-  // Another copy of the package may have registered its own.
+  // Another copy of the package may have registered its class.
   if (stockReason !== undefined || Stock === undefined || Object.hasOwn(Stock, KEY)) return stockConstructor()
   return derive(construct(Stock), Stock, membersOver(Stock))
 }
 
-/** As `fs.ReadStream`: a function that initialises `this`, or makes an object where it is called without one. */
+/** Like `fs.ReadStream`: a function that initializes `this`, or creates an object if it is called without one. */
 function construct(stock: StockReadStream): Function {
   function ReadStream(this: unknown, path: unknown, options?: unknown): unknown {
     if (!(this instanceof stock)) return Reflect.construct(ReadStream, [path, options])
@@ -104,7 +104,7 @@ function construct(stock: StockReadStream): Function {
     define(this, OPENING, { settings, file } satisfies Opening)
     return undefined
   }
-  // Streams that were made before, or by who holds the stock class, are file streams as well.
+  // Streams that were created before, or with the stock class, are file streams as well.
   Object.defineProperty(ReadStream, Symbol.hasInstance, {
     value(this: unknown, value: unknown) {
       if (this === ReadStream) return value instanceof stock
@@ -146,11 +146,11 @@ function membersOver({ prototype: stock }: StockReadStream): object {
   return members
 }
 
-/** The pipe is Node's; a pump answers the reads that it makes. */
+/** The pipe is Node's own; the pump answers the reads that it causes. */
 function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
   if (destination instanceof http.OutgoingMessage) AnnouncedLength.of(destination)
   watchDestination(source, destination)
-  // With a second destination, or none that could be written to, the first pump goes on as it is.
+  // With a second destination, or one that is not writable, the first pump remains in use.
   if (isPipedTo(source) || !isDestination(destination)) {
     asStock()
     return destination
@@ -170,7 +170,7 @@ function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: ()
   return destination
 }
 
-/** A second destination may need the file when the first has gone. */
+/** Closes the file with its only destination; a second destination may still need it. */
 function watchDestination(source: OwnStream, destination: unknown): void {
   source[ABANDONMENT]?.release()
   const { closeWithDestination } = (source[OPENING] ?? UNKNOWN).settings
@@ -192,12 +192,16 @@ function finish(source: FileStream, transfer: LiveTransfer, error: unknown, trac
 }
 
 /**
- * Like `fs.createReadStream`, but what the stream is piped to gets its bytes from the kernel where that is possible;
- * everything else is as with a stock stream. The file must not be changed until the peer has it: the kernel sends
- * pages, not copies (sendfile(2), NOTES).
+ * Like `fs.createReadStream`. When the stream is piped, the kernel moves the bytes to the destination if it can; everything
+ * else behaves like a stream of Node. Do not change the file until the peer has received it: the kernel sends pages, not
+ * copies (sendfile(2), NOTES).
+ *
+ * @example
+ * createReadStream('video.mp4').pipe(res)
+ * await pipeline(createReadStream('video.mp4', { start: 1024, rate: 2 ** 20 }), socket)
  *
  * @throws what fs.createReadStream throws, and ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for
- * options of ours
+ * {@link TransferOptions}
  */
 export function createReadStream(path: fs.PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream {
   return stockReason === undefined ? new ReadStream(path, options) : createStock(path, options)

@@ -1,4 +1,4 @@
-/** Puts our ReadStream in the place of Node's, for the whole process. */
+/** Replaces Node's ReadStream with the one of this package, for the whole process. */
 import fs from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -9,12 +9,12 @@ import { debug } from './options/environment.ts'
 import { ReadStream, stockReason } from './read-stream.ts'
 
 /**
- * Makes every `fs.createReadStream` and `FileHandle.createReadStream` ours: Node makes its streams by `fs.ReadStream`,
- * also for those who have imported `createReadStream` before. Does nothing where streams are stock, or the second time.
+ * Replaces `fs.createReadStream` and `FileHandle.createReadStream`: Node creates its streams with `fs.ReadStream`, also for
+ * modules that imported `createReadStream` earlier. Does nothing if streams are stock, or when called again.
  */
 export function register(): void {
   if (stockReason !== undefined) return debug('register: streams stay stock, %s', stockReason)
-  if (Object.hasOwn(fs.ReadStream, KEY)) return debug('register: done before')
+  if (Object.hasOwn(fs.ReadStream, KEY)) return debug('register: already done')
   if (!Reflect.set(fs, 'ReadStream', ReadStream) || !Object.is(fs.ReadStream, ReadStream)) {
     return debug('register: streams stay stock, fs.ReadStream cannot be replaced')
   }
@@ -24,8 +24,8 @@ export function register(): void {
 }
 
 /**
- * Node shows the class of a FileHandle through its instances alone. This open is in the queue of the thread pool before
- * any that the program makes.
+ * Node exposes the class of a FileHandle only through its instances. This open enters the queue of the thread pool before
+ * any open of the program.
  */
 async function registerHandles(): Promise<void> {
   let handle: FileHandle

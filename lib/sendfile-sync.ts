@@ -1,15 +1,19 @@
-/** sendfile(2) itself: one call, nothing added. */
+/** sendfile(2) as a function. */
 import { anyBinding, native } from './native/load.ts'
 import { noBinding, systemError } from './errors/sendfile-error.ts'
 import { parseBytes } from './options/validate.ts'
 import { parseFd } from './source/parse.ts'
 
 /**
- * Exactly one call of sendfile64(2), on the calling thread. Short counts are returned as they are; at most 0x7ffff000
- * bytes move (sendfile(2), NOTES). `offset` null uses and moves the source's file position; a number leaves it alone.
+ * Calls sendfile64(2) exactly once, on the calling thread. A short count is returned as it is; one call moves at most
+ * 0x7ffff000 bytes (sendfile(2), NOTES). If `offset` is null, the file position of the source is used and moved; a number
+ * does not change it.
  *
- * @returns the bytes moved, and the offset of the byte after them: `null` when the file position was used
- * @throws {SendfileError} the kernel's answer, `EAGAIN` included, with `syscall: 'sendfile'` and a negative `errno`
+ * @returns the number of bytes moved and the offset of the byte after them, or `null` if the file position was used
+ * @example
+ * const { bytesSent, offset } = sendfileSync(socketFd, fileFd, 0, 65536)
+ *
+ * @throws {SendfileError} the kernel's error, including `EAGAIN`, with `syscall: 'sendfile'` and a negative `errno`
  * @throws {SendfileError} ERR_SENDFILE_BINDING without the addon
  */
 export function sendfileSync(

@@ -15,7 +15,7 @@ import { Sending } from './transfer/to-stream.ts'
 import type { SendfileResult } from './transfer/result.ts'
 import { parseSource, type SourceArgument } from './source/parse.ts'
 
-/** What can be sent to. */
+/** The destination: a stream, an http message, a FileHandle or a descriptor number. */
 export type DestinationArgument =
   | net.Socket
   | http.ServerResponse
@@ -25,17 +25,21 @@ export type DestinationArgument =
   | number
 
 /**
- * Sends a range of a file to a socket, an http message, any Writable, a FileHandle or a descriptor; the kernel moves the
- * bytes where it can.
+ * Sends a range of a file to a socket, an http message, any Writable, a FileHandle or a descriptor. The kernel moves the
+ * bytes if it can; otherwise they are copied.
  *
- * What was written to a stream before goes first; from this call on, what is written later waits. A descriptor is used
- * as it is: several transfers to one number queue, the order of everything else is the caller's. A file is written at
- * its own position, which moves. The destination stays open unless `end` is set. The file must not be changed until the peer has it: the kernel sends
- * pages, not copies (sendfile(2), NOTES).
+ * Bytes that were written to the stream before the call are sent before the file; later writes wait. Several transfers to
+ * the same descriptor are queued; the caller is responsible for the order of everything else that it writes to a
+ * descriptor. A destination file is written at its own file position, which moves. The destination stays open unless `end`
+ * is set. Do not change the file until the peer has received it: the kernel sends pages, not copies (sendfile(2), NOTES).
  *
- * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and {RangeError} ERR_OUT_OF_RANGE, before anything
- * is opened
- * @throws {SendfileError} everything else, with `code`, `bytesSent` and `offset`
+ * @example
+ * const { bytesSent, method } = await sendfile(res, 'video.mp4', { end: true })
+ * await sendfile(socket, fileHandle, { offset: 1024, count: 4096, signal: AbortSignal.timeout(5000) })
+ *
+ * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and {RangeError} ERR_OUT_OF_RANGE, before a file is
+ * opened
+ * @throws {SendfileError} every other failure, with `code`, `bytesSent` and `offset`
  */
 export function sendfile(
   destination: DestinationArgument,
@@ -57,7 +61,7 @@ export function sendfile(
     const read = readOptions(options)
     return traceTransfer(contextOfCall(destination, source, read), () => send(destination, source, read))
   } catch (error) {
-    return Promise.reject(error) // of a getter
+    return Promise.reject(error) // A getter of the options threw.
   }
 }
 

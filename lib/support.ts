@@ -1,4 +1,4 @@
-/** What this machine can do, and why not more. */
+/** `support()`: the features of this machine and process. */
 import os from 'node:os'
 
 import { bindingName, type BindingName, isNode, native } from './native/load.ts'
@@ -8,22 +8,22 @@ import type { Method } from './options/sendfile.ts'
 import { switchedOff } from './options/environment.ts'
 import { VERSION } from './native/version.ts'
 
-/** Whether something can be used here. */
+/** Whether a method or feature can be used. */
 export interface MethodSupport {
-  /** `'not-probed'`: the kernel was not asked yet, and the first transfer that needs it will tell. */
+  /** `'not-probed'`: the kernel has not been asked yet; the first transfer that needs it will ask. */
   state: 'available' | 'unavailable' | 'not-probed'
-  /** The errno name of the kernel's answer, where it is unavailable. */
+  /** The errno name of the kernel's answer, if it is unavailable. */
   code?: string
 }
 
-/** What speeds a transfer up or keeps it from waiting; nothing depends on it. */
+/** An optional kernel feature that makes transfers faster or avoids waiting. */
 export type Feature = 'openat2' | 'cachestat' | 'readnowait' | 'mincore' | 'recency' | 'reopen'
 
-/** What {@link support} returns. */
+/** The result of {@link support}. */
 export interface Support {
   /** Which binding is loaded. */
   binding: BindingName
-  /** Why not a better one. */
+  /** Why a better binding is not loaded. */
   reason?: string
   /** The version of this package. */
   version: string
@@ -33,15 +33,22 @@ export interface Support {
   kernel: string
   /** The runtime and its version: 'Node.js 24.21.0'. */
   runtime: string
-  /** Who moves the bytes by default: system calls of ours, or JavaScript. */
+  /** The default executor: system calls of this package, or JavaScript. */
   executor: 'kernel' | 'portable'
-  /** What each method can do here. */
+  /** Whether each method can be used. */
   methods: Record<Method, MethodSupport>
-  /** What of the rest there is: openat2(2) and RWF_NOWAIT are not probed before something has needed them. */
+  /** Whether each optional feature can be used; openat2(2) and RWF_NOWAIT are not probed before their first use. */
   features: Record<Feature, MethodSupport>
 }
 
-/** Which binding is loaded and why, and what it can do here. Makes harmless system calls only, each once a process. */
+/**
+ * Reports which binding is loaded and why, and which methods and features are available. Makes only harmless system calls,
+ * each once per process.
+ *
+ * @example
+ * const { binding, reason, executor } = support()
+ * if (executor !== 'kernel') console.warn(`sendfile64 copies: ${binding}`, reason)
+ */
 export function support(): Support {
   const { name, reason } = bindingName()
   const copy: MethodSupport = { state: name === 'none' ? 'unavailable' : 'available' }

@@ -1,20 +1,20 @@
 /**
- * Holds back what JavaScript does to a destination while something of ours must come first: a file that is still being
- * opened, or chunks that the portable executor writes. Own properties shadow the methods for that time, and are removed
- * after it; a wrapper that was put around them meanwhile goes on working.
+ * Delays the calls of a destination's methods while a transfer must come first: while a file is being opened, or while the
+ * portable executor writes chunks. Own properties shadow the methods during that time and are removed afterwards; a wrapper
+ * that was put around them in the meantime keeps working.
  */
 import { AsyncResource } from 'node:async_hooks'
 
 import { headersSent } from '../errors/sendfile-error.ts'
 import { PROTOCOL } from '../ordering/marker.ts'
 
-/** The least that can be sent to. */
+/** The methods that a destination must have. */
 export interface Destination {
-  /** Takes a chunk; `false` means that 'drain' will be emitted before more is welcome. */
+  /** Accepts a chunk. Returns `false` if the caller must wait for 'drain'. */
   write(chunk: Uint8Array, ...rest: never[]): unknown
   /** Called after the last byte with the option `end`. */
   end(...args: never[]): unknown
-  /** For 'drain', 'error' and 'close'. */
+  /** Adds a listener for 'drain', 'error' or 'close'. */
   on(event: string, listener: (...args: never[]) => void): unknown
 }
 
@@ -22,7 +22,7 @@ type Operation = () => void | Promise<void>
 
 const HELD = ['write', 'end', 'writeHead', 'flushHeaders'] as const
 
-/** What a hold shows to other copies of the package. */
+/** The interface of a hold for other copies of the package. */
 interface Queue {
   queue(operation: Operation): void
   original(name: string): Function | undefined
@@ -30,7 +30,7 @@ interface Queue {
   pass<T>(action: () => T): T
 }
 
-/** Copies of the package in one process share it, so that their transfers queue behind each other. */
+/** All copies of the package in a process share it, so that their transfers are queued. */
 const holds = sharedHolds()
 
 function sharedHolds(): WeakMap<object, Queue> {
@@ -43,8 +43,8 @@ function sharedHolds(): WeakMap<object, Queue> {
 }
 
 /**
- * Runs `operation` on the destination after everything that has begun before. While the promise it returns is pending,
- * what others do to the destination waits. Without a promise, nothing is held.
+ * Runs `operation` on the destination after all earlier operations. If it returns a promise, calls of the destination's
+ * methods wait until the promise has settled.
  */
 export function inOrder(destination: object, operation: Operation): void {
   const hold = holds.get(destination)
@@ -53,7 +53,7 @@ export function inOrder(destination: object, operation: Operation): void {
   if (done !== undefined) new Hold(destination).begin(done)
 }
 
-/** Lets through what runs on behalf of the hold: http calls its own public methods inside of `write` and `end`. */
+/** Bypasses the hold for calls on its behalf: http calls its own public methods inside `write` and `end`. */
 export function passHold<T>(destination: object, action: () => T): T {
   const hold = holds.get(destination)
   return hold === undefined ? action() : hold.pass(action)

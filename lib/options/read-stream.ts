@@ -1,4 +1,4 @@
-/** What createReadStream takes beside the options of fs.createReadStream. */
+/** The options of createReadStream that fs.createReadStream does not have. */
 import type { CachedFile } from '../source/cached.ts'
 import { invalidType, outOfRange } from '../errors/sendfile-error.ts'
 import { isRecord } from './validate.ts'
@@ -6,51 +6,53 @@ import { type Method, parseOptions, type Request } from './sendfile.ts'
 import { closesAbandoned } from './environment.ts'
 import { parseRateOption, RateLimiter } from '../transfer/limiter.ts'
 
-/** The options of a stream that are ours. */
+/** The options of {@link createReadStream} that `fs.createReadStream` does not have. */
 export interface TransferOptions {
   /**
-   * Most bytes to hand to the kernel at once, and so most bytes of this stream in `writableLength` of the destination.
-   * @default 1 MiB, growing to 16 MiB while each is taken within milliseconds
+   * The maximum number of bytes to hand to the kernel at once, and therefore the most bytes of this stream in
+   * `writableLength` of the destination.
+   * @default 1 MiB, growing to 16 MiB while the destination accepts each segment within milliseconds
    */
   segment?: number | undefined
   /**
-   * The system call to use. `'auto'` takes the best one, and reads what is no more than 64 KiB in all. Anything else is
-   * forced: a pipe to a destination that it cannot reach destroys the stream with ERR_SENDFILE_UNSUPPORTED.
+   * The system call to use. `'auto'` uses the best one, and reads files of up to 64 KiB. Any other value is forced: if it
+   * cannot be used for a destination, piping to it destroys the stream with ERR_SENDFILE_UNSUPPORTED.
    * @default 'auto'
    */
   method?: 'auto' | Method | undefined
   /**
-   * Most bytes per second, while the stream is piped; 0 for no limit. A {@link RateLimiter} is shared with everything else
-   * that names it.
+   * The maximum number of bytes per second while the stream is piped; 0 for no limit. A {@link RateLimiter} is shared by
+   * several transfers and streams.
    * @default 0
    */
   rate?: number | RateLimiter | undefined
   /**
-   * Close the file when the only destination of a `pipe()` has closed before the end, as one does whose client has left. A
-   * stock stream stays open then, and with it the file, until somebody destroys it. Not with a second destination, a
-   * 'data' or 'readable' listener, `autoClose: false`, or after an `unpipe()` of yours.
+   * Close the file when the only destination of a `pipe()` closes before the end, for example because the client has
+   * disconnected. A stock stream, and its file, would stay open until the program destroys the stream. This does not apply
+   * with a second destination, with a 'data' or 'readable' listener, with `autoClose: false`, or after the program has
+   * called `unpipe()`.
    * @default false, or true with SENDFILE64_CLOSE_ABANDONED=1
    */
   closeWithDestination?: boolean | undefined
 }
 
-/** The same, checked. */
+/** The checked options. */
 export interface Settings {
   readonly segment: number | undefined
   readonly method: 'auto' | Method
-  /** What the engine is asked for. */
+  /** The request to the engine. */
   readonly request: Request
   readonly limiter: RateLimiter | undefined
-  /** Reads go through somebody's own `fs`. */
+  /** The stream reads with an `fs` of the caller. */
   readonly ownFs: boolean
   /** The file is closed with the only destination. */
   readonly closeWithDestination: boolean
 }
 
-/** How a stream was made. */
+/** How a stream was created. */
 export interface Opening {
   readonly settings: Settings
-  /** Opens the path of the stream; `undefined` where it was given a descriptor, or has an `fs` of its own. */
+  /** Opens the path of the stream; `undefined` if the stream was given a descriptor or an `fs`. */
   readonly file: CachedFile | undefined
 }
 
@@ -64,8 +66,8 @@ export const DEFAULTS: Settings = {
 }
 
 /**
- * The options that count, each read once. Inherited ones do, as in Node (lib/internal/fs/utils.js, copyObject), so that
- * Node and we see the same. What is no set of options is left for Node to refuse.
+ * A copy of the options, each read once, so that Node and this package see the same values. Inherited options are included,
+ * as in Node (lib/internal/fs/utils.js, copyObject). Any other value is returned unchanged and is rejected by Node.
  */
 export function takeOptions(options: unknown): unknown {
   if (typeof options !== 'object' || options === null) return options
@@ -75,7 +77,7 @@ export function takeOptions(options: unknown): unknown {
 }
 
 /**
- * Takes our options out of {@link takeOptions those} of a stream; `undefined` if there are none.
+ * Parses the options of this package out of {@link takeOptions those} of a stream; `undefined` if there are none.
  * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and {RangeError} ERR_OUT_OF_RANGE
  */
 export function parseSettings(options: unknown): Settings | undefined {
@@ -99,7 +101,7 @@ function limiterOf(option: unknown): RateLimiter | undefined {
   return rate === 0 ? undefined : new RateLimiter({ rate })
 }
 
-/** Whether the stream opens its path by Node's `fs`. What is no set of options is for stock to refuse. */
+/** Whether the stream opens its path with Node's `fs`. Invalid options are left for Node to reject. */
 export function opensPath(options: unknown): boolean {
   if (options === undefined || options === null || typeof options === 'string') return true
   return typeof options === 'object' && get(options, 'fs') === undefined && get(options, 'fd') === undefined
@@ -109,7 +111,7 @@ function get(options: object, name: string): unknown {
   return Reflect.get(options, name) ?? undefined
 }
 
-/** The same options with an `fs`. */
+/** The options, with `fs` added. */
 export function withFs(options: unknown, fs: object): object {
   return typeof options === 'object' ? { ...options, fs } : { encoding: options, fs }
 }

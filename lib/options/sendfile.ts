@@ -1,4 +1,4 @@
-/** Parses the options once: loose in, a frozen Request out. Throws before anything is opened. */
+/** Parses the options of `sendfile()` into a frozen Request. Throws before a file is opened. */
 import { invalidType, invalidValue } from '../errors/sendfile-error.ts'
 import {
   type Bytes,
@@ -17,11 +17,11 @@ import { parseRateOption, type RateLimiter } from '../transfer/limiter.ts'
 /** The system call that moves the bytes; `'copy'` reads and writes them. */
 export type Method = 'sendfile' | 'splice' | 'copy_file_range' | 'copy'
 
-/** How far a transfer has come: what {@link SendfileOptions.onProgress} gets. */
+/** The progress of a transfer: the argument of {@link SendfileOptions.onProgress}. */
 export interface Progress {
-  /** Bytes that the destination has accepted; headers and trailers do not count. */
+  /** Number of bytes that the destination has accepted, without headers and trailers. */
   bytesSent: number
-  /** Bytes that there will be; `null` while the size of the source is not known. */
+  /** Total number of bytes; `null` while the size of the source is unknown. */
   total: number | null
   /** The method in use. */
   method: Method
@@ -30,105 +30,108 @@ export interface Progress {
 /** The options of {@link sendfile}. */
 export interface SendfileOptions {
   /**
-   * Where to read, in bytes from the start of the source. `null` uses the source's own file position and moves it by
-   * the bytes sent, also on error (sendfile(2): "If offset is NULL"). Pipes and terminals take 0 and `null`, which both
-   * mean "from here".
+   * Where to start reading, in bytes from the start of the source. `null` reads at the source's own file position and
+   * moves it by the number of bytes sent, even if the transfer fails (sendfile(2): "If offset is NULL"). For pipes and
+   * terminals, 0 and `null` are allowed, and both mean the current position.
    * @default 0
    */
   offset?: number | bigint | null | undefined
   /**
-   * How many bytes to send; may exceed 2 GiB. Must be given for a device.
-   * @default to the end of the file as it was at the start
+   * Number of bytes to send; may exceed 2 GiB. Required for a device.
+   * @default up to the end that the file has when it is opened
    */
   count?: number | bigint | undefined
   /**
-   * Bytes to send before the file, in the same TCP segment where the kernel can (send(2), MSG_MORE). To an http message
-   * they are part of the body. They do not count in `bytesSent`, and `rate` does not slow them down. They have gone when the
-   * kernel refuses a forced method.
+   * Bytes to send before the file, in the same TCP segment if possible (send(2), MSG_MORE). In an http message they are
+   * part of the body. `bytesSent` does not include them, and `rate` does not apply to them. They may already have been sent
+   * when the kernel rejects a forced method.
    * @default none
    */
   headers?: Uint8Array | readonly Uint8Array[] | undefined
   /**
-   * Bytes to send after the file, in the same TCP segment where the kernel can (tcp(7), TCP_CORK, which is always taken
-   * back). Otherwise as `headers`.
+   * Bytes to send after the file, in the same TCP segment if possible (tcp(7), TCP_CORK, which is always removed
+   * afterwards). Otherwise like `headers`.
    * @default none
    */
   trailers?: Uint8Array | readonly Uint8Array[] | undefined
-  /** Rejects with an AbortError (code `ABORT_ERR`); its `bytesSent` says how far the transfer had come. */
+  /** Aborts the transfer: it rejects with an AbortError (code `ABORT_ERR`), whose `bytesSent` is the progress so far. */
   signal?: AbortSignal | undefined
   /**
-   * Rejects with `ERR_SENDFILE_STALLED` when the destination has accepted no byte for so many milliseconds although
-   * there were some for it. One that passes on what it holds, however slowly, has not stalled; that is looked at once in
-   * each such time. 0: never.
+   * The transfer rejects with `ERR_SENDFILE_STALLED` if the destination accepts no byte for this number of milliseconds
+   * although there are bytes to send. A destination that drains its buffer, however slowly, has not stalled; this is
+   * checked once per timeout period. 0 disables the timeout.
    * @default 0
    */
   stallTimeout?: number | undefined
   /**
-   * The most bytes per second, by a token bucket. 0: as fast as it goes. A {@link RateLimiter} is a bucket that is shared
-   * with everything else that names it.
+   * The maximum number of bytes per second, enforced by a token bucket; 0 for no limit. A {@link RateLimiter} is a token
+   * bucket that several transfers and streams share.
    * @default 0
    */
   rate?: number | RateLimiter | undefined
   /**
-   * Size of the token bucket of a number as `rate`, in bytes: how much may be sent at once. A {@link RateLimiter} has its
-   * own.
-   * @default a tenth of a second's worth
+   * Size of the token bucket in bytes: how much may be sent at once. Only allowed if `rate` is a number; a
+   * {@link RateLimiter} has its own.
+   * @default a tenth of `rate`
    */
   burst?: number | undefined
   /**
-   * The least bytes per second. Rejects with `ERR_SENDFILE_STALLED` when the destination has accepted less than this on
-   * average over the last `minRateWindow`. Only time counts in which the destination was waited for: what a slow source
-   * or a limit takes does not. Ends what `stallTimeout` cannot see: a client that reads a few bytes now and then to hold
-   * the connection. 0: none.
+   * The minimum number of bytes per second. The transfer rejects with `ERR_SENDFILE_STALLED` if the destination accepts
+   * fewer bytes on average over the last `minRateWindow`. Only the time spent waiting for the destination is measured, not
+   * the time spent waiting for a slow source or for `rate`. This detects what `stallTimeout` cannot: a client that reads a
+   * few bytes now and then to keep the connection. 0 disables the check.
    * @default 0
    */
   minRate?: number | undefined
   /**
-   * Over how many milliseconds `minRate` is averaged.
+   * The time over which `minRate` is averaged, in milliseconds.
    * @default 10000
    */
   minRateWindow?: number | undefined
   /**
-   * Called while bytes move, at most every `progressInterval` milliseconds, and once at the end if that is a good one.
-   * An exception in it ends the transfer, which rejects with it.
+   * Called while bytes are moving, at most once per `progressInterval`, and once more on success. If it throws, the
+   * transfer ends and rejects with the thrown value.
    */
   onProgress?: ((progress: Progress) => void) | undefined
   /**
-   * The least time between two calls of `onProgress`, in milliseconds.
+   * The minimum time between two calls of `onProgress`, in milliseconds.
    * @default 100
    */
   progressInterval?: number | undefined
   /**
-   * The system call to use. Anything but `'auto'` is forced: no fallback, and `ERR_SENDFILE_UNSUPPORTED` with the
-   * kernel's answer as `cause` where it is refused. The environment variable SENDFILE64 names a method to try first.
+   * The system call to use. Any value other than `'auto'` is forced: there is no fallback, and if the kernel refuses the
+   * method, the transfer rejects with `ERR_SENDFILE_UNSUPPORTED` and the kernel's error as `cause`. With `'auto'`, the
+   * environment variable SENDFILE64 can name the method to try first.
    * @default 'auto'
    */
   method?: 'auto' | Method | undefined
   /**
-   * The most bytes that one attempt moves before another transfer gets its turn, 1 to 2147479552. An attempt asks for
-   * less where the last one took longer than 100 ms, and never for more than 4 MiB: an abort is heard between two of them.
+   * The maximum number of bytes that one attempt moves before another transfer gets its turn, 1 to 2147479552. After an
+   * attempt that took longer than 100 ms, the next one is smaller. An attempt never exceeds 4 MiB, because an abort takes
+   * effect between two attempts.
    * @default 1048576
    */
   quantum?: number | undefined
   /**
-   * End the destination after the last byte, on success only: a stream is ended, a FileHandle or descriptor closed. With
-   * unsent http headers, Content-Length is set unless it or Transfer-Encoding is there already; one that says something
-   * else than what is sent is refused with ERR_HTTP_CONTENT_LENGTH_MISMATCH.
+   * End the destination after the last byte, on success only: a stream is ended, a FileHandle or descriptor is closed. If
+   * the http headers have not been sent, Content-Length is set unless it or Transfer-Encoding is already present. A
+   * Content-Length that differs from the body is rejected with ERR_HTTP_CONTENT_LENGTH_MISMATCH.
    * @default false
    */
   end?: boolean | undefined
   /**
-   * When the transfer is over. `'queued'`: the kernel has the last byte. `'acknowledged'`: over TCP, the peer's kernel
-   * has acknowledged it (tcp(7), TCP_INFO); what is written later waits until then. Of Multipath TCP nobody can tell:
-   * rejects with ERR_SENDFILE_UNSUPPORTED before a byte moves.
+   * When the transfer has ended. `'queued'`: the kernel has accepted the last byte. `'acknowledged'`: the kernel of the TCP
+   * peer has acknowledged it (tcp(7), TCP_INFO); later writes wait until then. Multipath TCP does not report
+   * acknowledgements: the transfer rejects with ERR_SENDFILE_UNSUPPORTED before a byte is sent.
    *
-   * A connection that is closed while bytes of the peer are unread is reset (RFC 9293, 3.6.1), and what the peer has not
-   * received by then is lost: the tail of the answer to an upload that nobody reads. `'acknowledged'` is the cure.
+   * If a connection is closed while bytes from the peer are unread, TCP resets it (RFC 9293, 3.6.1), and the peer loses
+   * what it has not received yet, such as the last bytes of the answer to an upload that was not read. `'acknowledged'`
+   * prevents this.
    * @default 'queued'
    */
   until?: 'queued' | 'acknowledged' | undefined
   /**
-   * Give the byte figures of the result as bigint.
+   * Return `bytesSent` and `offset` as bigint.
    * @default false
    */
   bigint?: boolean | undefined
@@ -159,7 +162,7 @@ export interface Request {
   readonly bigint: boolean
 }
 
-/** What one system call moves at most on Linux (sendfile(2), NOTES). */
+/** The most bytes that one system call moves on Linux (sendfile(2), NOTES). */
 const MAX_QUANTUM = 0x7ffff000
 /** crates/core has the same; a test compares them. */
 export const DEFAULT_QUANTUM = 2 ** 20
@@ -204,12 +207,12 @@ function parse(options: Readonly<Record<string, unknown>>): Request {
   }
 }
 
-/** What is asked for without options. */
+/** The request without options. */
 export const DEFAULT_REQUEST: Request = Object.freeze(parse({}))
 
 const NAMES = Object.keys(DEFAULT_REQUEST)
 
-/** The same options, each read once: for who needs them before they are parsed. Inherited ones count. */
+/** A copy of the options, each read once, for use before they are parsed. Inherited options are included. */
 export function readOptions(options: unknown): unknown {
   return isRecord(options) ? Object.fromEntries(NAMES.map((name) => [name, options[name]])) : options
 }

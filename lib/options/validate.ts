@@ -1,4 +1,4 @@
-/** Checks single values of options, in Node's words. */
+/** Checks single option values. The errors have Node's wording. */
 import { invalidType, invalidValue, outOfRange } from '../errors/sendfile-error.ts'
 
 /** A count of bytes or an offset: a number while it is exact, a bigint above `Number.MAX_SAFE_INTEGER`. */
@@ -29,19 +29,19 @@ export function add(a: Bytes, b: Bytes): Bytes {
   return narrow(BigInt(a) + BigInt(b))
 }
 
-/** What is left of `size` from `offset` on; 0 beyond the end. */
+/** The number of bytes between `offset` and `size`; 0 beyond the end. */
 export function remaining(size: Bytes, offset: Bytes): Bytes {
   if (typeof size === 'number' && typeof offset === 'number') return Math.max(0, size - offset)
   const left = BigInt(size) - BigInt(offset)
   return left > 0n ? narrow(left) : 0
 }
 
-/** The number that a bigint is, where there is an exact one. */
+/** Converts a bigint to a number if that is exact. */
 export function narrow(value: bigint): Bytes {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
 }
 
-/** A whole number between two others. */
+/** An integer within bounds. */
 export function parseInteger(name: string, value: unknown, least: number, most: number, standard: number): number {
   if (value === undefined) return standard
   if (typeof value !== 'number') throw invalidType(name, 'of type number', value)
@@ -56,7 +56,7 @@ export function parseBoolean(name: string, value: unknown): boolean {
   return value
 }
 
-/** One of some words; the first one if there is none. */
+/** One of several words; the first one is the default. */
 export function parseWord<T extends string>(name: string, value: unknown, words: readonly [T, ...T[]]): T {
   if (value === undefined) return words[0]
   if (typeof value !== 'string') throw invalidType(name, 'of type string', value)
@@ -79,7 +79,7 @@ export function parseFunction(name: string, value: unknown): Function | undefine
 
 const NOTHING = Buffer.alloc(0)
 
-/** Bytes, or several of them one after the other: a copy, which nobody changes while it waits for its turn. */
+/** One or several buffers, concatenated. The result is a copy, which the caller cannot change during the transfer. */
 export function parseParts(name: string, value: unknown): Buffer {
   if (value === undefined) return NOTHING
   const parts: readonly unknown[] = Array.isArray(value) ? value : [value]

@@ -1,14 +1,14 @@
-/** Checks what may be sent: a path, URL, FileHandle or fd number. Opens nothing. */
+/** Checks the source argument: a path, URL, FileHandle or descriptor number. Does not open it. */
 import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 import { invalidType, invalidValue, outOfRange, systemError } from '../errors/sendfile-error.ts'
 
-/** What can be sent. */
+/** The source: a path (a string, or the bytes of a path), a `file:` URL, a FileHandle or a descriptor number. */
 export type SourceArgument = string | Uint8Array | URL | FileHandle | number
 
-/** A source whose type has been checked; nothing is open yet. */
+/** A source whose type has been checked; it is not open yet. */
 export type ParsedSource =
   | { readonly kind: 'path'; readonly path: string | Buffer }
   | { readonly kind: 'fd'; readonly fd: number }
@@ -40,7 +40,7 @@ function parsePath(path: string | Uint8Array): string | Buffer {
   return typeof path === 'string' ? path : Buffer.from(path)
 }
 
-/** FileHandle is not exported by Node; a closed one has fd -1. */
+/** Node does not export the class FileHandle. A closed one has the fd -1. */
 export function isFileHandle(value: unknown): value is FileHandle {
   if (typeof value !== 'object' || value === null) return false
   return 'fd' in value && typeof value.fd === 'number' && 'read' in value && 'stat' in value && 'close' in value

@@ -1,4 +1,4 @@
-/** What is known of a piped stream's transfer, while it goes on and afterwards. */
+/** The statistics of the transfer of a piped stream. */
 import type { TransferFigures } from '../trace/channels.ts'
 import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
 import { type FileStream, isReadAlready } from '../node/readable.ts'
@@ -7,13 +7,13 @@ import { debug } from '../options/environment.ts'
 import type { Fallback } from '../transfer/result.ts'
 import type { StreamPosition } from './position.ts'
 
-/** The transfer of a stream to the destination it was piped to last. */
+/** The transfer of a stream to the destination of its last `pipe()`. */
 export interface StreamTransfer {
   /** The method that was used last. */
   readonly method: Method
-  /** Bytes that the destination has accepted so far. */
+  /** Number of bytes that the destination has accepted so far. */
   readonly bytesSent: number
-  /** Why no better method was used, in order; empty when the best one was, or one was forced. */
+  /** The reasons why a better method was not used, in order; empty if the best one was used, or if one was forced. */
   readonly fallbacks: readonly Fallback[]
 }
 
@@ -28,7 +28,7 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
     this.#position = position
     this.#isForced = method !== 'auto'
     this.method = method === 'auto' ? 'sendfile' : method
-    // What is in its buffer, or about to be, the destination gets from there: perhaps that is the whole file.
+    // The destination receives the bytes that are already in the buffer from there; that may be the whole file.
     if (isReadAlready(source)) this.meet(OBSTACLE.readBefore)
   }
 
@@ -41,14 +41,14 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
     this.#dropped = true
   }
 
-  /** Something stands between the kernel and the destination. */
+  /** The kernel cannot be used: records the obstacle. */
   meet({ code, reason }: Obstacle): false {
     this.method = 'copy'
     this.fellBack({ from: 'sendfile', to: 'copy', code, reason })
     return false
   }
 
-  /** A better method was not used. Each reason stands once, however many segments met it. */
+  /** A better method was not used. Each reason is recorded once, for any number of segments. */
   fellBack(step: Fallback): void {
     const isKnown = this.fallbacks.some(
       ({ from, to, code }) => from === step.from && to === step.to && code === step.code,
@@ -58,7 +58,7 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
     this.fallbacks.push(step)
   }
 
-  /** The figures no longer change. */
+  /** Keeps the figures as they are now. */
   freeze(): void {
     this.#position.freeze()
   }

@@ -5,44 +5,44 @@ import { isRecord } from '../options/validate.ts'
 import type { Method } from '../options/sendfile.ts'
 import type { Fallback } from '../transfer/result.ts'
 
-/** What every subscriber of `tracing:sendfile64.transfer:*` gets: one object for a transfer, from its start to its end. */
+/** The context that subscribers of `tracing:sendfile64.transfer:*` receive: one object per transfer. */
 export interface TransferContext {
-  /** Where the bytes come from: a path or descriptor as it was given, and the range; `count` undefined to the end. */
+  /** The source as it was passed, a path or a descriptor, and the range; `count` is undefined up to the end of the file. */
   readonly source: {
     readonly path?: string | Buffer | undefined
     readonly fd?: number | undefined
     readonly offset: number | bigint | null
     readonly count: number | bigint | undefined
   }
-  /** The object the bytes go to: a socket, an http message, any Writable. */
+  /** The destination as it was passed: a socket, an http message, any Writable, a FileHandle or a number. */
   readonly destination: unknown
-  /** Which API was called. */
+  /** The API that was called: `sendfile()`, or `pipe()` of a stream. */
   readonly api: 'sendfile' | 'pipe'
-  /** How it went; there from 'asyncStart' on, unless it failed. */
+  /** Statistics of the transfer, from 'asyncStart' on. After a failed `sendfile()` there are none. */
   result?: TransferFigures
-  /** Why it failed; there from 'error' on. */
+  /** The error of a failed transfer, from 'error' on. */
   error?: unknown
 }
 
-/** What is told of a transfer that has gone well. */
+/** Statistics of a completed transfer. */
 export interface TransferFigures {
   /** The method that was used last. */
   readonly method: Method
-  /** Bytes that the destination has accepted. */
+  /** Number of bytes that the destination has accepted. */
   readonly bytesSent: number | bigint
-  /** Why no better method was used, in order. */
+  /** The reasons why a better method was not used, in order. */
   readonly fallbacks: readonly Fallback[]
 }
 
 const channels: TracingChannel<unknown, TransferContext> = tracingChannel('sendfile64.transfer')
 
-/** Whether anybody listens. `tracingChannel.hasSubscribers` does not exist in every supported runtime. */
+/** Whether there are subscribers. `tracingChannel.hasSubscribers` does not exist in every supported runtime. */
 export function isTraced(): boolean {
   const { start, end, asyncStart, asyncEnd, error } = channels
   return [start, end, asyncStart, asyncEnd, error].some((channel) => channel.hasSubscribers)
 }
 
-/** The arguments of `sendfile` as they were given, good or bad; the options as they have been read. */
+/** The context for the arguments of `sendfile()`, which may be invalid. */
 export function contextOfCall(destination: unknown, source: unknown, options: unknown): TransferContext {
   const { offset, count }: Record<string, unknown> = isRecord(options) ? options : {}
   const fd = typeof source === 'number' ? source : Reflect.get(Object(source), 'fd')
@@ -67,16 +67,16 @@ function isBytes(value: unknown): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint'
 }
 
-/** Runs a call that gives a promise, and publishes what becomes of it; a store bound to 'start' is there inside. */
+/** Runs a call that returns a promise, and publishes its start and end. Stores bound to 'start' are available inside. */
 export function traceTransfer<T extends TransferFigures>(context: TransferContext, call: () => Promise<T>): Promise<T> {
   return channels.tracePromise(call, context)
 }
 
-/** A traced transfer that no promise stands for: a piped stream. */
+/** The trace of a transfer without a promise: a piped stream. */
 export class TransferTrace {
   readonly #context: TransferContext
 
-  /** Publishes 'start', runs `begin` with the stores that are bound to it, publishes 'end'. */
+  /** Publishes 'start', runs `begin` with the stores that are bound to the channel, and publishes 'end'. */
   constructor(context: TransferContext, begin: () => void) {
     this.#context = context
     channels.start.runStores(context, () => {
@@ -88,7 +88,7 @@ export class TransferTrace {
     })
   }
 
-  /** Publishes the end of the transfer: 'error' first, if it failed. */
+  /** Publishes the end of the transfer, after 'error' if it failed. */
   finish(result: TransferFigures, error: unknown): void {
     const context = this.#context
     context.result = result

@@ -1,22 +1,22 @@
-/** A rate that transfers and streams of both executors share. */
+/** RateLimiter: a rate that transfers and streams of both executors share. */
 import { anyBinding, type Limiter } from '../native/load.ts'
 import { invalidType } from '../errors/sendfile-error.ts'
 import { isRecord, parseInteger } from '../options/validate.ts'
 
-/** What {@link RateLimiter} takes. */
+/** The options of {@link RateLimiter}. */
 export interface RateLimiterOptions {
-  /** Bytes per second of everything that names the limiter, together; at least 1. */
+  /** Bytes per second for all transfers and streams of the limiter together; at least 1. */
   rate: number
   /**
-   * Size of the token bucket in bytes: how much may be sent at once after a time in which nothing was sent.
-   * @default a tenth of a second's worth of `rate`, also after `rate` has changed
+   * Size of the token bucket in bytes: how much may be sent at once after an idle period.
+   * @default a tenth of `rate`, also after `rate` has changed
    */
   burst?: number | undefined
 }
 
-/** What the executors share of a limiter. */
+/** The state of a limiter that the executors share. */
 interface Shared {
-  /** Made with the first transfer: the class must be there where no binding is. */
+  /** Created by the first transfer, because the class also exists without a binding. */
   bucket: Limiter | undefined
   readonly members: Set<object>
   readonly listeners: Set<() => void>
@@ -26,9 +26,9 @@ const sharedOf = new WeakMap<RateLimiter, Shared>()
 const everyChange: (() => void)[] = []
 
 /**
- * One token bucket for any number of transfers and streams: together they send no more than `rate` bytes per second and
- * a `burst`, and those that could send more get equal parts. `rate` may be changed at any time, also for transfers that
- * wait already.
+ * One token bucket for any number of transfers and streams. Together they send at most `rate` bytes per second plus one
+ * `burst`; those that could send more get equal shares. `rate` may be changed at any time, and the change applies to
+ * transfers that are already waiting.
  *
  * @example
  * const limiter = new RateLimiter({ rate: 10 * 2 ** 20 }) // 10 MiB per second for all downloads of one user
@@ -49,7 +49,7 @@ export class RateLimiter {
     sharedOf.set(this, this.#shared)
   }
 
-  /** Bytes per second; may be set. */
+  /** Bytes per second. May be set while transfers run. */
   get rate(): number {
     return this.#rate
   }
@@ -57,7 +57,7 @@ export class RateLimiter {
   set rate(value: number) {
     this.#rate = parseRate('rate', value)
     const { bucket, listeners } = this.#shared
-    if (bucket === undefined) return // nothing has named it yet
+    if (bucket === undefined) return // not used yet
     bucket.setRate(this.#rate, this.burst)
     for (const listener of [...everyChange, ...listeners]) listener()
   }
@@ -67,37 +67,37 @@ export class RateLimiter {
     return this.#burst ?? Math.max(1, Math.floor(this.#rate / 10))
   }
 
-  /** How many transfers and piped streams name the limiter at present. */
+  /** Number of transfers and piped streams that use the limiter at present. */
   get transfers(): number {
     return this.#shared.members.size
   }
 }
 
-/** What the executors know a limiter by. */
+/** The bucket of a limiter in the binding. */
 export function bucketOf(limiter: RateLimiter): Limiter {
   const shared = find(limiter)
   shared.bucket ??= new (anyBinding().Limiter)(limiter.rate, limiter.burst)
   return shared.bucket
 }
 
-/** A transfer or stream begins that names the limiter. */
+/** A transfer or stream starts to use the limiter. */
 export function join(limiter: RateLimiter, member: object): void {
   find(limiter).members.add(member)
 }
 
-/** It is over. */
+/** A transfer or stream no longer uses the limiter. */
 export function leave(limiter: RateLimiter, member: object): void {
   find(limiter).members.delete(member)
 }
 
-/** Calls `listener` when the rate has changed, because a wait may be over. Returns what ends that. */
+/** Calls `listener` when the rate changes, because a wait may have ended. Returns a function that removes the listener. */
 export function onRateChange(limiter: RateLimiter, listener: () => void): () => void {
   const { listeners } = find(limiter)
   listeners.add(listener)
   return () => void listeners.delete(listener)
 }
 
-/** The same for every limiter, for good. */
+/** Calls `listener` when the rate of any limiter changes. The listener cannot be removed. */
 export function onEveryRateChange(listener: () => void): void {
   everyChange.push(listener)
 }

@@ -1,4 +1,4 @@
-/** Makes of the end of a range what the caller gets: a result or an error. */
+/** Settles the promise of `sendfile()` with a result or an error. */
 import { type Account, withAccount } from '../errors/sendfile-error.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import type { RangeEnd } from '../executor/end.ts'
@@ -8,33 +8,33 @@ import type { Method, Request } from '../options/sendfile.ts'
 import { ProgressReport } from './progress.ts'
 import { join, leave } from './limiter.ts'
 
-/** One step down the ladder of methods. */
+/** A method that could not be used, and the one that replaced it. */
 export interface Fallback {
-  /** The better method, that was not possible. */
+  /** The better method that could not be used. */
   from: Method
-  /** The method that took over, at the current offset. */
+  /** The method that continued at the current offset. */
   to: Method
-  /** The errno name of the kernel's answer, or TLS, HTTP2, WRAPPED, FILESYSTEM, FOREIGN, PLATFORM, SMALL. */
+  /** The errno name of the kernel's refusal, or TLS, HTTP2, WRAPPED, FILESYSTEM, FOREIGN, PLATFORM, SMALL. */
   code: string
-  /** The same in a sentence. */
+  /** The reason as a sentence; it may be reworded in any release. */
   reason: string
 }
 
-/** What {@link sendfile} resolves with. `T` is bigint with the option `bigint`. */
+/** The result of {@link sendfile}. `T` is bigint with the option `bigint`. */
 export interface SendfileResult<T extends number | bigint = number> {
-  /** Bytes that the destination has accepted. Without `bigint`, inexact above `Number.MAX_SAFE_INTEGER`. */
+  /** Number of bytes that the destination has accepted. Without `bigint`, inexact above `Number.MAX_SAFE_INTEGER`. */
   bytesSent: T
   /** The offset of the byte after the last one sent. Without `bigint`, inexact above `Number.MAX_SAFE_INTEGER`. */
   offset: T
   /** The method that was used last. */
   method: Method
-  /** Why no better method was used, in order; empty when the best one was, or one was forced. */
+  /** The reasons why a better method was not used, in order; empty if the best one was used, or if one was forced. */
   fallbacks: Fallback[]
-  /** System calls that moved the bytes or tried to; 0 where JavaScript moved them. */
+  /** Number of system calls that moved bytes or tried to; 0 if JavaScript moved them. */
   syscalls: number
-  /** How often the destination would have blocked. */
+  /** How many times the destination was full. */
   wouldBlock: number
-  /** From the call to the last byte, in milliseconds. */
+  /** Time from the call to the last byte, in milliseconds. */
   durationMs: number
 }
 
@@ -44,7 +44,7 @@ export interface Settle {
   reject(error: unknown): void
 }
 
-/** How a call of `sendfile` is answered, with what has to be known for it. */
+/** The settlement of one call of `sendfile()`, and the figures that it needs. */
 export class Settlement {
   readonly #request: Request
   readonly #settle: Settle
@@ -52,12 +52,12 @@ export class Settlement {
   readonly #report: ProgressReport
   /** The first byte of the range. */
   start: Bytes
-  /** `undefined` while it is not known how many there are. */
+  /** `undefined` while the size of the source is unknown. */
   count: Bytes | undefined
   path: string | undefined
-  /** The method that is best for this destination. */
+  /** The best method for this destination. */
   best: Method = 'sendfile'
-  /** What `onProgress` has thrown. */
+  /** The value that `onProgress` has thrown. */
   #thrown: { readonly error: unknown } | undefined
   #settled = false
   #released: Promise<void> | undefined
@@ -75,19 +75,19 @@ export class Settlement {
     return this.#settled
   }
 
-  /** Nothing that comes later is heard. The caller hears of the end when what the transfer held is `released`. */
+  /** Ignores later events. The promise settles when the descriptors of the transfer have been `released`. */
   close(released?: Promise<void> | void): void {
     this.#settled = true
     if (this.#request.limiter !== undefined) leave(this.#request.limiter, this)
     this.#released = released ?? undefined
   }
 
-  #tell(how: () => void): void {
-    if (this.#released === undefined) how()
-    else void this.#released.then(how)
+  #afterRelease(settle: () => void): void {
+    if (this.#released === undefined) settle()
+    else void this.#released.then(settle)
   }
 
-  /** Tells `onProgress`. Returns whether it is content: after an exception, the transfer is to be given up. */
+  /** Calls `onProgress`. Returns false if it has thrown, in which case the transfer must be stopped. */
   progress(bytesSent: number, method: Method): boolean {
     try {
       if (!this.#settled && this.#thrown === undefined) this.#report.moved(bytesSent, this.#total, method)
@@ -97,14 +97,14 @@ export class Settlement {
     return this.#thrown === undefined
   }
 
-  /** The range has arrived. `reluctance`: why the engine was not to use its best method. */
-  resolve(end: RangeEnd, reluctance: Obstacle | undefined): void {
+  /** The range has been sent. `excluded`: why the engine was not to use its best method. */
+  resolve(end: RangeEnd, excluded: Obstacle | undefined): void {
     const { bigint } = this.#request
     const { syscalls, wouldBlock } = end
-    const obstacle = end.obstacle ?? reluctance
+    const obstacle = end.obstacle ?? excluded
     const method = end.method ?? this.#unused(obstacle)
     const fallbacks = this.#fallbacks(end, obstacle, method)
-    const rest = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - this.#startedAt }
+    const figures = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - this.#startedAt }
     const { bytesSent, offset } = this.account(end.bytesSent)
     try {
       this.#report.finished(end.bytesSent, this.#total ?? end.bytesSent, method)
@@ -112,16 +112,16 @@ export class Settlement {
       this.#thrown = { error }
       return this.reject(error, end.bytesSent)
     }
-    this.#tell(() => {
-      if (bigint) this.#settle.resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...rest })
-      else this.#settle.resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...rest })
+    this.#afterRelease(() => {
+      if (bigint) this.#settle.resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...figures })
+      else this.#settle.resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...figures })
     })
   }
 
-  /** What the caller or Node has thrown stays as it is; what the system says gets our account. */
+  /** Errors of the system get the account of the transfer; errors that the caller or Node has thrown are not changed. */
   reject(error: unknown, bytesSent = 0): void {
-    const told = this.#thrown === undefined ? withAccount(error, this.account(bytesSent), this.path) : error
-    this.#tell(() => this.#settle.reject(told))
+    const reason = this.#thrown === undefined ? withAccount(error, this.account(bytesSent), this.path) : error
+    this.#afterRelease(() => this.#settle.reject(reason))
   }
 
   account(bytesSent: number): Account {
@@ -129,7 +129,7 @@ export class Settlement {
     return this.#request.bigint ? { bytesSent: BigInt(bytesSent), offset: BigInt(offset) } : { bytesSent, offset }
   }
 
-  /** The error behind an end: what `onProgress` has thrown, if it has. */
+  /** The error for an end: the value that `onProgress` has thrown, if any. */
   errorOf(end: Failure): unknown {
     if (this.#thrown !== undefined) return this.#thrown.error
     const { path, count = 0 } = this
@@ -147,7 +147,7 @@ export class Settlement {
     return [{ from: this.best, to, code, reason }, ...refusals]
   }
 
-  /** What would have moved the bytes of a range that has none. */
+  /** The method to report for an empty range. */
   #unused(obstacle: Obstacle | undefined): Method {
     const { method } = this.#request
     return obstacle !== undefined ? 'copy' : method === 'auto' ? this.best : method
