@@ -7,8 +7,6 @@ mkdir -p "$out"
 if [ "$target" = wasm32-wasip1 ]; then
   "scripts/build/$script"
   cp sendfile64.wasip1.cjs sendfile64.wasm32-wasip1.wasm.br "$out"
-  # the types are the same for every target; wasi.sh compares them where it can
-  grep -v __napiBindingTarget target/wasi-out/binding.d.cts >"$out/binding.d.cts"
 else
   "scripts/build/$script" "$target"
 fi

@@ -109,7 +109,7 @@ export function build() {
     ['src', 'build.rs', 'Cargo.toml'].map((path) => `crates/${crate}/${path}`),
   )
   const steps = [
-    ['build:native', ['binding.d.cts', ...addonFiles()], ['Cargo.toml', 'Cargo.lock', 'package.json', ...crates]],
+    ['build:native', addonFiles(), ['Cargo.toml', 'Cargo.lock', 'package.json', ...crates]],
     [
       'build:ts',
       ['dist/index.js', 'dist/index.cjs', 'dist/index.d.cts', 'dist/register.cjs'],

@@ -8,9 +8,9 @@ import { Unprepared, main, root, runNpm } from './provision.mjs'
 await main(() => {
   const artifacts = join(root, 'target/artifacts')
   const prefix = `sendfile64.${process.platform}-${process.arch}`
-  const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm\.br|wasip1\.cjs|d\.cts)$/.test(name)
+  const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm\.br|wasip1\.cjs)$/.test(name)
   const found = readdirSync(artifacts).filter(wanted)
-  if (!found.includes('binding.d.cts')) throw new Unprepared(`${artifacts} lacks binding.d.cts`)
+  if (found.length === 0) throw new Unprepared(`${artifacts} holds no binding for ${process.platform}-${process.arch}.`)
   for (const name of found) copyFileSync(join(artifacts, name), join(root, name))
   console.log(`use-artifacts: ${found.join(', ')}`)
   return runNpm(['run', '--silent', 'build:ts'])
