@@ -99,7 +99,7 @@ function construct(stock: StockReadStream): Function {
     if (!(this instanceof stock)) return Reflect.construct(ReadStream, [path, options])
     const taken = takeOptions(options)
     const settings = parseSettings(taken) ?? DEFAULTS
-    const file = opensPath(taken) ? new CachedFile() : undefined
+    const file = opensPath(taken) ? new CachedFile(this) : undefined
     Reflect.apply(stock, this, [path, file === undefined ? taken : withFs(taken, file)])
     define(this, OPENING, { settings, file } satisfies Opening)
     return undefined

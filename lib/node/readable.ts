@@ -24,6 +24,8 @@ export type DestroyCallback = (error?: Error | null) => void
 export interface FileStream extends fs.ReadStream {
   /** `null` until the file is open, and after it is closed. */
   fd: number | null
+  /** Whether the file is closed at the end of the stream and by `destroy()`. */
+  readonly autoClose: boolean
   /** The offset of the next read; `undefined` at the file's own position. */
   pos: number | undefined
   /** The last byte wanted; counted from where the stream began if `pos` is undefined. */

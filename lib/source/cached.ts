@@ -12,7 +12,9 @@ import { figuresOf, type Opened, status } from '../native/file.ts'
 import { isWorker } from '../node/socket-hook.ts'
 import { closesOwn, readsOwn } from '../node/unpatched.ts'
 import { isSameFile } from './same-file.ts'
+import type { FileStream } from '../node/readable.ts'
 import { opensNatively } from './open.ts'
+import { closeOnceUnreachable, isUnread } from './unreachable.ts'
 
 type OpenCallback = (error: Error | null, fd: number) => void
 type ReadCallback = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
@@ -30,11 +32,29 @@ const opensAtOnce = !isWorker && native !== undefined
 export class CachedFile {
   /** The file as it was when it was opened; `undefined` where `fs` has opened it. */
   opened: Opened | undefined
+  /** Let go when the file is open: from then on, the file must not keep its stream from being collected. */
+  #stream: FileStream | undefined
+
+  constructor(stream: FileStream) {
+    this.#stream = stream
+  }
 
   open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: OpenCallback): void {
     const fd = flags === 'r' && opensAtOnce && opensNatively() ? this.#open(path) : -1
-    if (fd < 0) fs.open(path, flags, mode, callback)
-    else soon(callback, null, fd)
+    if (fd < 0) fs.open(path, flags, mode, (error, opened) => this.#tell(callback, error, opened))
+    else soon(CachedFile.#opened, this, callback, fd)
+  }
+
+  static #opened(file: CachedFile, callback: OpenCallback, fd: number): void {
+    file.#tell(callback, null, fd)
+  }
+
+  #tell(callback: OpenCallback, error: Error | null, fd: number): void {
+    const stream = this.#stream
+    this.#stream = undefined
+    const wasUnread = stream !== undefined && !error && isUnread(stream)
+    callback(error, fd)
+    if (wasUnread) closeOnceUnreachable(stream, this, fd)
   }
 
   /** `fs` has to see the same file behind the number: a virtual file system does not. */

@@ -62,11 +62,6 @@ export class Abandonment {
     if (isPiped && onlyPipe(source) !== this.#destination) return
     // The pipe reads by a listener of its own.
     const isRead = source.listenerCount('data') > (isPiped ? 1 : 0) || source.listenerCount('readable') > 0
-    if (!isRead && !source.readableEnded && closesItself(source)) source.destroy()
+    if (!isRead && !source.readableEnded && source.autoClose !== false) source.destroy()
   }
-}
-
-/** Not with `autoClose: false`. */
-function closesItself(source: FileStream): boolean {
-  return Reflect.get(source, 'autoClose') !== false
 }
