@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 import { sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
 import { IN_KERNEL, kernelSerial } from '../fixtures/executor.ts'
+import type { Received } from '../fixtures/received.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled, unacknowledged } from '../fixtures/stalled.ts'
@@ -12,6 +13,8 @@ import { within } from '../fixtures/within.ts'
 
 /** It fits into the buffers of a connection on loopback, and not into the one at the reading end. */
 const file = sampleFile(2 ** 21)
+/** Less than the kernel always takes for a peer that does not read. */
+const UNREAD = 2 ** 15
 
 test.serial("'queued' does not wait for a peer that reads nothing", async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
@@ -69,6 +72,50 @@ kernelSerial('an abort ends the wait, with every byte counted', async (t) => {
   const error = await t.throwsAsync(within(sending, 'the rejection'), { code: 'ABORT_ERR' })
   t.is(Reflect.get(Object(error), 'bytesSent'), file.bytes.length)
 })
+
+/** Of a file, by a socket whose owner ends it as soon as the transfer has been told as over, with much that it never read. */
+async function receivedUnread(
+  t: ExecutionContext,
+  until: 'queued' | 'acknowledged',
+  leave: 'destroy' | 'resetAndDestroy',
+): Promise<{ received: Received; lost: number }> {
+  const { near, far, received } = await connectedPair(t, { reading: false })
+  far.write(Buffer.alloc(1 << 20))
+  const sending = sendfile(near, file.path, { until })
+  const hold = (): void => {
+    if (received.length > file.bytes.length - UNREAD) far.pause()
+  }
+  // The last bytes wait at the reading end.
+  if (until === 'acknowledged') {
+    far.on('data', hold)
+    far.resume()
+  }
+  const { bytesSent } = await within(sending, 'the transfer')
+  t.is(bytesSent, file.bytes.length)
+  const lost = unacknowledged(near)
+  const closed = once(near, 'close')
+  near[leave]()
+  await within(closed, "'close' of the sending end")
+  far.off('data', hold)
+  far.resume()
+  await within(received.closed, "'close' of the reading end")
+  return { received, lost }
+}
+
+for (const leave of ['destroy', 'resetAndDestroy'] as const) {
+  kernelSerial(`what is acknowledged is not lost by ${leave}() of a socket with unread bytes`, async (t) => {
+    const { received, lost } = await receivedUnread(t, 'acknowledged', leave)
+    t.is(lost, 0)
+    t.is(sha256(received.bytes), sha256(file.bytes))
+  })
+
+  kernelSerial(`what is queued is lost by ${leave}() of a socket with unread bytes`, async (t) => {
+    const { received, lost } = await receivedUnread(t, 'queued', leave)
+    t.true(lost > 0)
+    t.true(received.length < file.bytes.length)
+    t.is(sha256(received.bytes), sha256(file.bytes.subarray(0, received.length)))
+  })
+}
 
 if (!IN_KERNEL) {
   test.serial("'acknowledged' is refused where nobody asks the kernel, and no byte is sent", async (t) => {
