@@ -6,7 +6,7 @@
 import http from 'node:http'
 
 import { contentLengthMismatch, shortBody } from '../errors/sendfile-error.ts'
-import { hasBody, sentHeader } from './message-hook.ts'
+import { hasBody, sentHeader, sentLength } from './message-hook.ts'
 import { type BodyCount, bodySoFar, condemn, countBody, isStrict } from './outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'
 
@@ -92,9 +92,8 @@ export class AnnouncedLength implements BodyCount {
 
 /** What the headers say, or would say if they were sent now. */
 function announcedBy(message: http.OutgoingMessage): number | undefined {
-  const header = sentHeader(message)
   if (!hasBody(message) || message.chunkedEncoding) return undefined
-  const field = header === null ? pendingField(message) : /^content-length:(.*)$/im.exec(header)?.[1]
+  const field = sentHeader(message) === null ? pendingField(message) : sentLength(message)
   const length = /^[ \t]*(\d+)[ \t]*$/.exec(field ?? '')?.[1]
   return length !== undefined && Number.isSafeInteger(Number(length)) ? Number(length) : undefined
 }

@@ -79,9 +79,18 @@ export function canBeGuarded(socket: net.Socket): boolean {
   if (!handle) return true
   tlsModule ??= findTls()
   if (tlsModule === '') return false
-  const prototype = Object.getPrototypeOf(handle) as { isStreamBase?: unknown }
-  return prototype.isStreamBase === true && 'onread' in prototype && Object.isExtensible(handle)
+  return hasAccessors(Object.getPrototypeOf(handle) as object) && Object.isExtensible(handle)
 }
+
+/** Whether handles of a class have what {@link guardSocket} replaces. Few classes, and Node does not change them. */
+function hasAccessors(prototype: { readonly isStreamBase?: unknown }): boolean {
+  if (guardable.has(prototype)) return true
+  const has = prototype.isStreamBase === true && 'onread' in prototype
+  if (has) guardable.add(prototype)
+  return has
+}
+
+const guardable = new WeakSet<object>()
 
 /**
  * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until

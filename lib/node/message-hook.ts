@@ -28,6 +28,7 @@ interface Waiting {
 interface PrivateMessage extends http.OutgoingMessage {
   readonly _hasBody: boolean
   readonly _header: string | null
+  readonly _contentLength?: unknown
   readonly _flushOutput: (socket: net.Socket) => unknown
   readonly outputData: Waiting[]
   [KEY]: (socket: net.Socket) => void
@@ -114,4 +115,13 @@ export function hasBody(message: http.OutgoingMessage): boolean {
 /** The status line and headers as they go out; `null` until they are fixed. */
 export function sentHeader(message: http.OutgoingMessage): string | null {
   return (message as PrivateMessage)._header
+}
+
+/** The value of Content-Length in the headers that are fixed; `undefined` if they do not have it. */
+export function sentLength(message: http.OutgoingMessage): string | undefined {
+  const { _header: header, _contentLength: stored } = message as PrivateMessage
+  if (header === null) return undefined
+  // Node has stored it as well: a plain search for that is much faster than a regular expression.
+  if (typeof stored === 'number' && header.includes(`\r\nContent-Length: ${stored}\r\n`)) return `${stored}`
+  return /^content-length:(.*)$/im.exec(header)?.[1]
 }

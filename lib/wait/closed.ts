@@ -12,52 +12,58 @@ type Source = EventEmitter | { on(event: string, listener: (...args: never[]) =>
 
 type Listener = (this: object, ...args: unknown[]) => void
 
-// Not weak: every transfer ends, and takes its watcher away.
-const watches = new Map<object, Map<Watcher, { readonly errors: boolean }>>()
+interface Watch {
+  readonly watcher: Watcher
+  errors: boolean
+}
+
+// Not weak: every transfer ends, and takes its watcher away. Arrays: nearly all have one entry.
+const watches = new Map<object, Watch[]>()
 
 /**
  * Tells `watcher` when the stream closes. With `errors`, also when it emits 'error', which is then not uncaught for want
  * of another listener.
  */
-export function watch(stream: Source, watcher: Watcher, wants: { readonly errors: boolean }): void {
-  const watchers = watches.get(stream)
-  if (watchers === undefined) {
-    watches.set(stream, new Map([[watcher, wants]]))
+export function watch(stream: Source, watcher: Watcher, { errors }: { readonly errors: boolean }): void {
+  const present = watches.get(stream)
+  if (present === undefined) {
+    watches.set(stream, [{ watcher, errors }])
     listen(stream, 'close', onClose)
-    if (wants.errors) listen(stream, 'error', onError)
+    if (errors) listen(stream, 'error', onError)
     return
   }
-  if (wants.errors && !hearErrors(watchers)) listen(stream, 'error', onError)
-  watchers.set(watcher, wants)
+  if (errors && !present.some(wantsErrors)) listen(stream, 'error', onError)
+  const own = present.find((watch) => watch.watcher === watcher)
+  if (own === undefined) present.push({ watcher, errors })
+  else own.errors = errors
 }
 
 /** Stops watching; without a watcher left, the stream has no listener of ours. */
 export function unwatch(stream: Source, watcher: Watcher): void {
-  const watchers = watches.get(stream)
-  if (watchers === undefined) return
-  const heard = hearErrors(watchers)
-  if (!watchers.delete(watcher)) return
-  if (heard && !hearErrors(watchers)) ignore(stream, 'error', onError)
-  if (watchers.size > 0) return
+  const present = watches.get(stream)
+  const place = present?.findIndex((watch) => watch.watcher === watcher) ?? -1
+  if (present === undefined || place === -1) return
+  const [{ errors } = { errors: false }] = present.splice(place, 1)
+  if (errors && !present.some(wantsErrors)) ignore(stream, 'error', onError)
+  if (present.length > 0) return
   watches.delete(stream)
   ignore(stream, 'close', onClose)
 }
 
-function hearErrors(watchers: ReadonlyMap<Watcher, { readonly errors: boolean }>): boolean {
-  for (const { errors } of watchers.values()) if (errors) return true
-  return false
+function wantsErrors({ errors }: Watch): boolean {
+  return errors
 }
 
 /** Emitters call their listeners on themselves: one function does for all of them. */
 function onError(this: object, error: unknown): void {
-  for (const [watcher, { errors }] of copyOf(this)) if (errors) watcher.closed(error)
+  for (const { watcher, errors } of copyOf(this)) if (errors) watcher.closed(error)
 }
 
 function onClose(this: object): void {
-  for (const [watcher] of copyOf(this)) watcher.closed(undefined)
+  for (const { watcher } of copyOf(this)) watcher.closed(undefined)
 }
 
-function copyOf(stream: object): [Watcher, { readonly errors: boolean }][] {
+function copyOf(stream: object): Watch[] {
   return [...(watches.get(stream) ?? [])]
 }
 
