@@ -2,6 +2,7 @@
 import dgram from 'node:dgram'
 import http from 'node:http'
 import net from 'node:net'
+import type { Writable } from 'node:stream'
 import tls from 'node:tls'
 
 import { isNode, native } from '../native/load.ts'
@@ -50,16 +51,17 @@ export function parseDestination(destination: unknown): Destination {
 /** Whether it has the methods of something that can be sent to. */
 export function isDestination(value: unknown): value is Destination {
   if (typeof value !== 'object' || value === null) return false
-  return ['write', 'end', 'on'].every((name) => typeof Reflect.get(value, name) === 'function')
+  const { write, end, on }: { write?: unknown; end?: unknown; on?: unknown } = value
+  return typeof write === 'function' && typeof end === 'function' && typeof on === 'function'
 }
 
 /** Why nothing more can be written, `undefined` if it can. */
 export function closedState(destination: Destination): string | undefined {
-  const is = (name: string, value: boolean): boolean => Reflect.get(destination, name) === value
-  if (is('destroyed', true)) return 'destroyed'
-  if (is('writableEnded', true)) return 'ended'
-  if (is('closed', true)) return 'closed'
-  if (is('writable', false)) return 'not writable'
+  const { destroyed, writableEnded, closed, writable }: Partial<Record<keyof Writable, unknown>> = destination
+  if (destroyed === true) return 'destroyed'
+  if (writableEnded === true) return 'ended'
+  if (closed === true) return 'closed'
+  if (writable === false) return 'not writable'
   const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
   return socket?.destroyed === true ? 'closed by its client' : undefined
 }
@@ -121,7 +123,7 @@ function markerObstacle(socket: net.Socket): Obstacle | undefined {
 
 /** Whether `write` is Node's own, under a hold of ours. */
 function writesOwn(destination: Destination): boolean {
-  return isOwnWrite(destination, unheld(destination, 'write'))
+  return isOwnWrite(destination, isHeld(destination) ? unheld(destination, 'write') : destination.write)
 }
 
 /** Why the kernel cannot send to this socket. Asked again when its turn comes. */

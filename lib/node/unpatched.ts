@@ -32,7 +32,7 @@ export function declareOurs(hook: Function): void {
 
 /** Whether a method is a hook of this package, in whichever copy of it. */
 export function isOurs(method: unknown): boolean {
-  return typeof method === 'function' && Reflect.get(method, OURS) === method
+  return typeof method === 'function' && (method as { readonly [OURS]?: unknown })[OURS] === method
 }
 
 /** A method of a prototype of Node, as it was at load. */
@@ -49,8 +49,13 @@ class Own {
 
   /** Whether it is what `target` has under its name, or under a hook of ours. */
   isIn(target: object): boolean {
-    const found: unknown = Reflect.get(target, this.#name)
-    return this.is(isOurs(found) ? Reflect.get(Object.getPrototypeOf(target), this.#name) : found)
+    return this.isUnder(Reflect.get(target, this.#name), target)
+  }
+
+  /** The same where `found` is what `target` has under the name. To read it by its name is much the faster way. */
+  isUnder(found: unknown, target: object): boolean {
+    if (this.is(found)) return true
+    return isOurs(found) && this.is(Reflect.get(Object.getPrototypeOf(target), this.#name))
   }
 
   is(found: unknown): boolean {
@@ -72,7 +77,6 @@ const socketWrite = new Own(
   WRITE,
 )
 
-/** Between `write` of a message and `write` of its socket. */
 const ownSend = new Own(messages, '_send', 'this._writeRaw(')
 const ownWriteRaw = new Own(messages, '_writeRaw', 'conn._httpMessage === this')
 const ownFlush = new Own(messages, '_flush', 'this._flushOutput(')
@@ -101,9 +105,18 @@ export function writeAsOwn(destination: Writable | http.OutgoingMessage, ...args
 
 /** The first method through which `write` of a message hands a chunk on to the socket that is not Node's. */
 export function replacedInMessage(message: object): string | undefined {
-  if (!ownSend.isIn(message)) return '_send'
-  if (!ownWriteRaw.isIn(message)) return '_writeRaw'
-  return ownFlush.isIn(message) && ownFlushOutput.isIn(message) ? undefined : '_flush'
+  const { _send, _writeRaw, _flush, _flushOutput } = message as MessageWrites
+  if (!ownSend.isUnder(_send, message)) return '_send'
+  if (!ownWriteRaw.isUnder(_writeRaw, message)) return '_writeRaw'
+  return ownFlush.isUnder(_flush, message) && ownFlushOutput.isUnder(_flushOutput, message) ? undefined : '_flush'
+}
+
+/** Between `write` of a message and `write` of its socket. */
+interface MessageWrites {
+  readonly _send?: unknown
+  readonly _writeRaw?: unknown
+  readonly _flush?: unknown
+  readonly _flushOutput?: unknown
 }
 
 /** Whether `_send` of a message is Node's, and no hook of ours. */
@@ -119,7 +132,8 @@ export interface SocketWrites {
 
 /** Whether both are Node's, and what they call on the socket as well. */
 export function hasOwnWrites(socket: net.Socket, { _write, _writev }: SocketWrites): boolean {
-  return socketWriteOne.is(_write) && socketWriteMany.is(_writev) && socketWriteGeneric.isIn(socket)
+  const { _writeGeneric } = socket as { readonly _writeGeneric?: unknown }
+  return socketWriteOne.is(_write) && socketWriteMany.is(_writev) && socketWriteGeneric.isUnder(_writeGeneric, socket)
 }
 
 /** Whether `_writev` of a socket is Node's. */
