@@ -11,9 +11,9 @@ const EBADF = 9
 const file = sampleFile(1000)
 const path = Buffer.from(file.path)
 
-function connected(): InstanceType<NonNullable<typeof native>['Environment']> {
+function connected(onEvents = (): void => {}): InstanceType<NonNullable<typeof native>['Environment']> {
   if (native === undefined) throw new Error('only with the addon')
-  return new native.Environment(() => undefined)
+  return new native.Environment(onEvents)
 }
 
 kernelTest('a number below 0 is a descriptor that is not open', (t) => {
@@ -23,7 +23,7 @@ kernelTest('a number below 0 is a descriptor that is not open', (t) => {
   t.is(native?.closeNamed(-1), false)
   const source = link.openCached(path, new Float64Array(STATUS.length))
   const command = new Float64Array(COMMAND.length)
-  const report = new Float64Array(REPORT.length)
+  const report = new Float64Array(REPORT.room)
   command[COMMAND.target] = TARGET.socket
   command[COMMAND.destination] = -1
   command[COMMAND.source] = source
@@ -41,7 +41,7 @@ kernelTest('a number below 0 is a descriptor that is not open', (t) => {
 kernelTest('memory that other threads can write to is refused before anything is opened or read', (t) => {
   const link = connected()
   const descriptors = countDescriptors()
-  const shared = new Float64Array(new SharedArrayBuffer(8 * Math.max(STATUS.length, REPORT.length)))
+  const shared = new Float64Array(new SharedArrayBuffer(8 * Math.max(STATUS.length, REPORT.room)))
   const refusal = { message: /SharedArrayBuffer/ }
   t.throws(() => link.openCached(path, shared), refusal)
   t.throws(() => native?.openFileCached(path, shared), refusal)
@@ -57,4 +57,25 @@ kernelTest('a view of a larger ArrayBuffer is written to where it is', (t) => {
   t.is(status[STATUS.size], file.bytes.length)
   t.deepEqual(readFileSync(fd), file.bytes)
   t.true(native?.closeNamed(fd))
+})
+
+kernelTest('events that find no room in the array of one call come with the next ones, in order', async (t) => {
+  const waiting: (() => void)[] = []
+  const link = connected(() => waiting.splice(0).forEach((resolve) => resolve()))
+  const asked = Array.from({ length: 9 }, () => link.open(path))
+  const taken: number[] = []
+  const events = new Float64Array(REPORT.room)
+  while (taken.length < asked.length) {
+    await new Promise<void>((resolve) => waiting.push(resolve))
+    while (link.takeEvents(events) > 0) {
+      t.is(events[REPORT.kind], EVENT.opened)
+      taken.push(events[REPORT.id] ?? -1)
+    }
+  }
+  t.is(link.takeEvents(new Float64Array(1)), 0)
+  t.deepEqual(
+    taken.toSorted((a, b) => a - b),
+    asked.toSorted((a, b) => a - b),
+  )
+  for (const id of asked) link.close(link.takeOpened(id, new Float64Array(STATUS.length)))
 })

@@ -8,7 +8,7 @@ import * as codes from '../../lib/native/codes.ts'
 
 const script = fileURLToPath(new URL('../../scripts/build/codes.mjs', import.meta.url))
 
-const { CALL, CALLS, METHOD, METHODS, STATUS, COMMAND, REPORT, ...tables } = codes
+const { CALL, CALLS, METHOD, METHODS, STATUS, COMMAND, REPORT, FALLBACK, ...tables } = codes
 
 test('lib/native/codes.ts is what `npm run codes` would write', (t) => {
   const { status, stderr } = spawnSync(process.execPath, [script, '--check'], {
@@ -38,7 +38,14 @@ test('a method has one number as the only one, and another as the first one', (t
   t.is(new Set([codes.ONLY.auto, ...numbers]).size, 2 * METHODS.length + 1)
 })
 
-for (const [name, layout] of Object.entries({ STATUS, COMMAND, REPORT })) {
+const { room, ...reportPlaces } = REPORT
+
+test('an event has room for the steps down a ladder of all methods', (t) => {
+  const found: number = room
+  t.is(found, REPORT.length + (METHODS.length - 1) * FALLBACK.length)
+})
+
+for (const [name, layout] of Object.entries({ STATUS, COMMAND, REPORT: reportPlaces, FALLBACK })) {
   test(`${name} has a place for each of its figures and no other`, (t) => {
     const { length, ...places } = layout
     const numbers: readonly number[] = Object.values(places)

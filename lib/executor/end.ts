@@ -1,5 +1,4 @@
 /** How a range ended, whichever executor moved it. */
-import type { EngineEvent } from '../native/load.ts'
 import { type Obstacle, refusal, type Shortage, shortageOf } from '../errors/obstacle.ts'
 import { CALLS, END, METHODS } from '../native/codes.ts'
 import type { Method } from '../options/sendfile.ts'
@@ -65,6 +64,26 @@ export const TRUNCATED = { kind: 'truncated' } as const satisfies Ending
 export const STALLED = { kind: 'stalled' } as const satisfies Stopped
 export const STOPPED = { kind: 'stopped' } as const satisfies Stopped
 export const DROPPED = { kind: 'dropped' } as const satisfies Stopped
+
+/** What the engine says has happened. */
+export interface EngineEvent {
+  readonly id: number
+  /** A value of `EVENT`. */
+  readonly kind: number
+  readonly bytesSent: number
+  /** A value of `END`. */
+  readonly end: number
+  /** The kernel's answer behind `end`, or that of open(2): positive; 0 if there is none. */
+  readonly errno: number
+  /** An index of `METHODS`. */
+  readonly method: number
+  /** The system call that gave `errno`: an index of `CALLS`. */
+  readonly call: number
+  readonly syscalls: number
+  readonly wouldBlock: number
+  /** The steps down the ladder of methods. */
+  readonly fallbacks: readonly { readonly from: number; readonly to: number; readonly errno: number }[]
+}
 
 /** What the engine says of a transfer that is over. */
 export function endOf(event: EngineEvent): RangeEnd {

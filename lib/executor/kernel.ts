@@ -1,7 +1,7 @@
 /** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
-import { type Binding, type EngineEvent, type Environment, native } from '../native/load.ts'
-import { endOf, type RangeEnd } from './end.ts'
-import { COMMAND, EVENT, METHODS, REPORT } from '../native/codes.ts'
+import { type Binding, type Environment, native } from '../native/load.ts'
+import { type EngineEvent, endOf, type RangeEnd } from './end.ts'
+import { COMMAND, EVENT, FALLBACK, METHODS, REPORT } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 import { bucketOf, onEveryRateChange } from '../transfer/limiter.ts'
@@ -44,7 +44,7 @@ export function environment(): Environment {
 }
 
 function connect({ Environment }: Binding): Environment {
-  const made = new Environment(dispatch)
+  const made = new Environment(() => dispatch(taken()))
   onEveryRateChange(() => made.rateChanged())
   return made
 }
@@ -55,9 +55,8 @@ function connect({ Environment }: Binding): Environment {
 export function start(asked: Command, listener: Listener): RangeEnd | number {
   const { headers, trailers } = asked.request
   describe(asked)
-  const started = environment().start(command, given(headers), given(trailers), report)
-  if (started === 0) return endOf(reported())
-  if (typeof started !== 'number') return endOf(started)
+  const started = environment().start(command, given(headers), given(trailers), figures)
+  if (started === 0) return endOf(eventAt(0))
   listeners.set(started, listener)
   return started
 }
@@ -106,23 +105,53 @@ function given(bytes: Buffer): Buffer | null {
   return bytes.length === 0 ? null : bytes
 }
 
-/** Where the engine puts the figures of a transfer that needed no waiting. */
-const report = new Float64Array(REPORT.length)
+/** Where the addon puts events: to make objects there costs more. What does not fit comes with the next call. */
+const figures = new Float64Array(REPORT.room * 64)
 
-function reported(): EngineEvent {
-  const figure = (place: number): number => report[place] ?? 0
+const figureAt = (place: number): number => figures[place] ?? 0
+
+/** The event whose figures begin at a place. */
+function eventAt(place: number): EngineEvent {
   return {
-    id: 0,
-    kind: EVENT.completed,
-    bytesSent: figure(REPORT.bytesSent),
-    end: figure(REPORT.end),
-    errno: figure(REPORT.errno),
-    method: figure(REPORT.method),
-    call: figure(REPORT.call),
-    syscalls: figure(REPORT.syscalls),
-    wouldBlock: figure(REPORT.wouldBlock),
-    fallbacks: [],
+    id: figureAt(place + REPORT.id),
+    kind: figureAt(place + REPORT.kind),
+    bytesSent: figureAt(place + REPORT.bytesSent),
+    end: figureAt(place + REPORT.end),
+    errno: figureAt(place + REPORT.errno),
+    method: figureAt(place + REPORT.method),
+    call: figureAt(place + REPORT.call),
+    syscalls: figureAt(place + REPORT.syscalls),
+    wouldBlock: figureAt(place + REPORT.wouldBlock),
+    fallbacks: fallbacksAt(place + REPORT.length, figureAt(place + REPORT.fallbacks)),
   }
+}
+
+const NONE: EngineEvent['fallbacks'] = []
+
+function fallbacksAt(place: number, count: number): EngineEvent['fallbacks'] {
+  if (count === 0) return NONE // as of nearly every event
+  return Array.from({ length: count }, (_, index) => {
+    const step = place + index * FALLBACK.length
+    return {
+      from: figureAt(step + FALLBACK.from),
+      to: figureAt(step + FALLBACK.to),
+      errno: figureAt(step + FALLBACK.errno),
+    }
+  })
+}
+
+/** Everything that has happened and has not been taken yet, before any listener of it can ask for more. */
+function taken(): EngineEvent[] {
+  const events: EngineEvent[] = []
+  for (let filled = environment().takeEvents(figures); filled > 0; filled = environment().takeEvents(figures)) {
+    for (let place = 0; place < filled;) {
+      const event = eventAt(place)
+      events.push(event)
+      place += REPORT.length + event.fallbacks.length * FALLBACK.length
+    }
+    if (filled + REPORT.room <= figures.length) break // there was room for more
+  }
+  return events
 }
 
 /**
@@ -140,7 +169,7 @@ export function sendHead(fd: number, head: Uint8Array): number {
  */
 export function abort(id: number, shutdown: boolean): void {
   environment().abort(id, shutdown)
-  const events = environment().takeEvents()
+  const events = taken()
   if (events.length > 0) process.nextTick(process.nextTick, dispatch, events)
 }
 

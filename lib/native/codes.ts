@@ -207,18 +207,34 @@ export const COMMAND = {
   length: 18,
 } as const
 
-/** The places of what `start` reports of a transfer that needed no waiting. Making an object costs more than moving 4 KiB. */
+/** The places of an event. Making an object costs more than moving 4 KiB. Behind them come its fallbacks, one after the other. */
 export const REPORT = {
-  bytesSent: 0,
+  id: 0,
+  /** One of {@link EVENT}. */
+  kind: 1,
+  bytesSent: 2,
   /** One of {@link END}. */
-  end: 1,
-  /** Positive; 0 if there is none. */
-  errno: 2,
+  end: 3,
+  /** The kernel's answer behind {@link END}, or that of open(2): positive; 0 if there is none. */
+  errno: 4,
   /** One of {@link METHOD}. */
-  method: 3,
-  /** One of {@link CALL}. */
-  call: 4,
-  syscalls: 5,
-  wouldBlock: 6,
-  length: 7,
+  method: 5,
+  /** The system call that gave `errno`: one of {@link CALL}. */
+  call: 6,
+  syscalls: 7,
+  wouldBlock: 8,
+  /** How many fallbacks follow. */
+  fallbacks: 9,
+  length: 10,
+  /** The most places that an event takes with its fallbacks: there are four methods. */
+  room: 19,
+} as const
+
+/** The places of one step down the ladder of methods. */
+export const FALLBACK = {
+  /** One of {@link METHOD}, as `to`. */
+  from: 0,
+  to: 1,
+  errno: 2,
+  length: 3,
 } as const

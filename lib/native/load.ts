@@ -17,7 +17,6 @@ import { noBinding } from '../errors/sendfile-error.ts'
 import { VERSION } from './version.ts'
 
 export type Binding = typeof Generated
-export type EngineEvent = Generated.EventRecord
 export type Planner = Generated.Planner
 export type Environment = Generated.Environment
 export type Limiter = Generated.Limiter

@@ -196,18 +196,34 @@ pub mod command {
     pub const LENGTH: usize = 18;
 }
 
-/// The places of what `start` reports of a transfer that needed no waiting. Making an object costs more than moving 4 KiB.
+/// The places of an event. Making an object costs more than moving 4 KiB. Behind them come its fallbacks, one after the other.
 pub mod report {
-    pub const BYTES_SENT: usize = 0;
+    pub const ID: usize = 0;
+    /// One of `event`.
+    pub const KIND: usize = 1;
+    pub const BYTES_SENT: usize = 2;
     /// One of `end`.
-    pub const END: usize = 1;
-    /// Positive; 0 if there is none.
-    pub const ERRNO: usize = 2;
+    pub const END: usize = 3;
+    /// The kernel's answer behind `end`, or that of open(2): positive; 0 if there is none.
+    pub const ERRNO: usize = 4;
     /// One of `method`.
-    pub const METHOD: usize = 3;
-    /// One of `call`.
-    pub const CALL: usize = 4;
-    pub const SYSCALLS: usize = 5;
-    pub const WOULD_BLOCK: usize = 6;
-    pub const LENGTH: usize = 7;
+    pub const METHOD: usize = 5;
+    /// The system call that gave `ERRNO`: one of `call`.
+    pub const CALL: usize = 6;
+    pub const SYSCALLS: usize = 7;
+    pub const WOULD_BLOCK: usize = 8;
+    /// How many fallbacks follow.
+    pub const FALLBACKS: usize = 9;
+    pub const LENGTH: usize = 10;
+    /// The most places that an event takes with its fallbacks: there are four methods.
+    pub const ROOM: usize = 19;
+}
+
+/// The places of one step down the ladder of methods.
+pub mod fallback {
+    /// One of `method`, as `TO`.
+    pub const FROM: usize = 0;
+    pub const TO: usize = 1;
+    pub const ERRNO: usize = 2;
+    pub const LENGTH: usize = 3;
 }

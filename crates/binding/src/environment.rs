@@ -1,39 +1,37 @@
 //! One JavaScript environment (the main thread or a worker): starts transfers and hears of them in batches.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use napi::bindgen_prelude::{Either, Env, Error, Float64ArraySlice, Function, Result, Status};
+use napi::bindgen_prelude::{Env, Error, Float64ArraySlice, Function, Result, Status};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
 use napi_derive::napi;
 
-use crate::codes::event;
+use crate::codes::{event, report};
 use crate::command::{Start, Started};
 use crate::exclusive::floats;
 use crate::executor::Link;
 use crate::records::EventRecord;
 
-/// Wakes JavaScript with everything that has happened. Weak: by itself it does not keep the process alive.
-type Wake = ThreadsafeFunction<(), (), Vec<EventRecord>, Status, false, true>;
+/// Wakes JavaScript when something has happened. Weak: by itself it does not keep the process alive.
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// How many transfers and opens JavaScript waits for. While there is one, the environment stays alive.
 struct Pending {
     count: Cell<usize>,
-    wake: OnceLock<Arc<Wake>>,
+    wake: Arc<Wake>,
 }
 
 impl Pending {
     fn add(&self, env: &Env) {
         self.count.set(self.count.get() + 1);
-        if self.count.get() == 1
-            && let Some(wake) = self.wake.get()
-        {
+        if self.count.get() == 1 {
             // SAFETY: called on the environment's own thread, while it lives, with the function it has created. A
             // failure could only mean that the environment is ending.
-            let _ = unsafe { napi::sys::napi_ref_threadsafe_function(env.raw(), wake.raw()) };
+            let _ = unsafe { napi::sys::napi_ref_threadsafe_function(env.raw(), self.wake.raw()) };
         }
     }
 
@@ -42,11 +40,10 @@ impl Pending {
             return;
         }
         self.count.set(self.count.get().saturating_sub(finished));
-        if self.count.get() == 0
-            && let Some(wake) = self.wake.get()
-        {
+        if self.count.get() == 0 {
             // SAFETY: as in `add`.
-            let _ = unsafe { napi::sys::napi_unref_threadsafe_function(env.raw(), wake.raw()) };
+            let _ =
+                unsafe { napi::sys::napi_unref_threadsafe_function(env.raw(), self.wake.raw()) };
         }
     }
 }
@@ -55,14 +52,16 @@ impl Pending {
 #[napi]
 pub struct Environment {
     link: Arc<Link>,
-    pending: Rc<Pending>,
+    pending: Pending,
+    /// What JavaScript has not taken yet, because its array was full.
+    untaken: RefCell<VecDeque<EventRecord>>,
 }
 
 #[napi]
 impl Environment {
-    /// `onEvents` gets everything of one turn of the event loop in one call.
+    /// `onEvents` is called in each turn of the event loop in which there is something to take by `takeEvents`.
     #[napi(constructor)]
-    pub fn new(env: Env, on_events: Function<'_, Vec<EventRecord>, ()>) -> Result<Self> {
+    pub fn new(env: Env, on_events: Function<'_, (), ()>) -> Result<Self> {
         let slot: Arc<OnceLock<Arc<Wake>>> = Arc::new(OnceLock::new());
         let sender = Arc::clone(&slot);
         let link = Arc::new(Link::new(move || {
@@ -70,26 +69,29 @@ impl Environment {
                 wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
             }
         }));
-        let pending = Rc::new(Pending {
-            count: Cell::new(0),
-            wake: OnceLock::new(),
-        });
-        let wake = Arc::new(build_wake(
-            &on_events,
-            Arc::clone(&link),
-            Rc::clone(&pending),
-        )?);
+        let wake = on_events
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .build_callback(|_: ThreadsafeCallContext<()>| Ok(()))?;
+        let wake: Arc<Wake> = Arc::new(wake);
         let _ = slot.set(Arc::clone(&wake));
-        let _ = pending.wake.set(wake);
+        let pending = Pending {
+            count: Cell::new(0),
+            wake,
+        };
         // Hooks run last in, first out: after the function above was made, so before Node takes it down.
         env.add_env_cleanup_hook(Arc::clone(&link), |link| link.close())?;
         link.connect();
-        Ok(Self { link, pending })
+        Ok(Self {
+            link,
+            pending,
+            untaken: RefCell::default(),
+        })
     }
 
     /// Starts a transfer that `command` describes by the places of `COMMAND`. Both numbers are duplicated at once.
-    /// Returns its id; or, where it needed no waiting or could not begin, 0 with the figures of the event in `report`, by the
-    /// places of `REPORT`. The event itself if there are fallbacks.
+    /// Returns its id; or, where it needed no waiting or could not begin, 0 with the event in `report`, by the places of
+    /// `REPORT`.
     #[napi]
     pub fn start(
         &self,
@@ -98,23 +100,23 @@ impl Environment {
         headers: Option<&[u8]>,
         trailers: Option<&[u8]>,
         mut report: Float64ArraySlice<'_>,
-    ) -> Result<Either<f64, EventRecord>> {
+    ) -> Result<f64> {
         let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec).unwrap_or_default();
         let fields = command.first_chunk().ok_or_else(too_short)?;
         let start = Start::of(fields, bytes(headers), bytes(trailers));
-        let report = floats(&mut report)?;
-        let report = report.first_chunk_mut().ok_or_else(too_short)?;
-        Ok(match self.link.start(start) {
-            Started::Finished(event) if event.fallbacks.is_empty() => {
+        let report: &mut [f64; report::ROOM] = floats(&mut report)?
+            .first_chunk_mut()
+            .ok_or_else(too_short)?;
+        match self.link.start(start) {
+            Started::Finished(event) => {
                 event.write_to(report);
-                Either::A(0.0)
+                Ok(0.0)
             }
-            Started::Finished(event) => Either::B(event),
             Started::Queued(id) => {
                 self.pending.add(&env);
-                Either::A(id as f64)
+                Ok(id as f64)
             }
-        })
+        }
     }
 
     /// Sends what goes before a file, in the same TCP segment where the kernel can (send(2), MSG_MORE). `outFd` is used in
@@ -134,10 +136,24 @@ impl Environment {
         self.link.abort(id as u64, shutdown);
     }
 
-    /// What has happened and not been told yet: who hears next of something that came after it, hears of it first.
+    /// Puts what has happened into `events`, one event after the other by the places of `REPORT`. Returns how many places
+    /// that took; what found no room stays for the next call.
     #[napi]
-    pub fn take_events(&self, env: Env) -> Vec<EventRecord> {
-        take_events(&env, &self.link, &self.pending)
+    pub fn take_events(&self, env: Env, mut events: Float64ArraySlice<'_>) -> Result<u32> {
+        let places = floats(&mut events)?;
+        let mut untaken = self.untaken.borrow_mut();
+        untaken.extend(self.link.drain());
+        let (mut taken, mut finished) = (0, 0);
+        while let Some(event) = untaken.front() {
+            let Some(length) = event.write_to(&mut places[taken..]) else {
+                break;
+            };
+            taken += length;
+            finished += usize::from(event.kind != event::PROGRESS);
+            untaken.pop_front();
+        }
+        self.pending.remove(&env, finished);
+        Ok(taken as u32)
     }
 
     /// The rate of a limiter has changed: transfers that wait for it are looked at again.
@@ -176,27 +192,4 @@ impl Environment {
 
 fn too_short() -> Error {
     Error::from_reason("an array is too short")
-}
-
-fn build_wake(
-    on_events: &Function<'_, Vec<EventRecord>, ()>,
-    link: Arc<Link>,
-    pending: Rc<Pending>,
-) -> Result<Wake> {
-    on_events
-        .build_threadsafe_function::<()>()
-        .weak::<true>()
-        .build_callback(move |context: ThreadsafeCallContext<()>| {
-            Ok(take_events(&context.env, &link, &pending))
-        })
-}
-
-fn take_events(env: &Env, link: &Link, pending: &Pending) -> Vec<EventRecord> {
-    let events = link.drain();
-    let finished = events
-        .iter()
-        .filter(|event| event.kind != event::PROGRESS)
-        .count();
-    pending.remove(env, finished);
-    events
 }

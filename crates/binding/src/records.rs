@@ -1,91 +1,92 @@
-//! Plain objects and arrays of figures that cross to JavaScript. Enums cross as the numbers of [`codes`].
+//! Arrays of figures that cross to JavaScript. Enums cross as the numbers of [`codes`].
 
-use napi_derive::napi;
 use sendfile64_core::{End, Errno, Method, Transfer};
 
-use crate::codes::{self, end, event, method, report};
+use crate::codes::{self, end, event, fallback, method, report};
 
 /// What is said of a descriptor, by the places of [`codes::status`].
 pub type Status = [f64; codes::status::LENGTH];
 
-/// One step down the ladder of methods.
-#[napi(object, object_from_js = false)]
-pub struct FallbackRecord {
-    pub from: u8,
-    pub to: u8,
+/// Something that happened in the engine, or the end of a transfer that needed no engine.
+pub struct EventRecord {
+    pub id: u64,
+    /// One of `event`.
+    pub kind: u8,
+    pub bytes_sent: u64,
+    /// One of `end`.
+    pub end: u8,
     pub errno: i32,
+    /// One of `method`.
+    pub method: u8,
+    /// One of `call`.
+    pub call: u8,
+    pub syscalls: u64,
+    pub would_block: u64,
+    pub fallbacks: Vec<[f64; fallback::LENGTH]>,
 }
 
-/// Something that happened in the engine, or the end of a transfer that needed no engine.
-#[napi(object, object_from_js = false)]
-pub struct EventRecord {
-    pub id: f64,
-    /// One of `EVENT`.
-    pub kind: u8,
-    pub bytes_sent: f64,
-    /// One of `END`.
-    pub end: u8,
-    /// The kernel's answer behind `end` (or of open(2)), 0 if there is none.
-    pub errno: i32,
-    /// One of `METHOD`.
-    pub method: u8,
-    /// The system call that gave `errno`: one of `CALL`.
-    pub call: u8,
-    pub syscalls: f64,
-    pub would_block: f64,
-    pub fallbacks: Vec<FallbackRecord>,
-}
+const _: () = assert!(report::ROOM == report::LENGTH + 3 * fallback::LENGTH);
 
 impl EventRecord {
     pub fn bare(id: u64, kind: u8) -> Self {
-        let fallbacks = Vec::new();
-        let id = id as f64;
         Self {
             id,
             kind,
-            bytes_sent: 0.0,
+            bytes_sent: 0,
             end: 0,
             errno: 0,
             method: 0,
             call: 0,
-            syscalls: 0.0,
-            would_block: 0.0,
-            fallbacks,
+            syscalls: 0,
+            would_block: 0,
+            fallbacks: Vec::new(),
         }
     }
 
     pub fn completed(id: u64, transfer: &Transfer, end: End, syscalls: u64, call: u8) -> Self {
         let (end, errno) = end_code(end);
-        let fallbacks = transfer.ladder().fallbacks().map(|step| FallbackRecord {
-            from: method_code(step.from),
-            to: method_code(step.to),
-            errno: step.errno.0,
+        let fallbacks = transfer.ladder().fallbacks().map(|step| {
+            let mut places = [0.0; fallback::LENGTH];
+            places[fallback::FROM] = method_code(step.from).into();
+            places[fallback::TO] = method_code(step.to).into();
+            places[fallback::ERRNO] = step.errno.0.into();
+            places
         });
         Self {
-            id: id as f64,
+            id,
             kind: event::COMPLETED,
-            bytes_sent: transfer.bytes_sent() as f64,
+            bytes_sent: transfer.bytes_sent(),
             end,
             errno,
             method: method_code(transfer.method()),
             call,
-            syscalls: syscalls as f64,
-            would_block: transfer.would_block() as f64,
+            syscalls,
+            would_block: transfer.would_block(),
             fallbacks: fallbacks.collect(),
         }
     }
-}
 
-impl EventRecord {
-    /// The figures by the places of [`report`].
-    pub fn write_to(&self, places: &mut [f64; report::LENGTH]) {
-        places[report::BYTES_SENT] = self.bytes_sent;
-        places[report::END] = self.end.into();
-        places[report::ERRNO] = self.errno.into();
-        places[report::METHOD] = self.method.into();
-        places[report::CALL] = self.call.into();
-        places[report::SYSCALLS] = self.syscalls;
-        places[report::WOULD_BLOCK] = self.would_block;
+    /// Writes the figures by the places of [`report`]. Returns how many places that took; `None` if there are too few.
+    pub fn write_to(&self, places: &mut [f64]) -> Option<usize> {
+        let length = report::LENGTH + self.fallbacks.len() * fallback::LENGTH;
+        let (figures, steps) = places.get_mut(..length)?.split_at_mut(report::LENGTH);
+        figures[report::ID] = self.id as f64;
+        figures[report::KIND] = self.kind.into();
+        figures[report::BYTES_SENT] = self.bytes_sent as f64;
+        figures[report::END] = self.end.into();
+        figures[report::ERRNO] = self.errno.into();
+        figures[report::METHOD] = self.method.into();
+        figures[report::CALL] = self.call.into();
+        figures[report::SYSCALLS] = self.syscalls as f64;
+        figures[report::WOULD_BLOCK] = self.would_block as f64;
+        figures[report::FALLBACKS] = self.fallbacks.len() as f64;
+        for (places, step) in steps
+            .chunks_exact_mut(fallback::LENGTH)
+            .zip(&self.fallbacks)
+        {
+            places.copy_from_slice(step);
+        }
+        Some(length)
     }
 }
 

@@ -232,7 +232,7 @@ impl Link {
                 bytes_sent,
                 method,
             } => EventRecord {
-                bytes_sent: bytes_sent as f64,
+                bytes_sent,
                 method: method_code(method),
                 ..EventRecord::bare(id, event::PROGRESS)
             },
