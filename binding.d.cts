@@ -3,14 +3,14 @@
 
 /** The connection between one environment and the engine. */
 export declare class Environment {
-  /** `onEvents` gets everything of one turn of the event loop in one call. */
-  constructor(onEvents: (arg: Array<EventRecord>) => void)
+  /** `onEvents` is called in each turn of the event loop in which there is something to take by `takeEvents`. */
+  constructor(onEvents: () => void)
   /**
    * Starts a transfer that `command` describes by the places of `COMMAND`. Both numbers are duplicated at once.
-   * Returns its id; or, where it needed no waiting or could not begin, 0 with the figures of the event in `report`, by the
-   * places of `REPORT`. The event itself if there are fallbacks.
+   * Returns its id; or, where it needed no waiting or could not begin, 0 with the event in `report`, by the places of
+   * `REPORT`.
    */
-  start(command: Float64Array, headers: Uint8Array | undefined | null, trailers: Uint8Array | undefined | null, report: Float64Array): number | EventRecord
+  start(command: Float64Array, headers: Uint8Array | undefined | null, trailers: Uint8Array | undefined | null, report: Float64Array): number
   /**
    * Sends what goes before a file, in the same TCP segment where the kernel can (send(2), MSG_MORE). `outFd` is used in
    * this call only. Returns how many bytes it took, perhaps none, or the negative errno of a failure.
@@ -21,8 +21,11 @@ export declare class Environment {
    * the peer must see the end now although our duplicate is still open. Unknown ids are ignored.
    */
   abort(id: number, shutdown: boolean): void
-  /** What has happened and not been told yet: who hears next of something that came after it, hears of it first. */
-  takeEvents(): Array<EventRecord>
+  /**
+   * Puts what has happened into `events`, one event after the other by the places of `REPORT`. Returns how many places
+   * that took; what found no room stays for the next call.
+   */
+  takeEvents(events: Float64Array): number
   /** The rate of a limiter has changed: transfers that wait for it are looked at again. */
   rateChanged(): void
   /** Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno. */
@@ -102,32 +105,6 @@ export declare class Planner {
 
 /** Closes a file unless that could wait for a disk, because the file has no name any more. Returns whether it has. */
 export declare function closeNamed(fd: number): boolean
-
-/** Something that happened in the engine, or the end of a transfer that needed no engine. */
-export interface EventRecord {
-  id: number
-  /** One of `EVENT`. */
-  kind: number
-  bytesSent: number
-  /** One of `END`. */
-  end: number
-  /** The kernel's answer behind `end` (or of open(2)), 0 if there is none. */
-  errno: number
-  /** One of `METHOD`. */
-  method: number
-  /** The system call that gave `errno`: one of `CALL`. */
-  call: number
-  syscalls: number
-  wouldBlock: number
-  fallbacks: Array<FallbackRecord>
-}
-
-/** One step down the ladder of methods. */
-export interface FallbackRecord {
-  from: number
-  to: number
-  errno: number
-}
 
 /**
  * Treats a feature as unavailable for the rest of the process: 'sendfile', 'splice', 'copy_file_range', 'openat2',
