@@ -1,20 +1,23 @@
 // Two copies of the package in one program, each with its own addon: they share what they put on a socket.
 import { once } from 'node:events'
 import fs from 'node:fs'
+import http from 'node:http'
 import { createRequire } from 'node:module'
 import { Writable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import test from 'ava'
 
 import * as first from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
-import { METHOD } from '../fixtures/executor.ts'
+import { fallbackCode, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { secondCopy } from '../fixtures/second-copy.ts'
-import { serve } from '../fixtures/servers.ts'
+import { listen, serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
 
 const second: typeof first = createRequire(import.meta.url)(secondCopy())
+const older: typeof first = createRequire(import.meta.url)(secondCopy(0))
 const file = sampleFile(3 << 20)
 const other = sampleFile(2 << 20, 2)
 const junk = sampleBytes(5 << 20, 3)
@@ -107,3 +110,73 @@ test.serial('a transfer of one waits while the other still opens its file', asyn
   await within(received.closed, 'the end of the connection')
   t.is(sha256(received.bytes), sha256(file.bytes, other.bytes, Buffer.from('end')))
 })
+
+/* ---------------------------------------------------------------- a copy that speaks another protocol */
+
+for (const [title, one, two] of [
+  ['the older copy first', older, first],
+  ['the older copy second', first, older],
+] as const) {
+  test(`${title}: one has hooked the socket, the other copies, and their order is kept`, async (t) => {
+    const { near, received } = await connectedPair(t)
+    near.write(junk)
+    const transfers = [one.sendfile(near, file.path), two.sendfile(near, other.path)]
+    near.write('between')
+    transfers.push(two.sendfile(near, other.path), one.sendfile(near, file.path))
+    near.end('end')
+    const results = await within(Promise.all(transfers), 'the transfers')
+    await within(received.closed, 'the end of the connection')
+    t.is(sha256(received.bytes), IN_ORDER)
+    t.deepEqual(results.map(({ fallbacks }) => fallbacks.map(({ code }) => code)[0]).slice(1, 3), [
+      fallbackCode('WRAPPED'),
+      fallbackCode('WRAPPED'),
+    ])
+    t.is(results[0]!.method, METHOD)
+    t.is(near.bytesWritten, received.length)
+  })
+
+  test(`${title}: the same of a stream that is piped to a response`, async (t) => {
+    const { connect } = await serve(t, async (_, response) => {
+      await one.sendfile(response, file.path)
+      await two.sendfile(response, other.path)
+      const stream = two.createReadStream(other.path)
+      const finished = once(response, 'finish')
+      stream.pipe(response)
+      await finished
+      t.is(stream.transfer?.fallbacks[0]?.code, fallbackCode('WRAPPED'))
+    })
+    const client = await connect()
+    for (let round = 0; round < 2; round += 1) {
+      const { body } = await within(client.request('/'), 'the answer')
+      t.is(sha256(body), sha256(file.bytes, other.bytes, other.bytes))
+    }
+  })
+
+  test(`${title}: a request gets a socket of an agent that the other has hooked`, async (t) => {
+    const bodies: Promise<Buffer>[] = []
+    const server = http.createServer((request, response) => {
+      const body = buffer(request)
+      bodies.push(body)
+      void body.then(() => response.end('thanks'))
+    })
+    const port = await listen(t, server)
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    t.teardown(() => agent.destroy())
+    const results = []
+    for (const { sendfile } of [one, two, one]) {
+      const headers = { 'content-length': file.bytes.length }
+      const request = http.request({ port, host: '127.0.0.1', method: 'POST', agent, headers })
+      const answered = once(request, 'response')
+      results.push(await within(sendfile(request, file.path, { end: true }), 'the transfer'))
+      const [response] = await within(answered, 'the answer')
+      await buffer(response)
+      t.is(request.reusedSocket, results.length > 1)
+      t.is(sha256(await bodies.at(-1)!), sha256(file.bytes))
+      await new Promise(setImmediate)
+    }
+    t.deepEqual(
+      results.map(({ method }) => method),
+      [METHOD, 'copy', METHOD],
+    )
+  })
+}

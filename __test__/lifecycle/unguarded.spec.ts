@@ -1,0 +1,39 @@
+// Whether a handle can be guarded is found out by the first transfer. Where it cannot, no byte goes past the stream.
+import test from 'ava'
+
+import { run } from '../fixtures/child-process.ts'
+import { IN_KERNEL, METHOD } from '../fixtures/executor.ts'
+import { sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+
+const file = sampleFile((1 << 20) + 11)
+
+interface Result {
+  readonly digest: string
+  readonly method: string
+  readonly codes: readonly string[]
+  readonly reasons: readonly string[]
+}
+
+/** What is wrong with `_wrapHandle` of TLSSocket, by which that is found out, or with the handle itself. */
+const OBSTACLES = ['nothing', 'nothing is read', 'it throws', 'it is gone', 'the handle is sealed']
+
+for (const obstacle of OBSTACLES) {
+  const isGuarded = obstacle === 'nothing'
+  test.serial(
+    `what keeps a handle from being guarded: ${obstacle}; ${isGuarded ? 'by the kernel' : 'copied'}`,
+    async (t) => {
+      t.timeout(60_000)
+      const { stdout, stderr, code } = await run(t, 'unguarded.ts', [file.path, obstacle]).exit
+      t.deepEqual([code, stderr], [0, ''])
+      const results: Result[] = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+      t.is(results.length, 3)
+      for (const { digest, method, codes, reasons } of results) {
+        t.is(digest, sha256(file.bytes))
+        t.is(method, isGuarded ? METHOD : 'copy')
+        t.deepEqual(codes, isGuarded && IN_KERNEL ? [] : ['PLATFORM'])
+        if (!isGuarded && IN_KERNEL) t.regex(reasons.join(), /runtime/)
+      }
+    },
+  )
+}
