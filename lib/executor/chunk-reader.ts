@@ -1,4 +1,4 @@
-/** Reads a range in chunks, the next one while the destination is at work on the last. */
+/** Reads a range in chunks. Reads the next chunk while the destination processes the previous one. */
 import type { Range } from './portable.ts'
 import { readAt } from '../node/fs.ts'
 import { add, type Bytes } from '../options/validate.ts'
@@ -6,17 +6,17 @@ import type { Stop } from '../wait/stop.ts'
 
 export class ChunkReader {
   readonly #range: Range
-  /** What is read ahead may never be sent: a pipe, a device, a file of /proc or an unknown position would miss it. */
+  /** Bytes that were read ahead may never be sent. A pipe, a device, a file of /proc or an unknown position would lose them. */
   readonly #mayReadAhead: boolean
-  /** Where the next byte is. */
+  /** The offset of the next byte. */
   #offset: Bytes
-  /** Bytes that have not been read; `undefined` where the end of the file is the end. */
+  /** Number of bytes that have not been read; `undefined` to read to the end of the file. */
   #left: Bytes | undefined
   #isReading = false
-  /** What has been read, and not taken. */
+  /** A chunk that has been read and not taken yet. */
   #chunk: Buffer | undefined
   #failure: { readonly error: unknown } | undefined
-  /** Called when nothing is being read any more. */
+  /** Called when the read in progress has ended. */
   #whenRead: (() => void) | undefined
 
   constructor(range: Range) {
@@ -29,8 +29,8 @@ export class ChunkReader {
   }
 
   /**
-   * The next chunk of at most `size` bytes; an empty one at the end. One that has been read ahead comes whole, and without a
-   * promise if it is there.
+   * Returns the next chunk of at most `size` bytes, or an empty one at the end. A chunk that was read ahead is returned
+   * whole, and without a promise if the read has completed.
    */
   read(size: number, stop: Stop): Buffer | Promise<Buffer> {
     const { file } = this.#range
@@ -39,14 +39,14 @@ export class ChunkReader {
     return this.#isReading ? this.#rested().then(() => this.#take()) : this.#take()
   }
 
-  /** Begins to read the chunk after the one that has been taken, of at most `size` bytes. */
+  /** Starts to read the next chunk of at most `size` bytes. */
   readAhead(size: number): void {
     const left = this.#left ?? 0
     const next = left > size ? size : Number(left)
     if (next > 0 && this.#mayReadAhead) this.#begin(next)
   }
 
-  /** Fulfilled when nothing is being read: the descriptor may be closed. Never rejects. */
+  /** Resolves when no read is in progress, so that the descriptor may be closed. Never rejects. */
   rest(): Promise<void> | undefined {
     return this.#isReading ? this.#rested() : undefined
   }
@@ -64,7 +64,7 @@ export class ChunkReader {
     return chunk
   }
 
-  /** A fresh buffer for each chunk: who takes it may keep it. */
+  /** Allocates a new buffer for each chunk, because the receiver may keep it. */
   #begin(size: number): void {
     const { file, positionUnknown } = this.#range
     const buffer = Buffer.allocUnsafeSlow(size)
@@ -77,7 +77,7 @@ export class ChunkReader {
         this.#whenRead?.()
       })
     } catch (error) {
-      // A replaced `fs.read` may throw what Node's own calls back with.
+      // A replaced `fs.read` may throw an error that Node's own passes to the callback.
       this.#isReading = false
       this.#failure = { error }
     }

@@ -1,4 +1,4 @@
-/** The error behind an end: one mapping for promises and streams, whichever executor moved the bytes. */
+/** The error for each end: one mapping for promises and streams, and for both executors. */
 import { constants } from 'node:os'
 
 import {
@@ -16,14 +16,14 @@ import type { Bytes } from '../options/validate.ts'
 import type { Request } from '../options/sendfile.ts'
 import type { RangeEnd } from './end.ts'
 
-/** An end that leaves something of the range unsent which should have been sent. */
+/** An end after which bytes are missing at the destination. */
 export type Failure = Exclude<RangeEnd, { kind: 'done' | 'dropped' }>
 
-/** What an error says beside how the range ended. */
+/** The circumstances that an error reports besides the end of the range. */
 export interface Circumstances {
   readonly account: Account
   readonly path: string | undefined
-  /** How many bytes were asked for. */
+  /** The number of bytes that were requested. */
   readonly count: Bytes
   readonly request: Request
 }
@@ -40,17 +40,17 @@ const CONNECTION_LOST: ReadonlySet<number> = new Set([
   ETIMEDOUT,
 ])
 
-/** Whether the kernel has answered that the connection of the destination is gone. */
+/** Whether the kernel reported that the connection of the destination is lost. */
 export function isConnectionLost(end: RangeEnd): end is RangeEnd & { kind: 'failed' } {
   return end.kind === 'failed' && CONNECTION_LOST.has(end.errno)
 }
 
-/** Whether a stock write would have failed here, and the stream with it. */
+/** Whether a stock write would have failed as well, and with it the stream. */
 export function failsDestination(end: RangeEnd): boolean {
   return isConnectionLost(end) || (end.kind === 'threw' && end.by === 'destination')
 }
 
-/** What a promise rejects with. */
+/** The error that a promise rejects with. */
 export function errorOf(end: Failure, about: Circumstances): unknown {
   const { account, path, request } = about
   const { method, signal } = request
@@ -88,7 +88,7 @@ export function errorOf(end: Failure, about: Circumstances): unknown {
   }
 }
 
-/** What a stream fails with: where a stock write would have failed, in the words of Node. */
+/** The error that a stream fails with. If a stock write would have failed, it is the error of Node. */
 export function streamErrorOf(end: Failure, about: Circumstances): Error {
   if (isConnectionLost(end)) return writeError(-end.errno)
   const error = end.kind === 'threw' ? end.error : errorOf(end, about)

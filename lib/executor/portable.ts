@@ -1,4 +1,4 @@
-/** The portable executor: asks the planner what comes next, reads it and hands it on, in JavaScript. */
+/** The portable executor: performs the steps of the planner by reading and writing in JavaScript. */
 import type { AdaptiveSize } from './chunk-size.ts'
 import { anyBinding, type Planner } from '../native/load.ts'
 import { ChunkReader } from './chunk-reader.ts'
@@ -12,39 +12,39 @@ import type { OpenFile } from '../source/open.ts'
 import type { Stop } from '../wait/stop.ts'
 import { bucketOf, onRateChange } from '../transfer/limiter.ts'
 
-/** Which bytes of which file. */
+/** A range of an open file. */
 export interface Range {
   readonly file: OpenFile
   /** The first byte; the source's own position if `ownPosition`. */
   readonly offset: Bytes
   readonly ownPosition: boolean
-  /** Nobody can tell that position: `offset` is counted from it, and reading moves it. */
+  /** The position is unknown: `offset` counts from it, and reading moves it. */
   readonly positionUnknown?: boolean
   /** `undefined`: until the file ends. */
   readonly count: Bytes | undefined
 }
 
-/** What a transfer asks for beside its range. */
+/** The options of a transfer that the executor needs besides the range. */
 export type Terms = Pick<
   Request,
   'headers' | 'trailers' | 'quantum' | 'rate' | 'burst' | 'limiter' | 'minRate' | 'minRateWindow' | 'stallTimeout'
 >
 
-/** Where the chunks go. */
+/** The receiver of the chunks. */
 export interface Taker {
-  /** Takes a chunk; a promise if the destination asked to wait, pending until it goes on. */
+  /** Takes a chunk. Returns a promise if the destination is full, which resolves when it accepts more. */
   take(chunk: Buffer): Promise<void> | undefined
-  /** How much of what it took is still on its way, in bytes or any measure that falls as they go. */
+  /** How much has not been sent yet, in bytes or in any measure that decreases as bytes are sent. */
   outstanding(): number
-  /** Of the last chunk, the bytes that the kernel will not get if nothing more is done. Never rejects. */
+  /** The bytes of the last chunk that will not reach the kernel. Never rejects. */
   unsent?(): Promise<number>
-  /** How often the destination has asked to wait. */
+  /** How many times the destination was full. */
   readonly wouldBlock: number
-  /** Bytes have been taken: how many of the range so far. */
+  /** Reports the bytes of the range that have been taken so far. */
   progress(bytesSent: number): void
 }
 
-/** Moves a range, in chunks of the size that `size` says. Stopped, it ends between any two steps. Never rejects. */
+/** Moves a range in chunks of the size that `size` determines. `stop` ends it between two steps. Never rejects. */
 export function copyRange(
   range: Range,
   terms: Terms,
@@ -64,15 +64,15 @@ class CopyRun {
   readonly #stop: Stop
   readonly #planner: Planner
   readonly #reader: ChunkReader
-  /** The destination has asked to wait; it goes on when this is fulfilled. */
+  /** The destination is full until this is fulfilled. */
   #full: Promise<void> | undefined
-  /** When the last bytes were handed on. */
+  /** The time when the last bytes were written. */
   #handedAt = 0
-  /** Those are of the range. */
+  /** Whether the last bytes belong to the range, not to headers or trailers. */
   #ofRange = false
-  /** Bytes of the range that have been handed on. */
+  /** Bytes of the range that have been written. */
   #handed = 0
-  /** Whose failure an exception is. */
+  /** The end that an exception belongs to. */
   #asked: 'source' | 'destination' = 'destination'
 
   constructor(range: Range, terms: Terms, size: AdaptiveSize, taker: Taker, stop: Stop) {
@@ -92,20 +92,20 @@ class CopyRun {
 
   async run(obstacle: Obstacle | undefined): Promise<RangeEnd> {
     const { limiter } = this.#terms
-    const deafen = limiter === undefined ? undefined : onRateChange(limiter, () => this.#stop.wake())
+    const unsubscribe = limiter === undefined ? undefined : onRateChange(limiter, () => this.#stop.wake())
     const ending = await this.#move()
-    deafen?.()
+    unsubscribe?.()
     await this.#reader.rest()
     const left = (await this.#taker.unsent?.()) ?? 0
     const unsent = this.#ofRange ? left : 0
-    // What happens to the destination from here on is no concern of a transfer whose bytes have gone.
+    // A transfer whose bytes have been sent does not depend on what happens to the destination from here on.
     const { why } = this.#stop
     const { file, ownPosition } = this.#range
     if (ownPosition) await this.#takePosition(file, unsent)
     const { wouldBlock } = this.#taker
     const bytesSent = this.#planner.bytesSent - unsent
     const figures = { bytesSent, syscalls: 0, wouldBlock, method: 'copy', refusals: [], obstacle } as const
-    // A transfer that is stopped when the last chunk has been handed on is done, unless some of it stays behind.
+    // A transfer that is stopped after its last chunk was written is done, unless a part of the chunk was not sent.
     if (ending.kind === 'done' && why !== undefined && (left > 0 || why.kind !== 'stopped'))
       return { ...figures, ...why }
     return { ...figures, ...ending }
@@ -133,14 +133,14 @@ class CopyRun {
     }
   }
 
-  /** The position of the source moves by what was sent, whatever was read. */
+  /** Moves the file position of the source by the number of bytes sent, not by the number read. */
   #takePosition({ native, fd }: OpenFile, unsent: number): void | Promise<void> {
     const sent = this.#planner.bytesSent - unsent
     if (native !== undefined) native.position = add(this.#range.offset, sent)
     else if (this.#range.positionUnknown !== true) return movePosition(fd, sent)
   }
 
-  /** One step after the other, with a promise only where there is something to wait for. Returns a value of `END`. */
+  /** Performs all steps. Creates a promise only if there is something to wait for. Returns a value of `END`. */
   async #steps(): Promise<number> {
     for (let answer = this.#next(HAPPENED.nothing); ;) {
       if (this.#stop.stopped) answer = this.#next(HAPPENED.aborted)
@@ -152,7 +152,7 @@ class CopyRun {
     }
   }
 
-  /** What the planner says to what has happened. */
+  /** Reports an event to the planner and returns its next step. */
   #next(happened: number, bytes = 0): number {
     const looks = happened === HAPPENED.nothing || happened === HAPPENED.busy
     return this.#planner.next(performance.now(), happened, bytes, looks ? this.#taker.outstanding() : 0)
@@ -181,7 +181,7 @@ class CopyRun {
     this.#asked = 'destination'
     if (this.#stop.stopped) return this.#next(HAPPENED.aborted)
     if (chunk.length === 0) return this.#next(HAPPENED.sourceEnded)
-    // With a rate the next chunk may have to be a shorter one.
+    // With a rate, the next chunk may have to be shorter.
     const { rate, limiter } = this.#terms
     if (rate === 0 && limiter === undefined) this.#reader.readAhead(Math.min(this.#size.value, this.#terms.quantum))
     const answer = this.#hand(chunk)
@@ -199,7 +199,7 @@ class CopyRun {
       this.#size.took(performance.now() - this.#handedAt)
       return this.#next(HAPPENED.taken, bytes.length)
     }
-    this.#full.catch(() => {}) // whoever waits for it hears of it; after a stop nobody does
+    this.#full.catch(() => {}) // #wait reports a rejection; after a stop there is nothing to report to
     return this.#next(HAPPENED.busy, bytes.length)
   }
 

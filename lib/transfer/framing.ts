@@ -1,4 +1,4 @@
-/** What an http message says of its body before it comes, and what becomes of that if it does not. */
+/** What `sendfile()` announces in the headers of an http message, and what happens if the body is not sent. */
 import http from 'node:http'
 
 import { AnnouncedLength } from '../node/announced-length.ts'
@@ -17,22 +17,22 @@ export class Framing {
     this.#length = this.#message === undefined ? undefined : AnnouncedLength.of(this.#message)
   }
 
-  /** A range of unknown length ends where the body does, of which headers and trailers are a part. */
+  /** Limits a range of unknown length to the rest of the announced body, which includes `headers` and `trailers`. */
   bound(range: Range, { headers, trailers }: Terms): Range {
     const { left } = this.#length ?? { left: Infinity }
     if (left === Infinity || this.#isWrapped) return range
     return { ...range, count: Math.max(0, left - headers.length - trailers.length) }
   }
 
-  /** What the message was destroyed with when it was ended, because its body is too short. */
+  /** The error that the message was destroyed with because its body is too short. */
   get failure(): Error | undefined {
     return this.#length?.failure
   }
 
   /**
-   * The body will go on with this many bytes. If they are all of it, the headers say so, where they can still be changed.
-   * What a wrapper makes of them nobody knows.
-   * @throws ERR_HTTP_CONTENT_LENGTH_MISMATCH: they contradict what is announced already; nothing has been changed
+   * Announces the next bytes of the body. If they are all of it, Content-Length is set, unless the headers have been sent.
+   * The size of the output of a wrapped `write` is unknown.
+   * @throws ERR_HTTP_CONTENT_LENGTH_MISMATCH if they contradict the announced length; nothing has been changed
    */
   announce(count: Bytes, isAll: boolean): void {
     const message = this.#message
@@ -48,14 +48,14 @@ export class Framing {
     this.#announced = true
   }
 
-  /** The kernel has taken all of it, and the message ends now. */
+  /** The kernel has accepted the whole body, and the message ends now. */
   taken(): void {
     if (this.#message !== undefined) bodyTaken(this.#message)
   }
 
   /**
-   * The body will not come: what is still ours to change is as it was. `isBroken`: bytes that were announced will be
-   * missing, so that the connection has to end, now or when their turn comes.
+   * The body will not be sent: reverts the headers if they have not been sent. `isBroken`: announced bytes will be missing,
+   * so that the connection has to be closed, now or when it is their turn.
    */
   takeBack(isBroken: boolean): void {
     const message = this.#message
@@ -68,24 +68,24 @@ export class Framing {
     return this.#message !== undefined && isWrapped(this.#message)
   }
 
-  /** The body has begun and cannot be completed: only the end of the connection says so. */
+  /** The body has been started and cannot be completed, which the peer only learns from the end of the connection. */
   breakOff(): void {
     if (this.#message?.headersSent === true) this.#message.destroy()
   }
 }
 
 /**
- * The rejection has told why a connection breaks: the 'error' that http makes of it must not be uncaught. Errors of a
- * request that goes on are its owner's.
+ * The promise has rejected with the reason why the connection was closed; the 'error' event of http for it must not be
+ * uncaught. Errors of a request that continues belong to its owner.
  */
 function ignoreConsequence(request: http.ClientRequest, isBroken: boolean): void {
   const ignore = (): void => {}
-  const hearAgain = (): void => void request.off('error', ignore)
-  request.on('error', ignore).once('close', hearAgain)
+  const removeIgnore = (): void => void request.off('error', ignore)
+  request.on('error', ignore).once('close', removeIgnore)
   process.nextTick(() => {
     const breaks = isBroken || request.destroyed || request.socket?.destroyed === true
     if (breaks && !request.closed) return
-    hearAgain()
-    request.off('close', hearAgain)
+    removeIgnore()
+    request.off('close', removeIgnore)
   })
 }

@@ -1,14 +1,14 @@
-/** Draws what a piped stream sends from the bucket of its limiter. */
+/** Takes the bytes of a piped stream from the token bucket of its limiter. */
 import { anyBinding, type LimiterShare } from '../native/load.ts'
 import { bucketOf, join, leave, onRateChange, type RateLimiter } from './limiter.ts'
 
-/** What is asked for at once: more than one chunk or marker of a stream. */
+/** The request to the bucket: more than the largest chunk or marker of a stream. */
 const MOST = 16 << 20
 
 export class Pace {
   readonly #limiter: RateLimiter
   readonly #share: LimiterShare
-  readonly #deafen: () => void
+  readonly #unsubscribe: () => void
   /** The most bytes to send next. */
   #admitted = 0
   #timer: NodeJS.Timeout | undefined
@@ -17,18 +17,18 @@ export class Pace {
   constructor(limiter: RateLimiter) {
     this.#limiter = limiter
     this.#share = new (anyBinding().LimiterShare)(bucketOf(limiter))
-    this.#deafen = onRateChange(limiter, () => this.#goOn())
+    this.#unsubscribe = onRateChange(limiter, () => this.#retry())
     join(limiter, this)
   }
 
-  /** The most bytes to send at once; as many as there are once it is released. */
+  /** The most bytes to send at once; Infinity after `release()`. */
   get step(): number {
     return this.#admitted
   }
 
   /**
-   * Whether bytes may go now. Otherwise `again` is called when that may have changed, unless the pace is released.
-   * `sent`: how many have gone since this was asked before.
+   * Returns whether bytes may be sent now. If not, `again` is called when that may have changed, unless the pace has been
+   * released. `sent` is the number of bytes sent since the previous call.
    */
   admits(sent: number, again: () => void): boolean {
     this.#share.giveBack(Math.max(0, this.#admitted - sent))
@@ -36,21 +36,21 @@ export class Pace {
     this.#admitted = Math.max(0, answer)
     if (answer > 0) return true
     this.#again = again
-    this.#timer = setTimeout(() => this.#goOn(), -answer)
+    this.#timer = setTimeout(() => this.#retry(), -answer)
     return false
   }
 
-  /** The stream is piped no longer. */
+  /** The stream is no longer piped. */
   release(): void {
     this.#clear()
-    this.#deafen()
+    this.#unsubscribe()
     this.#share.giveBack(this.#admitted)
     this.#share.release()
     this.#admitted = Infinity
     leave(this.#limiter, this)
   }
 
-  #goOn(): void {
+  #retry(): void {
     const again = this.#again
     this.#clear()
     again?.()

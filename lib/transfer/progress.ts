@@ -1,9 +1,9 @@
-/** Calls `onProgress` as often as it was asked for. */
+/** Calls `onProgress` at most once per `progressInterval`. */
 import type { Method, Request } from '../options/sendfile.ts'
 
 export class ProgressReport {
   readonly #request: Request
-  /** Not before this time, in ms. */
+  /** The earliest time of the next call, in ms. */
   #due: number
 
   constructor(request: Request, now: number) {
@@ -11,7 +11,7 @@ export class ProgressReport {
     this.#due = now + request.progressInterval
   }
 
-  /** Bytes have moved. Throws what `onProgress` throws. */
+  /** Reports progress. Throws what `onProgress` throws. */
   moved(bytesSent: number, total: number | null, method: Method): void {
     const now = performance.now()
     if (now < this.#due) return
@@ -19,7 +19,7 @@ export class ProgressReport {
     this.finished(bytesSent, total, method)
   }
 
-  /** They have all moved. Throws what `onProgress` throws. */
+  /** Reports the end. Throws what `onProgress` throws. */
   finished(bytesSent: number, total: number | null, method: Method): void {
     const { onProgress } = this.#request
     if (onProgress !== undefined) Reflect.apply(onProgress, undefined, [{ bytesSent, total, method }])

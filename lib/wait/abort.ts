@@ -1,6 +1,6 @@
-/** Hears that an AbortSignal fires: one listener, however many transfers were given the same signal. */
+/** Listens to AbortSignals: one listener per signal, for any number of transfers. */
 
-/** Who is to be aborted. */
+/** A transfer that can be aborted. */
 export interface Abortable {
   abort(): void
 }
@@ -14,7 +14,7 @@ export function onAbort(signal: AbortSignal, transfer: Abortable): void {
   signal.addEventListener('abort', fired)
 }
 
-/** Without a transfer left, the signal has no listener of ours. */
+/** Removes the listener after the last transfer. */
 export function offAbort(signal: AbortSignal, transfer: Abortable): void {
   const transfers = waiting.get(signal)
   if (transfers === undefined) return

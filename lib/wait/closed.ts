@@ -1,7 +1,7 @@
-/** Hears that a stream closes, fails or goes on while transfers are on their way to it: one listener, however many they are. */
+/** Listens to 'close', 'error' and other events of a stream: one listener per event, for any number of transfers. */
 import { EventEmitter } from 'node:events'
 
-/** Who wants to know. */
+/** Is informed when a stream closes. */
 export interface Watcher {
   /** The stream is closed, or has emitted 'error'. */
   closed(error: unknown): void
@@ -21,8 +21,8 @@ interface Watch {
 const watches = new Map<object, Watch[]>()
 
 /**
- * Tells `watcher` when the stream closes. With `errors`, also when it emits 'error', which is then not uncaught for want
- * of another listener.
+ * Calls `watcher` when the stream closes. With `errors`, also when it emits 'error', which is then not uncaught if the
+ * stream has no other listener.
  */
 export function watch(stream: Source, watcher: Watcher, { errors }: { readonly errors: boolean }): void {
   const present = watches.get(stream)
@@ -38,7 +38,7 @@ export function watch(stream: Source, watcher: Watcher, { errors }: { readonly e
   else own.errors = errors
 }
 
-/** Stops watching; without a watcher left, the stream has no listener of ours. */
+/** Stops watching. After the last watcher, the listeners are removed from the stream. */
 export function unwatch(stream: Source, watcher: Watcher): void {
   const present = watches.get(stream)
   const place = present?.findIndex((watch) => watch.watcher === watcher) ?? -1
@@ -54,7 +54,7 @@ function wantsErrors({ errors }: Watch): boolean {
   return errors
 }
 
-/** Emitters call their listeners on themselves: one function does for all of them. */
+/** An emitter is the `this` of its listeners, so one function serves all streams. */
 function onError(this: object, error: unknown): void {
   for (const { watcher, errors } of copyOf(this)) if (errors) watcher.closed(error)
 }
@@ -69,10 +69,10 @@ function copyOf(stream: object): Watch[] {
 
 /* ---------------------------------------------------------------- listeners of any stream */
 
-/** The listeners on streams that are no EventEmitters: these may have no way to take one off again, so each gets one. */
+/** Listeners of streams that are not EventEmitters. They may be unable to remove a listener, so each event gets one. */
 const lasting = new WeakMap<object, Map<string, Set<Listener>>>()
 
-/** Adds a listener; called on the stream. `on` is how, if not by the stream's own method of today. */
+/** Adds a listener, with the stream as `this`. `on` is the method to use instead of the stream's current one. */
 export function listen(stream: Source, event: string, listener: Listener, on: Function = stream.on): void {
   if (stream instanceof EventEmitter) return void Reflect.apply(on, stream, [event, listener])
   const events = lasting.get(stream) ?? new Map<string, Set<Listener>>()
@@ -87,7 +87,7 @@ export function listen(stream: Source, event: string, listener: Listener, on: Fu
   Reflect.apply(on, stream, [event, hear])
 }
 
-/** Takes a listener off again. */
+/** Removes a listener. */
 export function ignore(stream: Source, event: string, listener: Listener): void {
   if (stream instanceof EventEmitter) stream.off(event, listener)
   else lasting.get(stream)?.get(event)?.delete(listener)

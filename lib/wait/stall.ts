@@ -1,12 +1,12 @@
-/** Notices that a destination does not move on while a transfer waits for its turn on it. */
+/** Detects that a destination has stalled while a transfer waits for its turn. */
 import type net from 'node:net'
 
 import { underway } from '../node/handle.ts'
 
-/** How often it is looked at within the timeout: so much later, at most, is a stall noticed. */
+/** Number of checks per timeout; a stall is detected at most one interval late. */
 const LOOKS = 4
 
-/** What is on its way; anything that changes as it moves, and `undefined` while there is nothing. */
+/** Describes the bytes in flight by a value that changes as they move; `undefined` while there are none. */
 export type Underway = () => string | undefined
 
 export class StallWatch {
@@ -15,7 +15,7 @@ export class StallWatch {
   #before: string | undefined
   #since = performance.now()
 
-  /** Calls `stalled`, perhaps more than once, when what is under way has stayed the same for `timeout` milliseconds. */
+  /** Calls `stalled`, possibly several times, if `underway` has not changed for `timeout` milliseconds. */
   constructor(underway: Underway, timeout: number, stalled: () => void) {
     this.#underway = underway
     this.#before = underway()
@@ -29,7 +29,7 @@ export class StallWatch {
     clearInterval(this.#timer)
   }
 
-  /** Without anything on its way it is not the destination that is waited for. */
+  /** If nothing is in flight, the transfer is not waiting for the destination. */
   #moves(): boolean {
     const before = this.#before
     this.#before = this.#underway()
@@ -37,7 +37,7 @@ export class StallWatch {
   }
 }
 
-/** Calls `stalled` when the connection stands still for `timeout` milliseconds. Without either, nothing is watched. */
+/** Calls `stalled` if the connection makes no progress for `timeout` milliseconds. Does nothing without a timeout or connection. */
 export function watchStall(
   connection: net.Socket | undefined,
   timeout: number,

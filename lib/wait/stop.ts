@@ -1,4 +1,4 @@
-/** A wait that can be given up: by the promise that it waits for, by the clock, or from outside. */
+/** A wait that ends with a promise, with a timeout, or with a call of `stop()`. */
 import { STOPPED, type Stopped } from '../executor/end.ts'
 import { MAX_TIME } from '../options/validate.ts'
 
@@ -6,30 +6,30 @@ export class Stop {
   #why: Stopped | undefined
   #wake: (() => void) | undefined
 
-  /** Nothing more is to be done. */
+  /** Whether it has been stopped. */
   get stopped(): boolean {
     return this.#why !== undefined
   }
 
-  /** Why: what was said first; `undefined` while there is something to do. */
+  /** The reason of the first `stop()`; `undefined` before. */
   get why(): Stopped | undefined {
     return this.#why
   }
 
-  /** Ends the wait that is going on, and every later one. */
+  /** Ends the current wait and every later one. */
   stop(why: Stopped = STOPPED): void {
     this.#why ??= why
     this.#wake?.()
   }
 
-  /** Ends the wait that is going on, as if its time had come. */
+  /** Ends the current wait as if its time had elapsed. */
   wake(): void {
     this.#wake?.()
   }
 
   /**
-   * Waits for the promise, for `ms` milliseconds or for the stop, whichever is first, and says whether it was the promise.
-   * Rejects if the promise does first.
+   * Waits for the promise, for `ms` milliseconds or for the stop, whichever comes first. Resolves with whether it was the
+   * promise. Rejects if the promise rejects first.
    */
   sooner(ms: number, promise?: Promise<void>): Promise<boolean> {
     if (this.stopped) return Promise.resolve(false)
