@@ -48,7 +48,7 @@ export function choose(method: 'auto' | Method, remote: Obstacle | undefined): C
  * Copying in JavaScript cannot satisfy a forced system call, nor `until: 'acknowledged'`, which only the kernel knows.
  * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
  */
-export function mustNotBeForced({ method, until }: Request, { reason }: Obstacle): void {
+export function rejectIfForced({ method, until }: Request, { reason }: Obstacle): void {
   if (method !== 'auto' && method !== 'copy')
     throw unsupported(`${method}(2) cannot be used: ${reason}. Use method: 'auto' to copy instead`)
   if (until === 'acknowledged')

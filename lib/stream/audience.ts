@@ -1,4 +1,4 @@
-/** Who sees the chunks of a piped stream. A marker may take their place only where nobody but the pipe itself does. */
+/** Which consumers see the chunks of a piped stream. A marker may replace a chunk only if the pipe is the only one. */
 import { OBSTACLE, type Obstacle, wrapped } from '../errors/obstacle.ts'
 import type { Destination } from '../destination/hold.ts'
 import { awaitsDrain, type FileStream, isPipedTo, onlyPipe, replacedInReading } from '../node/readable.ts'
@@ -7,7 +7,7 @@ import { isPipesOwn } from '../node/unpatched.ts'
 export class Audience {
   readonly #source: FileStream
   readonly #destination: Destination
-  /** The pipe's own 'data' listener: takes a chunk to the destination, and pauses the stream if that is full. */
+  /** The pipe's own 'data' listener: writes a chunk to the destination, and pauses the stream if the destination is full. */
   #ondata: Function | undefined
 
   constructor(source: FileStream, destination: Destination) {
@@ -15,7 +15,7 @@ export class Audience {
     this.#destination = destination
   }
 
-  /** The pipe stands, with this listener. Returns why it is not Node's own, if so. */
+  /** The pipe has been set up with this listener. Returns an obstacle if the listener is not Node's own. */
   begin(ondata: unknown): Obstacle | undefined {
     if (typeof ondata !== 'function') return undefined
     if (!isPipesOwn(this.#source, ondata)) return wrapped('on', 'stream')
@@ -23,15 +23,14 @@ export class Audience {
     return undefined
   }
 
-  /** Lets the pipe take a chunk to the destination. */
-  hand(chunk: Buffer): void {
+  /** Passes a chunk to the pipe, which writes it to the destination. */
+  pass(chunk: Buffer): void {
     if (this.#ondata !== undefined) Reflect.apply(this.#ondata, this.#source, [chunk])
   }
 
   /**
-   * Whether the pipe takes chunks now, or stands still until 'drain', after a chunk from the buffer. A chunk that is read
-   * ahead then would be followed by another at every 'drain'; a marker takes no memory, and waits in the destination as well
-   * as in the stream.
+   * Whether the pipe accepts chunks now, or waits for 'drain' after a chunk from the buffer. A chunk that is read ahead then
+   * would be followed by another at every 'drain'; a marker takes no memory, and can wait in the destination instead.
    */
   get isFlowing(): boolean {
     const source = this.#source
@@ -39,14 +38,14 @@ export class Audience {
     return isFlowing && isPipedTo(source, this.#destination)
   }
 
-  /** Who could tell that no chunks come by, `undefined` if nobody. */
+  /** The consumer that would notice missing chunks; `undefined` if there is none. */
   get obstacle(): Obstacle | undefined {
     if (!this.isUnseen) return OBSTACLE.shared
     const replaced = replacedInReading(this.#source)
     return replaced === undefined ? undefined : wrapped(replaced, 'stream')
   }
 
-  /** Whether the pipe alone reads the stream: nobody sees how large the chunks are, or that there are none. */
+  /** Whether this pipe is the only consumer, so that the size of chunks, or their absence, is unobservable. */
   get isUnseen(): boolean {
     const source = this.#source
     const [listener, ...others] = source.rawListeners('data')

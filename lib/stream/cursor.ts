@@ -1,4 +1,4 @@
-/** Which bytes of its file a stream has to send next. */
+/** Which bytes of its file a piped stream sends next. */
 import { constants } from 'node:os'
 
 import { type CachedFile, SMALL } from '../source/cached.ts'
@@ -7,34 +7,34 @@ import { closeNatively, duplicate, duplicateOnThread, type NativeFile, type Open
 import { KIND } from '../native/codes.ts'
 import { statsOwn } from '../node/unpatched.ts'
 import type { FileStream } from '../node/readable.ts'
-import type { Piece } from './segment.ts'
+import type { SegmentRange } from './segment.ts'
 import { isNamedBy, isSameFile, isSameFileLater } from '../source/same-file.ts'
 import { type Identity, nativeFile, opensSources, statOrUndefined } from '../source/open.ts'
 import type { StreamPosition } from './position.ts'
 
 const { EAGAIN } = constants.errno
 
-/** The rest of a file as it is now. */
-export interface Rest {
+/** The remaining bytes of a file, with its current size. */
+export interface Remainder {
   readonly file: NativeFile
-  /** Where to go on, in bytes from the start of the file. */
+  /** The offset of the next byte. */
   readonly offset: number
-  /** Bytes up to where the file or the stream ends. */
+  /** Number of bytes up to the end of the file or of the stream. */
   readonly left: number
 }
 
-export class FilePieces {
+export class FileCursor {
   readonly #source: FileStream
   readonly #position: StreamPosition
-  /** Where the stream has opened a path. */
+  /** The open file, if the stream was given a path. */
   readonly #file: CachedFile | undefined
-  /** The end of the last segment, what the stream had read by then, and how large the file was. */
+  /** The end of the last segment, the bytes that the stream had read by then, and the size of the file. */
   #reached: { readonly offset: number; readonly readByStream: number; readonly size: number } | undefined
   /** The end of the file or of the stream, as it was at the first segment. */
   #expected: number | undefined
 
-  /** What a thread has looked at: the next `open` tells it. */
-  #ready: Rest | Obstacle | undefined
+  /** The result of a thread, which the next `open()` returns. */
+  #ready: Remainder | Obstacle | undefined
 
   constructor(source: FileStream, position: StreamPosition, file: CachedFile | undefined) {
     this.#source = source
@@ -42,17 +42,18 @@ export class FilePieces {
     this.#file = file
   }
 
-  /** How much to read instead of `size` bytes: for a small file its own size, as a chunk that is not filled is copied. */
+  /** The size to read instead of `size`: for a small file its own size, because Node copies a chunk that is not filled. */
   fitting(size: number): number {
     const whole = this.#file?.opened?.size ?? 0
     return whole > 0 && whole <= SMALL ? Math.min(size, whole) : size
   }
 
   /**
-   * A descriptor of our own for each segment: what the user does to the stream's number cannot redirect a byte. At most
-   * `small` bytes in all are not worth one. A promise: a server may have to be asked, and the next call answers.
+   * Duplicates the descriptor for each segment, so that nothing the program does with the stream's number can redirect a
+   * byte. Files of up to `small` bytes are read instead. Returns a promise if the server of a filesystem may have to be asked;
+   * the next call then returns the result.
    */
-  open(small: number): Rest | Obstacle | Promise<void> {
+  open(small: number): Remainder | Obstacle | Promise<void> {
     const ready = this.#ready
     this.#ready = undefined
     if (ready !== undefined) return ready
@@ -60,19 +61,19 @@ export class FilePieces {
     const known = this.#file?.opened
     if (this.#isSmall(this.#left(known?.size ?? 0, pos ?? 0), small)) return OBSTACLE.small
     const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, known)
-    if (!(file instanceof Promise)) return this.#rest(file, small)
+    if (!(file instanceof Promise)) return this.#remainder(file, small)
     return file.then((found) => {
-      this.#ready = this.#rest(found, small)
+      this.#ready = this.#remainder(found, small)
     })
   }
 
-  /** Closes what a thread has looked at and nobody wanted any more. */
+  /** Closes the result of a thread if it was not used. */
   release(): void {
     if (this.#ready !== undefined && 'file' in this.#ready) this.#ready.file.close()
     this.#ready = undefined
   }
 
-  #rest(file: NativeFile | Obstacle, small: number): Rest | Obstacle {
+  #remainder(file: NativeFile | Obstacle, small: number): Remainder | Obstacle {
     if ('code' in file) return file
     const offset = this.#source.pos ?? file.foundAt ?? 0
     const left = this.#left(Number(file.size), offset)
@@ -91,27 +92,27 @@ export class FilePieces {
     return Math.min(size - offset, this.#wanted)
   }
 
-  /** A segment has moved `moved` bytes, and the stream's figures say so: its file is closed. */
-  moved({ offset, file }: Piece, moved: number): void {
+  /** A segment has ended after `moved` bytes, and the figures of the stream include them. Closes its file. */
+  moved({ offset, file }: SegmentRange, moved: number): void {
     const atOwnPosition = this.#source.pos === undefined
     const size = file.leave(atOwnPosition ? offset + moved : -1) ?? Number.POSITIVE_INFINITY
     this.#reached = { offset: offset + moved, readByStream: this.#position.readByStream, size }
   }
 
-  /** The stream goes on behind a segment that has not been sent yet. */
-  passed({ offset, length, file }: Piece): void {
+  /** The stream continues after a segment that has not been sent yet. */
+  passed({ offset, length, file }: SegmentRange): void {
     if (this.#source.pos === undefined) file.position = offset + length
     const { readByStream } = this.#position
     this.#reached = { offset: offset + length, readByStream, size: Number.POSITIVE_INFINITY }
   }
 
-  /** Whether everything had been sent when the last segment ended. Needs no descriptor. */
+  /** Whether the whole file had been sent when the last segment ended. Does not need a descriptor. */
   get isAtEnd(): boolean {
     if (this.#reached?.readByStream !== this.#position.readByStream || this.#source.fd === null) return false
     return this.#wanted <= 0 || this.#reached.offset >= this.#reached.size
   }
 
-  /** How many bytes fewer there were than at the first segment; 0 if none are missing. */
+  /** Number of bytes that are missing compared to the size at the first segment; 0 if none are. */
   get missing(): number {
     if (this.#expected === undefined || this.#reached === undefined) return 0
     return Math.max(0, this.#expected - this.#reached.offset)
@@ -123,8 +124,8 @@ export class FilePieces {
 }
 
 /**
- * A duplicate of a regular file of the caller's, made now. `known`: the file that we have opened by this number, for which
- * `fs` need not be asked again. A promise where a server may have to be asked what it is.
+ * Duplicates a regular file of the caller. `known` is the file that the package has opened with this number, for which `fs`
+ * need not be asked again. Returns a promise if the server of a filesystem may have to be asked.
  */
 function duplicateFile(
   fd: number,
@@ -154,7 +155,7 @@ function refused({ fd }: Opened, obstacle: Obstacle): Obstacle {
   return obstacle
 }
 
-/** What the kernel does not know as a file. */
+/** The obstacle for a descriptor that is not a file of the kernel. */
 function fileOfFs(fd: number): Obstacle {
   return statOrUndefined(fd)?.isFile() === true ? OBSTACLE.virtual : OBSTACLE.irregular
 }

@@ -1,4 +1,4 @@
-/** The end of a stream, told to the destination that it is piped to. */
+/** Ends the destination of a pipe after the last byte. */
 import http from 'node:http'
 
 import { isLeft } from '../node/connection-loss.ts'
@@ -8,9 +8,9 @@ import { bodyTaken, isStrict } from '../node/outgoing-message.ts'
 import { awaitsDrain, type FileStream, isPipedTo } from '../node/readable.ts'
 
 /**
- * Tells the end behind the last byte, at once: the peer may have it all, and may leave. A connection that is ending or
- * gone because of that emits no 'drain' any more, for which the pipe waits (lib/internal/streams/writable.js, afterWrite); or has
- * taken the pipe away already. `isWhole`: the kernel has taken every byte of the stream.
+ * Ends the stream directly after the last byte, because the peer may have received everything and may disconnect. Such a
+ * connection does not emit the 'drain' that the pipe waits for (lib/internal/streams/writable.js, afterWrite), or it has
+ * already removed the pipe. `isWhole`: the kernel has accepted every byte of the stream.
  */
 export function endPipe(source: FileStream, destination: Destination, isWhole: boolean): void {
   if (throwsAtEnd(destination)) return void source.destroy()
@@ -19,7 +19,7 @@ export function endPipe(source: FileStream, destination: Destination, isWhole: b
   if (isLeft(connectionOf(destination)) && (awaitsDrain(source, destination) || !isPipedTo(source))) source.resume()
 }
 
-/** A message with strictContentLength that was destroyed because the file is too short: nobody would catch the error. */
+/** Whether `end()` would throw: a message with strictContentLength was destroyed because the file is too short. */
 function throwsAtEnd(destination: unknown): boolean {
   return destination instanceof http.OutgoingMessage && destination.destroyed && isStrict(destination)
 }

@@ -1,12 +1,12 @@
 /**
- * What a file stream does while it is piped: answers `_read` by a marker that goes straight to the destination where
- * nobody but the pipe reads the stream and the kernel can reach the destination, and by a read as stock otherwise.
+ * How a piped file stream answers `_read`: with a marker that is passed directly to the destination, if the pipe is the only
+ * consumer of the stream and the kernel can reach the destination; otherwise with a stock read.
  *
- * Everything else is the pipe of Node itself. A segment is one `_read`: it ends with a push of nothing, after which the
- * Readable asks again. So a pause, an unpipe, a second destination or a 'data' listener are met between two segments,
- * and no marker is ever in the Readable's buffer.
+ * Everything else is Node's own pipe. A segment is one `_read`: it ends with a push of an empty chunk, after which the
+ * Readable calls `_read` again. A pause, an unpipe, a second destination or a 'data' listener therefore takes effect between
+ * two segments, and the buffer of the Readable never contains a marker.
  *
- * | State                | Whose turn it is                                       | What ends it                      |
+ * | State                | In progress                                            | Ended by                          |
  * | -------------------- | ------------------------------------------------------ | --------------------------------- |
  * | reading              | `#copy`: fs.ReadStream reads a chunk                   | its push: Node calls `_read`      |
  * | waiting for the rate | `#pace` calls `read` again when bytes may go           | bytes may go, or `finish`         |
@@ -23,7 +23,7 @@ import { systemError, unsupported } from '../errors/sendfile-error.ts'
 import { isShortage, OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
 import type { RangeEnd } from '../executor/end.ts'
 import type { Failure } from '../executor/failure.ts'
-import { FilePieces, type Rest } from './cursor.ts'
+import { FileCursor, type Remainder } from './cursor.ts'
 import { type Destination, isHeld } from '../destination/hold.ts'
 import { ONLY } from '../native/codes.ts'
 import { type FileStream, isPipedTo, readAsStock, withMethod } from '../node/readable.ts'
@@ -40,7 +40,7 @@ import type { Opening, Settings } from '../options/read-stream.ts'
 import { StreamPosition } from './position.ts'
 import { LiveTransfer } from './stats.ts'
 
-/** Who hears that the transfer is over. */
+/** Called when the transfer has ended. */
 export type Finished = (transfer: LiveTransfer, error: unknown) => void
 
 export class Pump implements SegmentSender {
@@ -51,13 +51,13 @@ export class Pump implements SegmentSender {
   readonly #finished: Finished
   readonly #audience: Audience
   readonly #position: StreamPosition
-  readonly #pieces: FilePieces
+  readonly #cursor: FileCursor
   readonly #pace: Pace | undefined
   readonly #size: SegmentSize
   #current: PipedSegment | undefined
-  /** Why the kernel is not asked any more. */
+  /** Every further read is stock: the kernel cannot be used. */
   #isStock = false
-  /** Towards TLS, chunks may be larger where nobody sees them. */
+  /** Chunks to a TLS socket may be larger if no other consumer sees them. */
   #isEncrypted = false
   readonly #chunks = new ChunkSize()
   #isOver = false
@@ -70,27 +70,27 @@ export class Pump implements SegmentSender {
     this.#finished = finished
     this.#audience = new Audience(source, destination)
     this.#position = new StreamPosition(source)
-    this.#pieces = new FilePieces(source, this.#position, file)
+    this.#cursor = new FileCursor(source, this.#position, file)
     this.transfer = new LiveTransfer(source, this.#position, settings.method)
     const shortfall: Shortfall = (missing) => cutShort(source, this.transfer, missing)
     this.#pace = settings.limiter === undefined ? undefined : new Pace(settings.limiter)
     this.#size = new SegmentSize(source, destination, settings, this.#pace, shortfall)
-    if (settings.ownFs) this.#meet(OBSTACLE.ownFs)
+    if (settings.ownFs) this.#addObstacle(OBSTACLE.ownFs)
   }
 
-  /** The pipe stands. */
+  /** The pipe has been set up. */
   begin(ondata: unknown): void {
     const obstacle = this.#audience.begin(ondata)
-    if (obstacle !== undefined) this.#meet(obstacle)
+    if (obstacle !== undefined) this.#addObstacle(obstacle)
   }
 
   /** Answers `_read`. */
   read(size: number): void {
-    if (this.#isOver || this.#mayGo(size)) this.#answer(size)
+    if (this.#isOver || this.#isAdmitted(size)) this.#answer(size)
   }
 
   #answer(size: number): void {
-    // Not within `_read`: the Readable may be about to hand on what it has buffered, and takes what is thrown for ours.
+    // Not within `_read`: the Readable may be about to emit buffered data, and treats exceptions as errors of `_read`.
     if (this.#isAlone()) process.nextTick(Pump.#next, this, size)
     else this.#copy(size)
   }
@@ -102,29 +102,29 @@ export class Pump implements SegmentSender {
     if (!sent) pump.#copy(size)
   }
 
-  /** Whether the option `rate` lets the stream go on; otherwise the read is answered later. */
-  #mayGo(size: number): boolean {
+  /** Whether the option `rate` allows the stream to continue; otherwise the read is answered later. */
+  #isAdmitted(size: number): boolean {
     const pace = this.#pace
     return pace === undefined || pace.admits(this.#position.advance(), () => this.read(size))
   }
 
-  /** Reads a chunk, and lets the pipe take it. */
+  /** Reads a chunk and lets the pipe write it. */
   #copy(size: number): void {
     if (this.#source.destroyed) return
-    // As if the file ended here: it has grown since its length was announced.
+    // The file has grown since its length was announced: ends the stream here.
     if (this.#size.room <= 0) return void this.#source.push(null)
     const hidden = this.#isEncrypted && this.#audience.isUnseen && hidesChunks(this.#destination)
-    const chunk = hidden ? this.#chunks.instead(size) : this.#pieces.fitting(size)
+    const chunk = hidden ? this.#chunks.instead(size) : this.#cursor.fitting(size)
     readAsStock(this.#source, this.#size.ofChunk(chunk))
   }
 
-  /** The stream is no longer piped to some destination, perhaps not to ours. */
+  /** The stream has been unpiped from a destination, which may be a different one. */
   unpiped(): void {
     if (isPipedTo(this.#source, this.#destination)) return
     const segment = this.#current
     if (segment !== undefined && isDestroyed(this.#destination)) segment.cancel()
-    else if (segment !== undefined) this.#letGo(segment)
-    // pipeline() leaves its destination at the 'end' that it ends it at.
+    else if (segment !== undefined) this.#detach(segment)
+    // pipeline() unpipes the destination in the 'end' event in which it ends it.
     if (this.#source.readableEnded)
       return process.nextTick(() => this.finish(Reflect.get(this.#destination, 'errored')))
     const isLost = isDestroyed(this.#destination)
@@ -141,22 +141,22 @@ export class Pump implements SegmentSender {
     this.#finished(this.transfer, this.#failure.error ?? undefined)
   }
 
-  /* -------------------------------------------------- whether the kernel may do it */
+  /* -------------------------------------------------- whether the kernel can be used */
 
-  /** Whether nobody could tell that no chunks come by. */
+  /** Whether this pipe is the only consumer, so that omitting 'data' events is unobservable. */
   #isAlone(): boolean {
     if (this.#isStock || this.#isOver || !this.#audience.isFlowing) return false
     const { obstacle } = this.#audience
-    if (obstacle !== undefined) return this.transfer.meet(obstacle)
-    return readsOwn() || this.#meet(OBSTACLE.ownFs)
+    if (obstacle !== undefined) return this.transfer.addObstacle(obstacle)
+    return readsOwn() || this.#addObstacle(OBSTACLE.ownFs)
   }
 
-  /** Notes why the kernel does nothing for the rest of this pipe. A method that was asked for is not replaced. */
-  #meet(obstacle: Obstacle): false {
+  /** Records why the kernel cannot be used for the rest of this pipe. If a method is forced, destroys the stream. */
+  #addObstacle(obstacle: Obstacle): false {
     const { method } = this.#settings
     const lacking = isShortage(obstacle)
-    this.#isStock = !lacking // it may pass
-    if (method === 'auto' || method === 'copy') return this.transfer.meet(obstacle)
+    this.#isStock = !lacking // a shortage may be temporary
+    if (method === 'auto' || method === 'copy') return this.transfer.addObstacle(obstacle)
     const error = lacking
       ? systemError(-obstacle.errno, 'fcntl')
       : unsupported(`${method}(2) cannot be used: ${obstacle.reason}. Use method: 'auto' to copy instead`)
@@ -166,66 +166,66 @@ export class Pump implements SegmentSender {
 
   /* -------------------------------------------------- sending */
 
-  /** Sends the next segment, or the end, perhaps later. Returns false where a read of `size` bytes has to do it. */
+  /** Sends the next segment or the end, possibly later. Returns false if `size` bytes have to be read instead. */
   #send(size: number): boolean {
-    if (isHeld(this.#destination)) return this.transfer.meet(OBSTACLE.held)
+    if (isHeld(this.#destination)) return this.transfer.addObstacle(OBSTACLE.held)
     if (closedState(this.#destination) !== undefined) return false
     const route = routeTo(this.#destination)
     if (route.by === 'copy') {
       this.#isEncrypted = route.obstacle.code === 'TLS'
-      return this.#meet(route.obstacle)
+      return this.#addObstacle(route.obstacle)
     }
     if (this.#size.room <= 0) return false
-    if (this.#pieces.isAtEnd) return this.#end(route)
-    const rest = this.#pieces.open(this.#small)
-    if (rest instanceof Promise) {
-      void rest.then(() => {
+    if (this.#cursor.isAtEnd) return this.#end(route)
+    const remainder = this.#cursor.open(this.#small)
+    if (remainder instanceof Promise) {
+      void remainder.then(() => {
         Pump.#next(this, size)
-        this.#pieces.release()
+        this.#cursor.release()
       })
       return true
     }
-    if ('code' in rest) return this.#meet(rest)
-    if (rest.left <= 0 && this.#pieces.missing > 0) {
-      rest.file.close()
+    if ('code' in remainder) return this.#addObstacle(remainder)
+    if (remainder.left <= 0 && this.#cursor.missing > 0) {
+      remainder.file.close()
       return this.#end(route)
     }
-    const { methods, obstacle } = choose(this.#settings.method, rest.file.remote)
-    const length = obstacle ?? this.#size.ofMarker(route, rest.left)
+    const { methods, obstacle } = choose(this.#settings.method, remainder.file.remote)
+    const length = obstacle ?? this.#size.ofMarker(route, remainder.left)
     if (typeof length === 'number' && length > 0) {
-      this.#sendPiece(route, rest, length, methods)
+      this.#sendSegment(route, remainder, length, methods)
       return true
     }
-    rest.file.close()
-    return typeof length === 'number' ? false : this.#meet(length)
+    remainder.file.close()
+    return typeof length === 'number' ? false : this.#addObstacle(length)
   }
 
-  /** Up to how many bytes to read: written together with the headers, they take fewer calls. */
+  /** The size up to which files are read: together with the headers, their bytes take fewer calls. */
   get #small(): number {
     const { method, segment = SMALL } = this.#settings
     return choose(method, undefined).methods === ONLY.auto ? Math.min(segment, SMALL) : 0
   }
 
-  #sendPiece(route: MarkerRoute, { file, offset }: Rest, length: number, methods: number): void {
+  #sendSegment(route: MarkerRoute, { file, offset }: Remainder, length: number, methods: number): void {
     const { request } = this.#settings
     const segment = new PipedSegment({ file, offset, length }, { methods, request }, route, this)
     this.#current = segment
     this.#position.beginSegment()
-    const hand = (chunk: Buffer): void => this.#audience.hand(chunk)
-    if (!hasWrapper(route)) return segment.write(hand)
+    const pass = (chunk: Buffer): void => this.#audience.pass(chunk)
+    if (!hasWrapper(route)) return segment.write(pass)
     this.#size.passedWrapper(length)
     const write = ownWrite(route.message) ?? route.message.write
-    segment.write((chunk) => withMethod(route.message, 'write', write, () => hand(chunk)))
+    segment.write((chunk) => withMethod(route.message, 'write', write, () => pass(chunk)))
   }
 
   #end(route: MarkerRoute): true {
-    const { missing } = this.#pieces
+    const { missing } = this.#cursor
     if (missing > 0 && route.by === 'message') condemn(route.message, cutShort(this.#source, this.transfer, missing))
     endPipe(this.#source, this.#destination, missing === 0)
     return true
   }
 
-  /* -------------------------------------------------- what becomes of a segment */
+  /* -------------------------------------------------- the end of a segment */
 
   segmentProgressed(segment: PipedSegment, bytes: number): void {
     if (segment === this.#current) this.#position.reach(bytes)
@@ -233,51 +233,51 @@ export class Pump implements SegmentSender {
 
   segmentEnded(segment: PipedSegment, end: RangeEnd, tookMs: number): Error | undefined {
     const isCurrent = segment === this.#current
-    // What the destination was given and threw away has left the stream as well.
+    // Bytes that the destination has discarded have left the stream as well.
     const isGone = end.kind === 'dropped' || end.kind === 'rejected'
     if (isCurrent) {
-      const moved = isGone ? segment.piece.length : end.bytesSent
+      const moved = isGone ? segment.range.length : end.bytesSent
       this.#position.reach(moved)
-      this.#pieces.moved(segment.piece, moved)
+      this.#cursor.moved(segment.range, moved)
       this.#current = undefined
     }
-    this.#note(end, tookMs)
+    this.#record(end, tookMs)
     const error = isFailure(end) ? this.#fail(segment, end) : undefined
     if (this.#failure !== undefined) this.finish(error)
-    // A stock stream is not asked again either after `write` has thrown out of its push.
-    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#goOn(end.kind)
+    // Node does not call `_read` of a stock stream either after `write` has thrown in its push.
+    if (isCurrent && end.kind !== 'rejected' && !this.#source.destroyed) this.#continue(end.kind)
     return error
   }
 
-  /** The end is told right behind the last byte. A destination that is destroyed for a file that was cut gets no other. */
-  #goOn(kind: RangeEnd['kind']): void {
-    const isAtEnd = this.#pieces.isAtEnd && this.#pieces.missing === 0
+  /** Ends the pipe directly after the last byte, or if the destination was destroyed because the file was truncated. */
+  #continue(kind: RangeEnd['kind']): void {
+    const isAtEnd = this.#cursor.isAtEnd && this.#cursor.missing === 0
     const isOver = isAtEnd || this.#size.room <= 0 || (kind === 'truncated' && isDestroyed(this.#destination))
     if (isOver) endPipe(this.#source, this.#destination, kind === 'done')
     else this.#source.push('')
   }
 
-  /** The destination is left, and keeps what it was given: the stream goes on behind the segment. */
-  #letGo(segment: PipedSegment): void {
-    this.#position.reach(segment.piece.length)
-    this.#pieces.passed(segment.piece)
+  /** The stream was unpiped. The destination still receives the segment; the stream continues after it. */
+  #detach(segment: PipedSegment): void {
+    this.#position.reach(segment.range.length)
+    this.#cursor.passed(segment.range)
     this.#current = undefined
-    segment.letGo()
+    segment.detach()
     if (!this.#source.destroyed) this.#source.push('')
   }
 
-  #note({ kind, obstacle, method, refusals }: RangeEnd, tookMs: number): void {
+  #record({ kind, obstacle, method, refusals }: RangeEnd, tookMs: number): void {
     if (kind === 'dropped') this.transfer.drop()
     if (kind === 'done') this.#size.took(tookMs)
-    if (obstacle !== undefined) this.transfer.meet(obstacle)
+    if (obstacle !== undefined) this.transfer.addObstacle(obstacle)
     else if (method !== undefined) this.transfer.method = method
-    for (const step of refusals) this.transfer.fellBack(step)
+    for (const step of refusals) this.transfer.addFallback(step)
   }
 
-  #fail({ piece }: PipedSegment, end: Failure): Error | undefined {
-    this.#isStock = true // a read will say what is the matter with the file
+  #fail({ range }: PipedSegment, end: Failure): Error | undefined {
+    this.#isStock = true // a stock read reports the error of the file
     const about = { request: this.#settings.request, transfer: this.transfer }
-    return failSegment(end, piece.length, this.#source, this.#destination, about)
+    return failSegment(end, range.length, this.#source, this.#destination, about)
   }
 }
 

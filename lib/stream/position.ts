@@ -1,20 +1,20 @@
 /**
- * How far a piped stream has come. The stream says so itself, in `bytesRead` and `pos`: stock reads move them, segments
- * move them here and nowhere else, and every other figure is asked of here.
+ * The position of a piped stream, in `bytesRead` and `pos` of the stream. Stock reads move them; for segments, only this
+ * module does. Every other figure is derived from them here.
  */
 import type { FileStream } from '../node/readable.ts'
 
-/** The figures of a stream that are public. */
+/** The public figures of a stream. */
 type Figures = Pick<FileStream, 'bytesRead' | 'readableLength'> & { pos: number | undefined }
 
 export class StreamPosition {
-  /** The stream, or what it said when its transfer was over. */
+  /** The stream, or its figures at the end of the transfer. */
   #stream: Figures
   /** Bytes that had left it before it was piped. */
   readonly #before: number
-  /** Bytes of the segment under way that the stream counts as read. */
+  /** Bytes of the current segment that the stream counts as read. */
   #ofSegment = 0
-  /** What the stream had read when {@link advance} was asked last. */
+  /** The bytes that the stream had read at the last call of {@link advance}. */
   #asked: number
 
   constructor(stream: FileStream) {
@@ -28,17 +28,17 @@ export class StreamPosition {
     return handedOn(this.#stream) - this.#before
   }
 
-  /** Bytes that the stream has read in all, or had sent by the kernel. */
+  /** Bytes that the stream has read, or that the kernel has sent for it. */
   get readByStream(): number {
     return this.#stream.bytesRead
   }
 
-  /** The byte that comes next: of the file, or counted from where the stream began if it reads at the file's position. */
+  /** The offset of the next byte in the file, or relative to the start of a stream that reads at the file's position. */
   get offset(): number {
     return this.#stream.pos ?? this.#stream.bytesRead
   }
 
-  /** How many bytes the stream has come on since this was asked before. */
+  /** Number of bytes that the stream has advanced since the previous call. */
   advance(): number {
     const { bytesRead } = this.#stream
     const advance = bytesRead - this.#asked
@@ -46,7 +46,7 @@ export class StreamPosition {
     return advance
   }
 
-  /** Another segment is on its way. */
+  /** A new segment starts. */
   beginSegment(): void {
     this.#ofSegment = 0
   }
@@ -59,7 +59,7 @@ export class StreamPosition {
     this.#ofSegment = bytes
   }
 
-  /** The figures no longer change. The stream is let go. */
+  /** Keeps the figures and releases the stream. */
   freeze(): void {
     const { bytesRead, readableLength, pos } = this.#stream
     this.#stream = { bytesRead, readableLength, pos }

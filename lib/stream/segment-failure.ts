@@ -1,4 +1,4 @@
-/** Who fails when a segment of a piped stream does: the destination, the stream, or both. */
+/** Which stream fails if a segment fails: the destination, the source, or both. */
 import http from 'node:http'
 
 import { type Account, badDestination, truncated } from '../errors/sendfile-error.ts'
@@ -10,14 +10,14 @@ import type { Request } from '../options/sendfile.ts'
 import type { FileStream } from '../node/readable.ts'
 import type { StreamTransfer } from './stats.ts'
 
-/** Whether a stock stream would have had something to say here: a pipe from which nothing is read any more has not. */
+/** Whether a stock stream would have reported an error as well. */
 export function isFailure(end: RangeEnd): end is Failure {
   return end.kind !== 'done' && end.kind !== 'dropped' && end.kind !== 'rejected'
 }
 
 /**
- * Lets fail what has to. Returns what a message that has announced the segment fails with; `undefined` where the
- * destination is gone already. `length`: of the segment, in bytes.
+ * Destroys the streams that have to fail. Returns the error for a message that has announced the segment; `undefined` if the
+ * destination is already closed. `length` is the length of the segment in bytes.
  */
 export function failSegment(
   end: Failure,
@@ -39,12 +39,12 @@ export function failSegment(
   return error
 }
 
-/** The destination has gone before the end of the stream. */
+/** The destination was closed before the end of the stream. */
 export function lost(source: FileStream, transfer: StreamTransfer): Error {
   return badDestination('The destination was closed before the last byte was sent', accountOf(source, transfer))
 }
 
-/** The file has `missing` bytes fewer than a message has announced. */
+/** The file has `missing` bytes less than a message has announced. */
 export function cutShort(source: FileStream, transfer: StreamTransfer, missing: number): Error {
   return truncated(transfer.bytesSent + missing, accountOf(source, transfer), source.path?.toString())
 }

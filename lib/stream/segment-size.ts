@@ -1,4 +1,4 @@
-/** How many bytes of a file stream its destination gets next: by a marker, or in a chunk. */
+/** How many bytes of a piped stream the destination gets next, as a marker or as a chunk. */
 import http from 'node:http'
 
 import { AdaptiveSize } from '../executor/chunk-size.ts'
@@ -15,7 +15,7 @@ import type { Settings } from '../options/read-stream.ts'
 
 const LEAST = 1 << 20
 const MOST = 16 << 20
-/** A segment that was taken within this time is followed by a larger one. */
+/** After a segment that took at most this time, the next one is larger. */
 const QUICK_MS = 50
 
 export class SegmentSize {
@@ -24,12 +24,12 @@ export class SegmentSize {
   readonly #segment: number | undefined
   readonly #pace: Pace | undefined
   readonly #adaptive = new AdaptiveSize(LEAST, MOST, QUICK_MS)
-  /** What the message that is piped to has announced of its body. */
+  /** The announced length of the message that is the destination. */
   readonly #announced: AnnouncedLength | undefined
-  /** Bytes that may go past a wrapped `write`. */
+  /** Bytes that may bypass a wrapped `write`. */
   #allowance: number | undefined
 
-  /** `shortfall` makes the error of a message that the stream was too short for. */
+  /** `shortfall` creates the error for a message whose body is too short. */
   constructor(
     source: FileStream,
     destination: Destination,
@@ -45,14 +45,14 @@ export class SegmentSize {
     if (this.#announced !== undefined) this.#announced.shortfall = shortfall
   }
 
-  /** What the message was destroyed with because its body is too short. */
+  /** The error that the message was destroyed with because its body is too short. */
   get failure(): Error | undefined {
     return this.#announced?.failure
   }
 
   /**
-   * Most bytes that may be read for the destination. None are left where it has all that it has announced, and gets the
-   * bytes as they are: then the stream ends, as if the file did. Others who read the stream get what there is.
+   * The most bytes that may be read for the destination. It is 0 when the announced length has been reached: the stream then
+   * ends as if the file ended. There is no limit if the stream has other consumers, or if `write` is wrapped.
    */
   get room(): number {
     const destination = this.#destination
@@ -61,36 +61,36 @@ export class SegmentSize {
     return this.#announced.room - this.#source.readableLength
   }
 
-  /** Of the next chunk, for which `size` bytes would be read otherwise. */
+  /** The size of the next chunk, at most `size`. */
   ofChunk(size: number): number {
     return Math.min(size, this.#step, this.room)
   }
 
-  /** Of the next marker, where `left` bytes are left of the file; 0 if there can be none, or why. */
+  /** The length of the next marker if `left` bytes of the file remain; 0 or an obstacle if a marker cannot be used. */
   ofMarker(route: MarkerRoute, left: number): number | Obstacle {
     if (left <= 0) return 0
     const most = Math.min(left, this.#segment ?? this.#adaptive.value, this.#step)
     if (route.by === 'socket') return most
-    // HEAD, 204, 304: http throws away what it is given, however much that is.
+    // HEAD, 204, 304: http discards the body, whatever its length.
     if (!hasBody(route.message)) return left
     if (isWrapped(route.message)) {
       const obstacle = this.#allowance === undefined ? wrapperObstacle(route.message, left) : undefined
       if (obstacle !== undefined) return obstacle
       this.#allowance ??= left
     } else {
-      // A marker cannot be cut: what the headers announce has to be known before.
+      // A marker cannot be shortened, so the headers must be final before.
       fixHeader(route.message)
       if (!hasBody(route.message)) return left
     }
     return Math.min(most, this.#allowance ?? most, this.#announced?.left ?? most)
   }
 
-  /** A marker of this length goes past a wrapped `write`. */
+  /** A marker of this length bypasses a wrapped `write`. */
   passedWrapper(length: number): void {
     this.#allowance = (this.#allowance ?? 0) - length
   }
 
-  /** A marker was taken within so many ms. */
+  /** A segment has taken this time, in ms. */
   took(ms: number): void {
     this.#adaptive.took(ms)
   }

@@ -1,62 +1,62 @@
-/** One segment of a piped stream on its way to the destination: holds the file until its end. */
+/** One segment of a piped stream: keeps its file open until it has ended. */
 import type { RangeEnd } from '../executor/end.ts'
 import type { NativeFile } from '../native/file.ts'
 import type { Request } from '../options/sendfile.ts'
 import { type MarkerRoute, Placement } from '../ordering/placement.ts'
 import { FileSegment, type SegmentOwner } from '../ordering/segment.ts'
 
-/** Which bytes of an open file. */
-export interface Piece {
-  /** Closed once the segment is over. */
+/** A range of an open file. */
+export interface SegmentRange {
+  /** Closed when the segment has ended. */
   readonly file: NativeFile
   /** In bytes from the start of the file. */
   readonly offset: number
   readonly length: number
 }
 
-/** What the engine is asked for. */
-export interface How {
+/** The request to the engine. */
+export interface SegmentOptions {
   /** A value of `ONLY` or `PREFER`. */
   readonly methods: number
   readonly request: Request
 }
 
-/** Who is told. */
+/** Receives the events of a segment. */
 export interface SegmentSender {
-  /** So many bytes of the segment have been moved. */
+  /** `bytes` of the segment have been moved so far. */
   segmentProgressed(segment: PipedSegment, bytes: number): void
-  /** It is over, `tookMs` after its turn came; the file is still open. Returns the error that the destination fails with. */
+  /** The segment has ended, `tookMs` after its turn started; its file is still open. Returns the error of the destination. */
   segmentEnded(segment: PipedSegment, end: RangeEnd, tookMs: number): Error | undefined
 }
 
 export class PipedSegment implements SegmentOwner {
-  readonly piece: Piece
+  readonly range: SegmentRange
   readonly #sender: SegmentSender
   readonly #segment: FileSegment
   readonly #placement: Placement
   #startedAt = 0
 
-  constructor(piece: Piece, how: How, route: MarkerRoute, sender: SegmentSender) {
-    const { file, offset, length } = piece
-    this.piece = piece
+  constructor(range: SegmentRange, options: SegmentOptions, route: MarkerRoute, sender: SegmentSender) {
+    const { file, offset, length } = range
+    this.range = range
     this.#sender = sender
-    const range = { file, source: file, offset, count: length, ownPosition: false }
-    this.#segment = new FileSegment(range, how.methods, route.by === 'message', this, how.request)
-    this.#placement = new Placement(route, this.#segment, how.request.stallTimeout)
+    const kernelRange = { file, source: file, offset, count: length, ownPosition: false }
+    this.#segment = new FileSegment(kernelRange, options.methods, route.by === 'message', this, options.request)
+    this.#placement = new Placement(route, this.#segment, options.request.stallTimeout)
   }
 
-  /** Puts the marker into the destination. `write` is how; what it throws is thrown. */
+  /** Writes the marker with `write`, and throws what it throws. */
   write(write: (chunk: Buffer) => void): void {
     this.#placement.put(write)
   }
 
-  /** If its turn has not come yet, it will send nothing. */
+  /** Cancels the segment if its turn has not come yet. */
   cancel(): void {
     if (this.#segment.isWaiting) this.#segment.cancel()
   }
 
-  /** The pipe that would tell when the destination closes is gone. */
-  letGo(): void {
+  /** The stream was unpiped: watches the destination, which the pipe did before. */
+  detach(): void {
     this.#placement.watchDestination()
   }
 
@@ -74,7 +74,7 @@ export class PipedSegment implements SegmentOwner {
     try {
       return this.#sender.segmentEnded(this, end, performance.now() - this.#startedAt)
     } finally {
-      this.piece.file.close()
+      this.range.file.close()
     }
   }
 }

@@ -21,7 +21,7 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
   method: Method
   readonly fallbacks: Fallback[] = []
   readonly #isForced: boolean
-  #dropped = false
+  #isDropped = false
   readonly #position: StreamPosition
 
   constructor(source: FileStream, position: StreamPosition, method: 'auto' | Method) {
@@ -29,27 +29,27 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
     this.#isForced = method !== 'auto'
     this.method = method === 'auto' ? 'sendfile' : method
     // The destination receives the bytes that are already in the buffer from there; that may be the whole file.
-    if (isReadAlready(source)) this.meet(OBSTACLE.readBefore)
+    if (isReadAlready(source)) this.addObstacle(OBSTACLE.readBefore)
   }
 
   get bytesSent(): number {
-    return this.#dropped ? 0 : this.#position.sent
+    return this.#isDropped ? 0 : this.#position.sent
   }
 
   /** The message has no body: HEAD, 204, 304. */
   drop(): void {
-    this.#dropped = true
+    this.#isDropped = true
   }
 
   /** The kernel cannot be used: records the obstacle. */
-  meet({ code, reason }: Obstacle): false {
+  addObstacle({ code, reason }: Obstacle): false {
     this.method = 'copy'
-    this.fellBack({ from: 'sendfile', to: 'copy', code, reason })
+    this.addFallback({ from: 'sendfile', to: 'copy', code, reason })
     return false
   }
 
   /** A better method was not used. Each reason is recorded once, for any number of segments. */
-  fellBack(step: Fallback): void {
+  addFallback(step: Fallback): void {
     const isKnown = this.fallbacks.some(
       ({ from, to, code }) => from === step.from && to === step.to && code === step.code,
     )

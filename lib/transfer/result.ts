@@ -97,11 +97,11 @@ export class Settlement {
     return this.#thrown === undefined
   }
 
-  /** The range has been sent. `excluded`: why the engine was not to use its best method. */
-  resolve(end: RangeEnd, excluded: Obstacle | undefined): void {
+  /** The range has been sent. `engineObstacle`: why the engine must not use its best method. */
+  resolve(end: RangeEnd, engineObstacle: Obstacle | undefined): void {
     const { bigint } = this.#request
     const { syscalls, wouldBlock } = end
-    const obstacle = end.obstacle ?? excluded
+    const obstacle = end.obstacle ?? engineObstacle
     const method = end.method ?? this.#unused(obstacle)
     const fallbacks = this.#fallbacks(end, obstacle, method)
     const figures = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - this.#startedAt }

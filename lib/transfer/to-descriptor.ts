@@ -1,4 +1,4 @@
-/** One call of `sendfile` to a descriptor: a file, a pipe, a device, or a socket that is nobody's stream. */
+/** One call of `sendfile()` to a descriptor: a file, a pipe, a device, or a socket without a net.Socket. */
 import { AsyncResource } from 'node:async_hooks'
 import fs from 'node:fs'
 import { constants } from 'node:os'
@@ -13,7 +13,7 @@ import type { Obstacle } from '../errors/obstacle.ts'
 import { KIND, TARGET } from '../native/codes.ts'
 import { add } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
-import { choose, debug, mustNotBeForced, switchedOff } from '../options/environment.ts'
+import { choose, debug, rejectIfForced, switchedOff } from '../options/environment.ts'
 import { type Settle, Settlement } from './result.ts'
 import { type Abortable, offAbort, onAbort } from '../wait/abort.ts'
 import { fileObstacle, rangeOf } from '../source/range.ts'
@@ -24,7 +24,7 @@ import { Stop } from '../wait/stop.ts'
 
 const { EBADF } = constants.errno
 const COPY_CHUNK = 64 * 1024
-/** How often the engine reports, in ms, where `onProgress` asks for nothing: never. */
+/** The progress interval without `onProgress`: the engine does not report progress. */
 const NO_TICKS = 0
 
 export class DescriptorSending implements kernel.Listener, Abortable {
@@ -36,19 +36,20 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   readonly #resource = new AsyncResource('SENDFILE64')
   readonly #stop = new Stop()
   #file: OpenFile | undefined
-  #reluctance: Obstacle | undefined
+  #engineObstacle: Obstacle | undefined
   #transferId: number | undefined
-  /** Lets the next transfer to the same number begin. */
+  /** Starts the next transfer to the same file. */
   #over: (() => void) | undefined
 
-  /** Takes a duplicate of both descriptors, at once. @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
+  /** Duplicates both descriptors at once. @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF */
   constructor(parsed: ParsedDescriptor, source: ParsedSource, request: Request, settle: Settle) {
     this.#parsed = parsed
     this.#source = new NamedSource(source)
     this.#request = request
     this.#settlement = new Settlement(request, settle)
     try {
-      // First: the duplicate of the destination gets the lowest free number, perhaps that of a source that is not open.
+      // The source comes first: the duplicate of the destination gets the lowest free number, which may be the number of a
+      // source that is closed.
       if (opensSources) this.#hold()
       this.#destination = new DescriptorDestination(parsed.fd)
     } catch (error) {
@@ -58,7 +59,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     }
   }
 
-  /** What is given up before its turn says where the source stands. */
+  /** An aborted transfer reports the position of its source, even before its turn. */
   #hold(): void {
     const position = this.#source.hold(this.#request.offset === null)
     if (position !== undefined) this.#settlement.start = position
@@ -67,12 +68,12 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   begin(): void {
     const { signal } = this.#request
     if (signal !== undefined) onAbort(signal, this)
-    let hasBegun = false
+    let hasStarted = false
     inTurnOf(this.#destination.key, () => {
-      hasBegun = true
+      hasStarted = true
       return this.#run()
     })
-    if (hasBegun || opensSources) return
+    if (hasStarted || opensSources) return
     try {
       this.#hold()
     } catch (error) {
@@ -80,7 +81,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     }
   }
 
-  /** Fulfilled when the descriptor is free for the next one. */
+  /** Resolves when the next transfer may start. */
   async #run(): Promise<void> {
     if (this.#settlement.isSettled) return
     try {
@@ -101,10 +102,10 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     settlement.count = range.count
     settlement.path = file.path
     if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
-    this.#mustNotOverlap(range)
+    this.#rejectOverlap(range)
     const obstacle = switchedOff ?? fileObstacle(file)
     if (obstacle !== undefined) {
-      mustNotBeForced(this.#request, obstacle)
+      rejectIfForced(this.#request, obstacle)
       this.#destination.mustBeWritten(obstacle)
     }
     const { headers, trailers } = this.#request
@@ -114,8 +115,8 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     if (obstacle !== undefined || file.native === undefined || !this.#destination.isNative) {
       return this.#copy(range, obstacle)
     }
-    const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
-    this.#reluctance = reluctance
+    const { methods, obstacle: engineObstacle } = choose(this.#request.method, file.remote)
+    this.#engineObstacle = engineObstacle
     debug('%s to descriptor %d, methods %d', file.path ?? `fd ${file.fd}`, this.#parsed.fd, methods)
     return this.#start(range, file.native.fd, methods)
   }
@@ -124,7 +125,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
    * sendfile(2) within one file would read what it has just written, without an error.
    * @throws {SendfileError} ERR_SENDFILE_OVERLAP
    */
-  #mustNotOverlap({ file, offset, count }: Range): void {
+  #rejectOverlap({ file, offset, count }: Range): void {
     if (count === 0) return
     const place = this.#destination.placeIn(file)
     if (place === undefined) return
@@ -168,22 +169,22 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     return this.#ended(await copyRange(range, this.#request, size, writer, this.#stop, obstacle))
   }
 
-  /* -------------------------------------------------- what happens on the way */
+  /* -------------------------------------------------- progress */
 
   progress(bytesSent: number, method: Method): void {
     this.#resource.runInAsyncScope(() => this.#report(bytesSent, method))
   }
 
   #report(bytesSent: number, method: Method): void {
-    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp()
+    if (!this.#settlement.progress(bytesSent, method)) this.#stopTransfer()
   }
 
   abort(): void {
     if (this.#file === undefined) void this.#ended({ ...NOTHING_SENT, ...STOPPED })
-    else this.#giveUp()
+    else this.#stopTransfer()
   }
 
-  #giveUp(): void {
+  #stopTransfer(): void {
     this.#stop.stop()
     if (this.#transferId !== undefined) kernel.abort(this.#transferId, false)
   }
@@ -203,13 +204,13 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     } catch (error) {
       return settlement.reject(error, end.bytesSent)
     }
-    settlement.resolve(end, this.#reluctance)
+    settlement.resolve(end, this.#engineObstacle)
   }
 
   async #close(): Promise<void> {
     const { fd, handle } = this.#parsed
     if (handle !== undefined) return handle.close()
-    // The caller may have closed it, and the number may be another file's by now.
+    // The caller may have closed it, and the number may refer to another file by now.
     if (!this.#destination.isOf(fd)) throw systemError(-EBADF, 'close')
     return new Promise((resolve, reject) => {
       fs.close(fd, (error) => (error === null || error === undefined ? resolve() : reject(error)))

@@ -1,4 +1,4 @@
-/** One call of `sendfile` to a stream: puts the bytes in their place, hears how they fared, settles once. */
+/** One call of `sendfile()` to a stream: opens the source, chooses the executor, sends the range and settles the promise. */
 import http from 'node:http'
 import type net from 'node:net'
 
@@ -14,7 +14,7 @@ import { callUnheld, type Destination, inOrder, passHold } from '../destination/
 import { writeAsOwn } from '../node/unpatched.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
-import { choose, debug, mustNotBeForced } from '../options/environment.ts'
+import { choose, debug, rejectIfForced } from '../options/environment.ts'
 import { type MarkerRoute, Placement } from '../ordering/placement.ts'
 import { FileSegment, type SegmentOwner } from '../ordering/segment.ts'
 import { type Abortable, offAbort, onAbort } from '../wait/abort.ts'
@@ -26,32 +26,32 @@ import type { ParsedSource } from '../source/parse.ts'
 import { type StallWatch, watchStall } from '../wait/stall.ts'
 import { unwatch, watch, type Watcher } from '../wait/closed.ts'
 
-/** Chunks of the portable executor, in bytes: what stock streams use. */
+/** The chunk size of the portable executor, in bytes: the one of stock streams. */
 const COPY_CHUNK = 64 * 1024
 /**
- * Towards TLS nobody sees the chunks, and fewer are cheaper. They grow while the peer keeps up: a slow one does not need
- * the largest in memory.
+ * No other code sees the chunks to a TLS socket, and fewer chunks take less time. They grow while the peer keeps up; a slow
+ * peer does not need large chunks in memory.
  */
 const tlsChunks = (): AdaptiveSize => new AdaptiveSize(256 * 1024, 1 << 20, 50)
 
-/** One call of `sendfile`. */
+/** One call of `sendfile()`. */
 export class Sending implements SegmentOwner, Watcher, Abortable {
   readonly #destination: Destination
   readonly #listen: Destination['on']
   readonly #source: NamedSource
   readonly #request: Request
   readonly #settlement: Settlement
-  /** Lets the destination go while the file is still being opened. */
-  #letGo: (() => void) | undefined
+  /** Ends the hold while the file is still being opened. */
+  #endHold: (() => void) | undefined
   #stallWatch: StallWatch | undefined
-  /** The connection under a response that waits for its turn on it. */
+  /** The connection of a response that waits for earlier responses. */
   readonly #connection: net.Socket | undefined
   #file: OpenFile | undefined
   #segment: FileSegment | undefined
   #placement: Placement | undefined
-  /** Why the engine copies although the kernel could do better. */
-  #reluctance: Obstacle | undefined
-  /** Of the portable executor. */
+  /** Why the engine must not use its best method. */
+  #engineObstacle: Obstacle | undefined
+  /** The writer of the portable executor. */
   #writer: ChunkWriter | undefined
   readonly #framing: Framing
 
@@ -62,8 +62,8 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#request = request
     this.#settlement = new Settlement(request, settle)
     this.#framing = new Framing(destination)
-    const waits = destination instanceof http.ServerResponse && destination.socket === null
-    this.#connection = waits ? serverSocket(destination) : undefined
+    const isQueued = destination instanceof http.ServerResponse && destination.socket === null
+    this.#connection = isQueued ? serverSocket(destination) : undefined
   }
 
   begin(): void {
@@ -71,25 +71,25 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     if (signal !== undefined) onAbort(signal, this)
     watch(this.#destination, this, { errors: true })
     if (this.#connection !== undefined) watch(this.#connection, this, { errors: false })
-    let hasBegun = false
+    let hasStarted = false
     inOrder(this.#destination, () => {
-      hasBegun = true
+      hasStarted = true
       this.#stallWatch?.stop()
       return this.#open()
     })
-    if (hasBegun) return
+    if (hasStarted) return
     try {
       const position = this.#source.hold(offset === null)
       if (position !== undefined) this.#settlement.start = position
     } catch (error) {
       return this.#fail(error)
     }
-    // What it waits for may stall, and need not have a timeout of its own.
+    // The transfer that it waits for may stall, and may have no timeout.
     const connection = this.#connection ?? connectionOf(this.#destination)
-    this.#stallWatch = watchStall(connection, stallTimeout, () => this.#giveUp(STALLED))
+    this.#stallWatch = watchStall(connection, stallTimeout, () => this.#stopTransfer(STALLED))
   }
 
-  /* -------------------------------------------------- the way there */
+  /* -------------------------------------------------- start */
 
   #open(): void | Promise<void> {
     if (this.#settlement.isSettled) return
@@ -104,7 +104,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     if (!(opened instanceof Promise)) return this.#send(opened)
     const pending = opened
     return new Promise((release) => {
-      this.#letGo = release // an aborted transfer does not go on holding the destination for the disk
+      this.#endHold = release // an aborted transfer must not hold the destination until the disk answers
       const sent = pending.then(
         (file) => (this.#settlement.isSettled ? file.close() : this.#send(file)),
         (error: unknown) => this.#fail(error),
@@ -131,31 +131,36 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const { count } = range
     const unsized = count === undefined ? OBSTACLE.unsized : undefined
     const obstacle = (route.by === 'copy' ? route.obstacle : undefined) ?? fileObstacle(file) ?? unsized
-    if (obstacle !== undefined) mustNotBeForced(this.#request, obstacle)
+    if (obstacle !== undefined) rejectIfForced(this.#request, obstacle)
     const length = count === undefined ? undefined : this.#lengthWith(count)
     if (length !== undefined) this.#framing.announce(length, this.#request.end)
     if (length === 0) return void this.ended({ ...NOTHING_SENT, ...DONE, obstacle })
     fixHeaders(this.#destination)
-    if (this.#settlement.isSettled) return // by what listens to the headers
+    if (this.#settlement.isSettled) return // a listener of the headers may have ended the transfer
     const { native: source } = file
     if (route.by === 'copy' || source === undefined || count === undefined || length === undefined) {
       return this.#copy(range, obstacle ?? OBSTACLE.unsized)
     }
     const wrapper = route.by === 'message' ? wrapperObstacle(route.message, length) : undefined
     if (wrapper !== undefined) {
-      mustNotBeForced(this.#request, wrapper)
+      rejectIfForced(this.#request, wrapper)
       return this.#copy(range, wrapper)
     }
     if (this.#settlement.isSettled) return
-    const { methods, obstacle: reluctance } = choose(this.#request.method, file.remote)
-    this.#reluctance = reluctance
-    debug('%s by marker, methods %d, %s', file.path ?? `fd ${file.fd}`, methods, reluctance?.reason ?? 'no obstacle')
+    const { methods, obstacle: engineObstacle } = choose(this.#request.method, file.remote)
+    this.#engineObstacle = engineObstacle
+    debug(
+      '%s by marker, methods %d, %s',
+      file.path ?? `fd ${file.fd}`,
+      methods,
+      engineObstacle?.reason ?? 'no obstacle',
+    )
     const kernelRange = { ...range, count, source }
     const framed = route.by === 'message'
     return this.#sendMarker(route, new FileSegment(kernelRange, methods, framed, this, this.#request))
   }
 
-  /** What the destination gets in all. */
+  /** The total number of bytes for the destination. */
   #lengthWith(count: Bytes): Bytes {
     const { headers, trailers } = this.#request
     return add(count, headers.length + trailers.length)
@@ -168,7 +173,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const size = obstacle.code === 'TLS' ? tlsChunks() : AdaptiveSize.fixed(COPY_CHUNK)
     const bounded = range.count === undefined ? this.#framing.bound(range, this.#request) : range
     const copied = await copyRange(bounded, this.#request, size, writer, writer.stop, obstacle)
-    // Whose size was not known is not too short.
+    // A source of unknown size cannot be too short.
     const end = bounded !== range && copied.kind === 'truncated' ? { ...copied, ...DONE } : copied
     if (this.ended(end) !== undefined && !writer.refused) this.#framing.breakOff()
   }
@@ -177,13 +182,13 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#segment = segment
     this.#placement = new Placement(route, segment, this.#request.stallTimeout)
     const target = route.by === 'socket' ? route.socket : route.message
-    // Past our own hold, and past wrappers that have proved not to alter the body.
+    // Bypasses the hold of this transfer, and wrappers that do not change the body.
     this.#placement.put((chunk, written) => {
       passHold(this.#destination, () => writeAsOwn(target, chunk, written))
     })
   }
 
-  /* -------------------------------------------------- what happens on the way */
+  /* -------------------------------------------------- progress */
 
   started(offset: Bytes): void {
     this.#placement?.release()
@@ -191,19 +196,19 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   progress(bytesSent: number, method: Method): void {
-    if (!this.#settlement.progress(bytesSent, method)) this.#giveUp(STOPPED)
+    if (!this.#settlement.progress(bytesSent, method)) this.#stopTransfer(STOPPED)
   }
 
   closed(error: unknown): void {
-    if (!this.#settlement.isSettled) this.#giveUp({ kind: 'destroyed', error })
+    if (!this.#settlement.isSettled) this.#stopTransfer({ kind: 'destroyed', error })
   }
 
   abort(): void {
-    this.#giveUp(STOPPED)
+    this.#stopTransfer(STOPPED)
   }
 
-  /** A segment that is being moved hears of its socket by itself. */
-  #giveUp(why: Stopped): void {
+  /** A segment whose turn has come is informed by its socket. */
+  #stopTransfer(why: Stopped): void {
     if (this.#segment !== undefined) {
       if (why.kind === 'stopped' || this.#segment.isWaiting) this.#segment.cancel(why)
     } else if (this.#writer !== undefined) this.#writer.stop.stop(why)
@@ -230,7 +235,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
       return error instanceof Error ? error : undefined
     }
     this.#release()
-    settlement.resolve(sent, this.#reluctance)
+    settlement.resolve(sent, this.#engineObstacle)
     return undefined
   }
 
@@ -250,6 +255,6 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#stallWatch?.stop()
     this.#placement?.release()
     if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
-    this.#letGo?.()
+    this.#endHold?.()
   }
 }
