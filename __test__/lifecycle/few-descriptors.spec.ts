@@ -4,7 +4,7 @@ import test from 'ava'
 import { run } from '../fixtures/child-process.ts'
 import type { Ask, Told } from '../fixtures/children/few-descriptors.ts'
 import type { Scope } from '../fixtures/connected-pair.ts'
-import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
+import { IN_KERNEL, kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 
@@ -33,6 +33,8 @@ async function send(t: Scope, ask: Partial<Ask>): Promise<Told> {
   return JSON.parse(stdout)
 }
 
+// One after the other: more than twenty processes that start at once take longer than each may.
+
 /** The call that finds no descriptor, by how many there are besides. */
 const LACKING: Record<number, string> = { 1: 'fcntl', 2: 'epoll_create' }
 
@@ -42,7 +44,7 @@ const FREE = [0, 1, 2]
 for (const to of ['socket', 'response'] as const) {
   for (const by of ['stock', 'stream'] as const) {
     for (const free of FREE) {
-      test(`${by} to a ${to}: ${free} descriptors left, and every byte arrives`, async (t) => {
+      test.serial(`${by} to a ${to}: ${free} descriptors left, and every byte arrives`, async (t) => {
         t.timeout(60_000)
         const { code, bytesSent, received, digest, left } = await send(t, { by, to, free })
         t.deepEqual({ code, bytesSent, received, left }, { code: 'ok', bytesSent: SIZE, received: SIZE, left: 0 })
@@ -53,27 +55,27 @@ for (const to of ['socket', 'response'] as const) {
 }
 
 for (const free of FREE) {
-  kernelTest(`a stream says that it was copied for want of descriptors: ${free} left`, async (t) => {
+  kernelSerial(`a stream says that it was copied for want of descriptors: ${free} left`, async (t) => {
     t.timeout(60_000)
     const { method, fallbacks } = await send(t, { free })
     t.deepEqual({ method, fallbacks }, { method: 'copy', fallbacks: ['EMFILE'] })
   })
 
-  kernelTest(`a stream whose method is forced fails with EMFILE: ${free} left`, async (t) => {
+  kernelSerial(`a stream whose method is forced fails with EMFILE: ${free} left`, async (t) => {
     t.timeout(60_000)
     const { code, left } = await send(t, { free, method: 'sendfile' })
     t.deepEqual({ code, left }, { code: 'EMFILE', left: 0 })
   })
 }
 
-kernelTest('a stream goes back to the kernel once there are descriptors again', async (t) => {
+kernelSerial('a stream goes back to the kernel once there are descriptors again', async (t) => {
   t.timeout(60_000)
   const { method, fallbacks, digest, left } = await send(t, { until: 1 << 20 })
   t.deepEqual({ method, fallbacks, left }, { method: 'sendfile', fallbacks: ['EMFILE'], left: ENGINE })
   t.is(digest, DIGEST)
 })
 
-test('sendfile(): a file that cannot be duplicated is EMFILE, before a byte is sent', async (t) => {
+test.serial('sendfile(): a file that cannot be duplicated is EMFILE, before a byte is sent', async (t) => {
   t.timeout(60_000)
   const { code, bytesSent, received, left } = await send(t, { by: 'sendfile', free: 0 })
   if (IN_KERNEL)
@@ -82,7 +84,7 @@ test('sendfile(): a file that cannot be duplicated is EMFILE, before a byte is s
 })
 
 for (const free of [1, 2]) {
-  kernelTest(`sendfile() copies the rest where the socket cannot be duplicated: ${free} left`, async (t) => {
+  kernelSerial(`sendfile() copies the rest where the socket cannot be duplicated: ${free} left`, async (t) => {
     t.timeout(60_000)
     const { digest, ...told } = await send(t, { by: 'sendfile', free })
     const expected = { code: 'ok', bytesSent: SIZE, received: SIZE, method: 'copy', fallbacks: ['EMFILE'], left: 0 }
@@ -90,7 +92,7 @@ for (const free of [1, 2]) {
     t.is(digest, DIGEST)
   })
 
-  kernelTest(`sendfile() by a forced method fails with EMFILE and counts what was sent: ${free} left`, async (t) => {
+  kernelSerial(`sendfile() by a forced method fails with EMFILE and counts what was sent: ${free} left`, async (t) => {
     t.timeout(60_000)
     const told = await send(t, { by: 'sendfile', free, method: 'sendfile' })
     const { code, syscall, bytesSent, received, digest, left } = told
