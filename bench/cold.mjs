@@ -5,7 +5,6 @@
  */
 import { chmodSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { evict, holdHot, makeFile, openDataDirectory, requireHot, residency } from './data-files.mjs'
 import { throttleReads } from './disk-throttle.mjs'
 import { describeEnvironment } from './environment.mjs'
@@ -199,8 +198,7 @@ async function main(settings) {
   console.log(`rows and environment: ${relative(process.cwd(), record.directory)}`)
 }
 
-function parse() {
-  const { values } = parseArgs({ options: OPTIONS })
+function settingsOf(values) {
   const rivals = values.rivals.split(',')
   requireRivals(rivals)
   if (!(values.user in USERS)) throw new Error(`unknown user ${values.user}`)
@@ -211,4 +209,4 @@ function parse() {
   return { ...values, rivals, ...numbers }
 }
 
-await runProgram(parse, main)
+await runProgram(import.meta, OPTIONS, settingsOf, main)

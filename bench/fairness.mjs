@@ -5,7 +5,6 @@
  * again at once; with it, so many requests a second fall due in all.
  */
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { holdHot, makeFile, openDataDirectory, requireHot } from './data-files.mjs'
 import { describeEnvironment } from './environment.mjs'
 import { describeNetwork } from './namespace.mjs'
@@ -203,8 +202,7 @@ async function main(settings) {
   if (record.directory) console.log(`rows and environment: ${relative(process.cwd(), record.directory)}`)
 }
 
-function parse() {
-  const { values } = parseArgs({ options: OPTIONS })
+function settingsOf(values) {
   const rivals = values.rivals.split(',')
   requireRivals(rivals)
   const numbers = Object.fromEntries(
@@ -215,4 +213,4 @@ function parse() {
   return { ...values, ...full, ...numbers, pace, rivals, ...(values.smoke ? SMOKE : {}) }
 }
 
-await runProgram(parse, main)
+await runProgram(import.meta, OPTIONS, settingsOf, main)

@@ -7,7 +7,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { holdHot, makeFile, openDataDirectory, requireHot } from './data-files.mjs'
 import { describeEnvironment } from './environment.mjs'
 import { describeNetwork } from './namespace.mjs'
@@ -231,8 +230,7 @@ async function main(settings) {
   console.log(`rows and environment: ${relative(process.cwd(), record.directory)}`)
 }
 
-function parse() {
-  const { values } = parseArgs({ options: OPTIONS })
+function settingsOf(values) {
   const rivals = values.rivals.split(',')
   requireRivals(rivals)
   if (rivals.includes('raw')) throw new Error('raw keeps no heap to compare; leave it out')
@@ -242,4 +240,4 @@ function parse() {
   return { ...values, rivals, ...numbers }
 }
 
-await runProgram(parse, main)
+await runProgram(import.meta, OPTIONS, settingsOf, main)

@@ -7,7 +7,6 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { holdHot, makeFile, openDataDirectory } from './data-files.mjs'
 import { describeEnvironment } from './environment.mjs'
@@ -34,8 +33,7 @@ const OPTIONS = {
   label: { type: 'string', default: 'overlay' },
 }
 
-function parse() {
-  const { values } = parseArgs({ options: OPTIONS })
+function settingsOf(values) {
   const list = (option) => values[option].split(',')
   const chosen = scenarios(false).filter(({ name }) => list('scenario').includes(name))
   if (chosen.length === 0) throw new Error(`unknown scenario ${values.scenario}`)
@@ -164,4 +162,4 @@ async function main(settings) {
   if (rows.some((row) => !row.valid)) process.exitCode = 1
 }
 
-await runProgram(parse, main)
+await runProgram(import.meta, OPTIONS, settingsOf, main)

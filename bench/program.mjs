@@ -1,26 +1,25 @@
 /** The frame of every benchmark program: usage errors first, then the namespace, then the work. */
+import { Misused, program, Unprepared } from '../scripts/dev/program.mjs'
 import { enterNamespace } from './namespace.mjs'
+
+export { wholeNumber } from '../scripts/dev/program.mjs'
 
 /**
  * Exit codes: 0 done, 1 a body failed or the benchmark could not run, 2 usage.
  *
  * @template Settings
- * @param {() => Settings} parse throws what is wrong with the arguments
+ * @param {ImportMeta} module
+ * @param {import('node:util').ParseArgsConfig['options']} options
+ * @param {(values: Record<string, any>) => Settings} settingsOf throws what is wrong with the arguments
  * @param {(settings: Settings) => Promise<void>} main
  */
-export async function runProgram(parse, main) {
-  const end = (code) => (error) => {
-    console.error(`bench: ${error.message}`)
-    process.exit(code)
+export function runProgram(module, options, settingsOf, main) {
+  const as = (Kind) => (error) => {
+    throw error instanceof Unprepared ? error : new Kind(`bench: ${error.message}`, { cause: error })
   }
-  const settings = await Promise.resolve().then(parse).catch(end(2))
-  enterNamespace()
-  await main(settings).catch(end(1))
-}
-
-/** @returns {number} the option's value; throws unless it is a whole number from 1 */
-export function wholeNumber(values, option) {
-  const value = Number(values[option])
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${option} takes a whole number from 1`)
-  return value
+  return program(module, { options }, async ({ values }) => {
+    const settings = await Promise.resolve(values).then(settingsOf).catch(as(Misused))
+    enterNamespace()
+    await main(settings).catch(as(Unprepared))
+  })
 }

@@ -5,7 +5,6 @@
  * Scenarios × rivals in interleaved rounds. README.md says what is measured and how to read it.
  */
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
 import { holdHot, makeFile, openDataDirectory } from './data-files.mjs'
 import { describeEnvironment } from './environment.mjs'
 import { COLUMNS, headersOf, measure } from './measure.mjs'
@@ -27,8 +26,7 @@ const OPTIONS = {
   smoke: { type: 'boolean', default: false },
 }
 
-function parse() {
-  const { values } = parseArgs({ options: OPTIONS })
+function settingsOf(values) {
   const all = scenarios(values.smoke)
   const wanted = values.scenario?.split(',') ?? all.map(({ name }) => name)
   const unknown = wanted.find((name) => !all.some((scenario) => scenario.name === name))
@@ -113,4 +111,4 @@ async function main(settings) {
   if (rows.some((row) => !row.valid)) process.exitCode = 1
 }
 
-await runProgram(parse, main)
+await runProgram(import.meta, OPTIONS, settingsOf, main)

@@ -8,7 +8,6 @@
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { makeFile, openDataDirectory } from './data-files.mjs'
 import { describeEnvironment } from './environment.mjs'
@@ -50,9 +49,13 @@ async function measure(rival, path, bytes) {
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
 
-function parse() {
-  const options = { rounds: { type: 'string', default: '5' }, size: { type: 'string', default: String(1024 * MIB) } }
-  const { values } = parseArgs({ options: { ...options, label: { type: 'string' } } })
+const OPTIONS = {
+  rounds: { type: 'string', default: '5' },
+  size: { type: 'string', default: String(1024 * MIB) },
+  label: { type: 'string' },
+}
+
+function settingsOf(values) {
   return { rounds: wholeNumber(values, 'rounds'), bytes: wholeNumber(values, 'size'), label: values.label }
 }
 
@@ -87,4 +90,4 @@ async function main({ rounds, bytes, label }) {
   }
 }
 
-await runProgram(parse, main)
+await runProgram(import.meta, OPTIONS, settingsOf, main)

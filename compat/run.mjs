@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isDeepStrictEqual, parseArgs, stripVTControlCharacters } from 'node:util'
+import { isDeepStrictEqual, stripVTControlCharacters } from 'node:util'
 
-import { main, Unprepared } from '../scripts/dev/provision.mjs'
+import { Unprepared, program } from '../scripts/dev/program.mjs'
 import { runApps } from './apps.mjs'
 import { PROJECTS } from './projects.mjs'
 import { parseResults } from './results.mjs'
@@ -122,15 +122,14 @@ function tell({ kernel = true }, stock, { how, ours, transfers, sameWay, same })
   console.log(ours.output.slice(-6000))
 }
 
-await main(async () => {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string' },
-      mirror: { type: 'string', default: 'https://github.com/{owner}/{name}.git' },
-      apps: { type: 'boolean', default: false },
-    },
-  })
-  if (!existsSync(join(here, '../dist/register.cjs'))) throw new Unprepared('dist/ is missing: run `npm run build`.')
+const OPTIONS = {
+  only: { type: 'string' },
+  mirror: { type: 'string', default: 'https://github.com/{owner}/{name}.git' },
+  apps: { type: 'boolean', default: false },
+}
+
+await program(import.meta, { options: OPTIONS }, async ({ values }) => {
+  if (!existsSync(join(here, '../dist/register.cjs'))) throw new Unprepared('not built: npm run build')
   if (values.apps) return (await runApps()) ? 0 : 1
   const wanted = values.only?.split(',') ?? PROJECTS.map(({ name }) => name)
   const chosen = PROJECTS.filter(({ name }) => wanted.includes(name))

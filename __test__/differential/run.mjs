@@ -8,9 +8,8 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 
-import { main, Unprepared } from '../../scripts/dev/provision.mjs'
+import { Unprepared, program } from '../../scripts/dev/program.mjs'
 
 /** The newest of each line that was there when this was written: a moving one would make a failure hard to repeat. */
 const VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' }
@@ -36,10 +35,14 @@ function binaryOf(line) {
   return binary
 }
 
-await main(() => {
-  const { values } = parseArgs({
-    options: { nodes: { type: 'string', default: 'current' }, only: { type: 'string' }, verbose: { type: 'boolean' } },
-  })
+const OPTIONS = {
+  nodes: { type: 'string', default: 'current' },
+  only: { type: 'string' },
+  verbose: { type: 'boolean' },
+}
+
+await program(import.meta, { options: OPTIONS }, ({ values }) => {
+  if (!existsSync(join(here, '../../dist/index.js'))) throw new Unprepared('not built: npm run build')
   const lines = values.nodes === 'all' ? Object.keys(VERSIONS) : values.nodes.split(',')
   const options = [
     ...(values.only === undefined ? [] : ['--only', values.only]),

@@ -4,7 +4,8 @@
 #        scripts/analyse/fuzz.sh --minimise [--target NAME]      puts what the last runs found into the corpus, as small as it gets
 # An input that fails is kept in fuzz/artifacts: it becomes a named test of crates/core.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs cargo
 version=0.13.2 seconds=60 name=plan minimise=
 
 die() {

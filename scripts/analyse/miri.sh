@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Interprets the tests of crates/core under Miri: undefined behaviour, overflow, and what the std of tests does with it.
-# usage: scripts/analyse/miri.sh [cargo miri test arguments]
+# usage: scripts/analyse/miri.sh [-- cargo miri test argument ...]
 # Miri comes with a nightly toolchain only. MIRI_TOOLCHAIN names another one than `nightly`.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs cargo
 toolchain=${MIRI_TOOLCHAIN:-nightly}
 
 die() {

@@ -7,7 +7,8 @@
 # SANITIZERS_SPECS='__test__/…' runs other specs in `addon`.
 # x64 and arm64 Linux with glibc. Missing parts (rust-src, the sanitizer's runtime) are installed where that is possible.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs cargo
 target=${CARGO_TARGET_DIR:-$PWD/target}
 host=$(rustc -vV | sed -n 's/^host: //p')
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds for one target and leaves the files in target/artifacts: usage: scripts/build/artifact.sh TARGET SCRIPT
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+(($# == 2)) || misused 'TARGET and SCRIPT are expected'
 target=$1 script=$2 out=target/artifacts
 mkdir -p "$out"
 if [ "$target" = wasm32-wasip1 ]; then

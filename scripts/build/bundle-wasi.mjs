@@ -4,13 +4,11 @@ import assert from 'node:assert/strict'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
-import { build } from 'esbuild'
 
 import { WASI, filesOf } from '../release/platforms.mjs'
+import { Misused, program } from '../dev/program.mjs'
 import { root } from '../dev/provision.mjs'
 
-const [loader, folder] = process.argv.slice(2)
-const outfile = join(folder, basename(loader))
 const wasm = filesOf(WASI)[1]
 
 /** The .wasm is installed everywhere and read almost nowhere: it is compressed. */
@@ -42,28 +40,35 @@ const withoutSecondWasi = {
   },
 }
 
-const { metafile } = await build({
-  entryPoints: [loader],
-  absWorkingDir: root,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  target: 'node20.19',
-  minify: true,
-  legalComments: 'none',
-  // the loader asks for it only where the .wasm is not beside it
-  external: ['@sendfile64/binding-wasm32-wasip1'],
-  plugins: [withoutSecondWasi, compressed],
-  metafile: true,
-  outfile,
+await program(import.meta, { positionals: true }, async ({ positionals: [loader, folder] }) => {
+  if (folder === undefined) throw new Misused('LOADER and OUT-FOLDER are expected')
+  const outfile = join(folder, basename(loader))
+  const { build } = await import('esbuild')
+  const { metafile } = await build({
+    entryPoints: [loader],
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.19',
+    minify: true,
+    legalComments: 'none',
+    // the loader asks for it only where the .wasm is not beside it
+    external: ['@sendfile64/binding-wasm32-wasip1'],
+    plugins: [withoutSecondWasi, compressed],
+    metafile: true,
+    outfile,
+  })
+
+  writeFileSync(join(folder, wasm), brotliCompressSync(readFileSync(join(dirname(loader), basename(wasm, '.br')))))
+
+  // Their licences go into the package
+  const found = new Set(
+    Object.keys(metafile.inputs).flatMap(
+      (path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
+    ),
+  )
+  assert.deepEqual([...found].toSorted(), WASI.bundled, 'scripts/release/platforms.mjs says which packages are bundled')
+  for (const path of [outfile, join(folder, wasm)])
+    console.log(`bundle-wasi: ${relative(root, path)}, ${statSync(path).size} bytes`)
 })
-
-writeFileSync(join(folder, wasm), brotliCompressSync(readFileSync(join(dirname(loader), basename(wasm, '.br')))))
-
-// Their licences go into the package
-const found = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
-)
-assert.deepEqual([...found].toSorted(), WASI.bundled, 'scripts/release/platforms.mjs says which packages are bundled')
-for (const path of [outfile, join(folder, wasm)])
-  console.log(`bundle-wasi: ${relative(root, path)}, ${statSync(path).size} bytes`)

@@ -4,7 +4,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-import { main, root, Unprepared } from '../dev/provision.mjs'
+import { Unprepared, program } from '../dev/program.mjs'
+import { root } from '../dev/provision.mjs'
 
 const from = 'crates/binding/src/codes.rs'
 const to = 'lib/native/codes.ts'
@@ -83,15 +84,10 @@ function generate() {
   return [header, ...tables.map(print)].join('\n')
 }
 
-await main(() => {
-  const [flag, ...rest] = process.argv.slice(2)
-  if (rest.length > 0 || (flag !== undefined && flag !== '--check')) {
-    console.error('usage: npm run codes [-- --check]')
-    return 2
-  }
+await program(import.meta, { options: { check: { type: 'boolean', default: false } } }, ({ values }) => {
   const text = generate()
   const path = join(root, to)
-  if (flag === undefined) {
+  if (!values.check) {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
     return 0

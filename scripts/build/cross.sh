@@ -2,7 +2,8 @@
 # Builds the addons of the Linux targets, whatever Linux x64 host this is: usage: scripts/build/cross.sh [target ...]
 # Needs rustup; zig and cargo-zigbuild on PATH, or python3 to fetch both from PyPI. Writes target/artifacts/*.node.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs rustup python3
 # the oldest glibc that Node 20 itself runs on is 2.28; enterprise systems with 2.17 have unofficial builds
 glibc=2.17 zig=0.17.1 zigbuild=0.24.0
 tools=${CROSS_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/sendfile64-cross-$zig-$zigbuild} out=target/artifacts

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the single-threaded WASI flavour (wasm32-wasip1) into the root folder. Idempotent.
-# usage: scripts/build/wasi.sh [napi build flags]
+# usage: scripts/build/wasi.sh [-- napi build flag ...]
 #   1. the active rustc already has the target's std  -> plain build
 #   2. `rustup target add` works                      -> plain build (developer machine, CI)
 #   3. Debian bookworm only: std is built once from apt's rust-web-src into a cache folder
 # WASI_STD=auto|rustup|debian picks the way; WASI_STD_CACHE moves the cache.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
 target=wasm32-wasip1 mode=${WASI_STD:-auto}
 say() { printf 'build-wasi: %s\n' "$*" >&2; }
 

@@ -2,6 +2,9 @@
 # What an addon may ask of a machine: its C library, its architecture, its size.
 # usage: scripts/check/addons.sh FOLDER
 set -euo pipefail
+. "$(dirname "$0")/../dev/program.sh"
+needs readelf
+(($# == 1)) || misused 'one FOLDER is expected'
 floor=2.17 most=$((1500 * 1000))
 shopt -s nullglob
 files=("$1"/*.linux-*.node)

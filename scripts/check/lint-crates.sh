@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Holds deny.toml against the dependency graph; builds cargo-deny (about 3 minutes) where it is missing.
+# usage: scripts/check/lint-crates.sh
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs cargo
 version=0.20.2
 if ! cargo deny --version >/dev/null 2>&1; then
   echo "lint-crates: cargo install cargo-deny@$version (once)" >&2

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Holds the workflows against actionlint, and every script against shellcheck.
+# usage: scripts/check/lint-workflows.sh
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs go shellcheck
 version=1.7.12 tools=${XDG_CACHE_HOME:-$HOME/.cache}/sendfile64-tools/actionlint-1.7.12
 if ! command -v shellcheck >/dev/null; then
   echo 'lint-workflows: shellcheck is needed: apt-get install shellcheck, or brew install shellcheck' >&2

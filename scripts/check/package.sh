@@ -2,7 +2,7 @@
 # Looks at the packages as they are published: exact contents, licences, publint, arethetypeswrong.
 # usage: scripts/check/package.sh   (packs what there is, unless everything has been packed)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
 packages=target/packages
 if [ ! -f "$packages/packages.json" ] || grep -q '"complete": false' "$packages/packages.json"; then
   node scripts/release/pack.mjs --partial

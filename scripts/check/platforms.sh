@@ -2,7 +2,8 @@
 # Compiles every crate for the platforms that no test here runs on: types and lints, no linking.
 # usage: scripts/check/platforms.sh [target ...]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs cargo
 targets=("$@")
 ((${#targets[@]})) || targets=(aarch64-apple-darwin x86_64-apple-darwin x86_64-unknown-freebsd)
 command -v rustup >/dev/null || { echo "check-platforms: rustup is needed to add ${targets[*]}: https://rustup.rs" >&2; exit 1; }

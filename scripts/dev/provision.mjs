@@ -6,10 +6,9 @@ import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const root = fileURLToPath(new URL('../..', import.meta.url))
+import { Unprepared } from './program.mjs'
 
-/** What the reader of the terminal must do; printed without a stack. */
-export class Unprepared extends Error {}
+export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Runs one program in the root folder with inherited output; answers its exit code. */
 export function run(program, args, env = {}) {
@@ -128,17 +127,6 @@ export function provision() {
   requireRust()
   installPackages()
   build()
-}
-
-/** Runs a script's main function; an unprepared machine gets its sentence and exit code 1. */
-export async function main(body) {
-  try {
-    process.exitCode = (await body()) ?? 0
-  } catch (error) {
-    if (!(error instanceof Unprepared)) throw error
-    console.error(error.message)
-    process.exitCode = 1
-  }
 }
 
 export function heading(text) {

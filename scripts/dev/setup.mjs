@@ -1,7 +1,8 @@
 // `npm run setup`: what every other script needs of a fresh clone: a Node that is new enough, and the npm packages.
-import { installPackages, main, requireNode } from './provision.mjs'
+import { program } from './program.mjs'
+import { installPackages, requireNode } from './provision.mjs'
 
-await main(() => {
+await program(import.meta, {}, () => {
   requireNode()
   installPackages()
   return 0

@@ -1,5 +1,6 @@
 // `npm test`: installs and builds what is missing, then the Rust tests and the TypeScript suite on the running Node.
-import { heading, main, provision, run } from './provision.mjs'
+import { program } from './program.mjs'
+import { heading, provision, run } from './provision.mjs'
 
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
@@ -14,7 +15,7 @@ function runSuite(name, program, args) {
   return timed(name, () => run(program, args))
 }
 
-await main(() => {
+await program(import.meta, {}, () => {
   const prepared = timed('install and build', () => {
     provision()
     return 0

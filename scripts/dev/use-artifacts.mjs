@@ -3,9 +3,10 @@
 import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { Unprepared, main, root, runNpm } from './provision.mjs'
+import { Unprepared, program } from './program.mjs'
+import { root, runNpm } from './provision.mjs'
 
-await main(() => {
+await program(import.meta, {}, () => {
   const artifacts = join(root, 'target/artifacts')
   const prefix = `sendfile64.${process.platform}-${process.arch}`
   const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm\.br|wasip1\.cjs)$/.test(name)

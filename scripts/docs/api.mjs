@@ -3,14 +3,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-import { Exports } from './exports.mjs'
-import { Page } from './page.mjs'
-import { Undocumented } from './comment.mjs'
-import { main, root, Unprepared } from '../dev/provision.mjs'
+import { Unprepared, program } from '../dev/program.mjs'
+import { root } from '../dev/provision.mjs'
 
 const path = join(root, 'docs/api.md')
 
-function generate() {
+/** TypeScript is loaded here: --help needs no package. */
+async function generate() {
+  const { Exports } = await import('./exports.mjs')
+  const { Page } = await import('./page.mjs')
+  const { Undocumented } = await import('./comment.mjs')
   try {
     return new Page(new Exports(root)).text()
   } catch (error) {
@@ -19,14 +21,9 @@ function generate() {
   }
 }
 
-await main(() => {
-  const [flag, ...rest] = process.argv.slice(2)
-  if (rest.length > 0 || (flag !== undefined && flag !== '--check')) {
-    console.error('usage: npm run docs [-- --check]')
-    return 2
-  }
-  const text = generate()
-  if (flag === undefined) {
+await program(import.meta, { options: { check: { type: 'boolean', default: false } } }, async ({ values }) => {
+  const text = await generate()
+  if (!values.check) {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
     return 0

@@ -2,10 +2,10 @@
 // Rust's own library, and for the WASI flavour the npm packages in its bundle.
 // usage: node scripts/release/licences.mjs TARGET   (prints THIRD-PARTY-LICENSES.txt)
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
+import { Misused, program } from '../dev/program.mjs'
 import { readJson, root } from '../dev/provision.mjs'
 import { WASI } from './platforms.mjs'
 
@@ -100,8 +100,7 @@ export function thirdPartyLicences(target) {
   return `Parts of other works in this package of ${name}, and their licences.\n\n${sections.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [target] = process.argv.slice(2)
-  if (target === undefined || !existsSync(join(root, 'Cargo.lock'))) throw new Error('usage: licences.mjs TARGET')
+await program(import.meta, { positionals: true }, ({ positionals: [target] }) => {
+  if (target === undefined) throw new Misused('one TARGET is expected')
   process.stdout.write(thirdPartyLicences(target))
-}
+})

@@ -6,13 +6,13 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { thirdPartyLicences } from './licences.mjs'
 import { PLATFORMS, NATIVE, WASI, filesOf, nameOf } from './platforms.mjs'
-import { Unprepared, heading, main, readJson, root, runNpm } from '../dev/provision.mjs'
+import { Unprepared, program } from '../dev/program.mjs'
+import { heading, readJson, root, runNpm } from '../dev/provision.mjs'
 
-const { partial } = parseArgs({ options: { partial: { type: 'boolean', default: false } } }).values
+let partial = false
 const staging = join(root, 'target/packages')
 
 /** The most a package may weigh unpacked, in bytes. */
@@ -72,7 +72,8 @@ function pack(folder, limit, complete) {
   return { name: found.name, packed: size, unpacked: unpackedSize, files: found.files.length, tarball, complete }
 }
 
-await main(() => {
+await program(import.meta, { options: { partial: { type: 'boolean', default: false } } }, ({ values }) => {
+  partial = values.partial
   if (runNpm(['run', '--silent', 'build:ts']) !== 0) return 1
   rmSync(staging, { recursive: true, force: true })
   const staged = PLATFORMS.map(stage)

@@ -2,8 +2,8 @@
 // usage: node scripts/release/platforms.mjs   (writes npm/*/package.json and README.md)
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
+import { program } from '../dev/program.mjs'
 import { readJson, root } from '../dev/provision.mjs'
 
 const SCOPE = '@sendfile64/binding'
@@ -77,4 +77,4 @@ export function writeManifests() {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeManifests()
+await program(import.meta, {}, () => writeManifests())

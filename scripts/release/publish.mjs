@@ -4,9 +4,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
-import { Unprepared, main, readJson, root, satisfies } from '../dev/provision.mjs'
+import { Unprepared, program } from '../dev/program.mjs'
+import { readJson, root, satisfies } from '../dev/provision.mjs'
 
 /** The first npm that publishes by the identity of a workflow. */
 const NPM = '11.5.1'
@@ -25,11 +25,9 @@ function isPublished(name, version) {
   return status === 0 && stdout.trim() === version
 }
 
-await main(() => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { 'dry-run': { type: 'boolean', default: false } },
-  })
+const OPTIONS = { 'dry-run': { type: 'boolean', default: false } }
+
+await program(import.meta, { options: OPTIONS, positionals: true }, ({ values, positionals }) => {
   const { version } = readJson('package.json')
   requireRelease(positionals[0], version)
   const packages = readJson('target/packages/packages.json')

@@ -2,10 +2,10 @@
 // __test__/package/versions.spec.ts fails where they differ.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 import { writeManifests } from './platforms.mjs'
-import { Unprepared, main, readJson, root } from '../dev/provision.mjs'
+import { Misused, Unprepared, program } from '../dev/program.mjs'
+import { readJson, root } from '../dev/provision.mjs'
 
 /** Rewrites a file; a pattern that no longer matches is an error, not a version left behind. */
 function rewrite(path, pattern, replacement) {
@@ -29,14 +29,10 @@ function setVersion(version, today) {
   writeManifests()
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await main(() => {
-    const [version] = process.argv.slice(2)
-    if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version ?? ''))
-      throw new Unprepared('usage: npm run version:set -- 1.2.3 (or 1.2.3-rc.1)')
-    if (!/^## (?:Unreleased|\S+ \(unreleased\))$/m.test(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')))
-      throw new Unprepared('CHANGELOG.md has no section "## Unreleased": write what changed for users first.')
-    setVersion(version, new Date().toISOString().slice(0, 10))
-    console.log(`${readJson('package.json').name} ${version}: look at git diff, then commit and tag v${version}`)
-  })
-}
+await program(import.meta, { positionals: true }, ({ positionals: [version = ''] }) => {
+  if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version)) throw new Misused('a version is expected: 1.2.3 or 1.2.3-rc.1')
+  if (!/^## (?:Unreleased|\S+ \(unreleased\))$/m.test(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')))
+    throw new Unprepared('CHANGELOG.md has no section "## Unreleased": write what changed for users first.')
+  setVersion(version, new Date().toISOString().slice(0, 10))
+  console.log(`${readJson('package.json').name} ${version}: look at git diff, then commit and tag v${version}`)
+})

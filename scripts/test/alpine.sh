@@ -2,8 +2,10 @@
 # The TypeScript suite in an Alpine container, on the prebuilt musl addon: usage: scripts/test/alpine.sh NODE-VERSION
 # Needs docker. The packages of node_modules are of the container's C library: they are installed in a copy.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-version=${1:?usage: scripts/test/alpine.sh NODE-VERSION}
+. "$(dirname "$0")/../dev/program.sh"
+needs docker
+(($# == 1)) || misused 'one NODE-VERSION is expected'
+version=$1
 docker run --rm --volume "$PWD:/source:ro" "node:$version-alpine" sh -euc '
   apk add --no-cache bash git openssl strace tar >/dev/null
   mkdir /copy

@@ -1,7 +1,10 @@
 // `npm run test:fallbacks`: the contract once per switch of SENDFILE64_WITHOUT and per word of SENDFILE64. A run counts only if the line that
 // __test__/contract/binding.spec.ts prints says that the bytes really went another way.
+// usage: npm run test:fallbacks [-- WORD]   (WORD: those alone whose name has the word)
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+
+import { Misused, program } from '../dev/program.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -61,10 +64,10 @@ function run({ name, expected }) {
   return path === `contract: binding=native ${expected}` ? undefined : `expected the path ${expected}`
 }
 
-// `npm run test:fallbacks -- reopen`: those alone whose name has the word
-const [, , word = ''] = process.argv
-const chosen = RUNS.filter(({ name }) => name.includes(word))
-if (chosen.length === 0) throw new Error(`no run is called ${word}`)
-const problems = chosen.map((one) => [one.name, run(one)]).filter(([, problem]) => problem !== undefined)
-for (const [name, problem] of problems) console.error(`test-fallbacks: ${name}: ${problem}`)
-process.exitCode = problems.length === 0 ? 0 : 1
+await program(import.meta, { positionals: true }, ({ positionals: [word = ''] }) => {
+  const chosen = RUNS.filter(({ name }) => name.includes(word))
+  if (chosen.length === 0) throw new Misused(`no run is called ${word}`)
+  const problems = chosen.map((one) => [one.name, run(one)]).filter(([, problem]) => problem !== undefined)
+  for (const [name, problem] of problems) console.error(`test/fallbacks: ${name}: ${problem}`)
+  return problems.length === 0 ? 0 : 1
+})

@@ -2,7 +2,7 @@
 # Loads the addons of other C libraries and architectures in a Node of theirs, and holds the contract against them.
 # usage: scripts/test/foreign.sh [x64-musl | arm64-gnu | arm64-musl ...]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
 (($#)) || set -- x64-musl arm64-gnu arm64-musl
 # Node removes the types by itself: the loader that other runs use is an addon for the host
 cat >target/ava.foreign.config.mjs <<'CONFIG'
@@ -20,6 +20,6 @@ for kind in "$@"; do
   [ -f "$addon" ] || { echo "test-foreign: $addon is not there: scripts/build/cross.sh" >&2; exit 1; }
   echo "test-foreign: $kind"
   NAPI_RS_NATIVE_LIBRARY_PATH=$addon SENDFILE64_EXPECT_BINDING=native \
-    scripts/dev/foreign-node.sh "$kind" --disable-warning=ExperimentalWarning node_modules/ava/entrypoints/cli.mjs \
+    scripts/dev/foreign-node.sh "$kind" -- --disable-warning=ExperimentalWarning node_modules/ava/entrypoints/cli.mjs \
     --config target/ava.foreign.config.mjs
 done

@@ -2,7 +2,7 @@
 # Builds the addon in a FreeBSD machine and runs the portable suite on it: usage: scripts/test/freebsd.sh
 # The addon is left in target/artifacts. sendfile(2) of FreeBSD is not used: there, `auto` is copy.
 set -eu
-cd "$(dirname "$0")/../.."
+. "$(dirname "$0")/../dev/program.sh"
 sudo pkg install -y bash git node24 npm-node24 rust >/dev/null
 npm run --silent setup
 npm run --silent build:native

@@ -4,15 +4,15 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { MANAGERS } from './install/managers.mjs'
 import { Project } from './install/project.mjs'
 import { startRegistry } from './install/registry.mjs'
 import { NODE_VERSIONS, installTools, nodeBinary } from '../dev/node-binaries.mjs'
-import { Unprepared, heading, main, root, run } from '../dev/provision.mjs'
+import { Unprepared, program } from '../dev/program.mjs'
+import { heading, root, run } from '../dev/provision.mjs'
 
-const { quick } = parseArgs({ options: { quick: { type: 'boolean', default: false } } }).values
+let quick = false
 const WASI_WARNING = /ExperimentalWarning: WASI|--trace-warnings/
 const PERMISSION_WARNING = /SecurityWarning|ExperimentalWarning: Permission|--trace-warnings/
 const BUN = '1.4.5'
@@ -155,7 +155,8 @@ function special(report, place) {
   }
 }
 
-await main(async () => {
+await program(import.meta, { options: { quick: { type: 'boolean', default: false } } }, async ({ values }) => {
+  quick = values.quick
   if (!existsSync(join(root, 'sendfile64.wasip1.cjs')))
     throw new Unprepared('The WASI flavour is not built: npm run build:wasi')
   if (run(process.execPath, ['scripts/release/pack.mjs', '--partial']) !== 0) return 1

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Model-checks the hand-over between threads in crates/engine: loom tries every interleaving.
-# usage: scripts/test/loom.sh [cargo test arguments]
+# usage: scripts/test/loom.sh [-- cargo test argument ...]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
+needs cargo
 # Its own folder: another RUSTFLAGS would make the ordinary builds start again
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg loom"

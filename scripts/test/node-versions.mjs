@@ -2,11 +2,12 @@
 import { dirname } from 'node:path'
 
 import { NODE_VERSIONS, nodeBinary } from '../dev/node-binaries.mjs'
-import { heading, main, provision, run } from '../dev/provision.mjs'
+import { program } from '../dev/program.mjs'
+import { heading, provision, run } from '../dev/provision.mjs'
 
-await main(() => {
+await program(import.meta, { positionals: true }, ({ positionals }) => {
   provision()
-  const versions = process.argv.length > 2 ? process.argv.slice(2) : NODE_VERSIONS
+  const versions = positionals.length > 0 ? positionals : NODE_VERSIONS
   const failed = versions.filter((version) => {
     heading(`TypeScript suite on Node ${version}`)
     const node = nodeBinary(version)

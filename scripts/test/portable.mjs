@@ -1,6 +1,8 @@
 // `npm run test:portable`: the specs that hold wherever Node runs, whichever binding is loaded.
+// usage: npm run test:portable [-- -- ava argument ...]
 // The rest of the suite looks at the kernel path of Linux, or at what only Linux shows of a process.
-import { main, run } from '../dev/provision.mjs'
+import { program } from '../dev/program.mjs'
+import { run } from '../dev/provision.mjs'
 
 const SPECS = [
   '__test__/contract/**/*.spec.ts',
@@ -9,4 +11,6 @@ const SPECS = [
   ),
 ]
 
-await main(() => run(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', ...process.argv.slice(2), ...SPECS]))
+await program(import.meta, { positionals: true }, ({ positionals }) =>
+  run(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', ...positionals, ...SPECS]),
+)

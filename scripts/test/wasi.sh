@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the TypeScript suite on the WASI flavour; fails when another binding would be loaded instead.
-# usage: scripts/test/wasi.sh [ava arguments]
+# usage: scripts/test/wasi.sh [spec ...] [-- ava argument ...]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. "$(dirname "$0")/../dev/program.sh"
 compgen -G '*.wasm32-wasip1.wasm.br' >/dev/null || scripts/build/wasi.sh
 
 # node:wasi announces itself on stderr
