@@ -1,6 +1,6 @@
 /**
- * How chunks reach a socket that knows what a marker is: ordinary ones by the methods below its hook, the bytes of a segment
- * by the kernel, or by whoever stands in the place of Node's methods when the turn of the segment has come.
+ * How chunks reach a hooked socket: ordinary chunks through the methods below the hook, the bytes of a segment through the
+ * kernel, or through the function that has replaced a method of Node when it is the turn of the segment.
  */
 import { OBSTACLE } from '../errors/obstacle.ts'
 import { KEY, type Segment, segmentOf, type WriteCallback, type WriteChunk } from '../ordering/marker.ts'
@@ -32,7 +32,7 @@ export function deliver(
   else segment.materialise(place, write, obstacle, callback)
 }
 
-/** A function that somebody has put above the hook sees the bytes; it calls the hook with them. */
+/** A function that has replaced the hook receives the bytes; it usually calls the hook with them. */
 function writeOf(socket: HookedSocket): WriteChunk {
   return (chunk, written) => {
     const { _write: found } = socket
@@ -44,7 +44,7 @@ function writeOf(socket: HookedSocket): WriteChunk {
 /** How the runs of one `_writev` reach a socket. */
 export class SocketRuns implements Runs {
   readonly #socket: HookedSocket
-  /** `_writev` of somebody else, who is to see the bytes of segments as well. */
+  /** A `_writev` that is not Node's: it also receives the bytes of segments. */
   readonly #foreign: Function | undefined
 
   /** `found`: the `_writev` of the socket. */

@@ -1,4 +1,4 @@
-/** The hook of an http message that waits for its socket, and what http knows of a message. */
+/** The hook of an http message that waits for its socket, and private fields of messages. */
 import type http from 'node:http'
 import type net from 'node:net'
 
@@ -34,7 +34,7 @@ interface PrivateMessage extends http.OutgoingMessage {
   [KEY]: (socket: net.Socket) => void
 }
 
-/** Lets a message that has no socket yet hand its markers on to the one it gets; `hook` teaches it what they are. */
+/** Lets a message without a socket pass its markers to the socket that it will get; `hook` adds the hooks to that. */
 export function hookFlush(message: http.OutgoingMessage, hook: (socket: net.Socket) => void): void {
   if (Object.hasOwn(message, '_flushOutput')) return
   define(message, KEY, hook)
@@ -42,8 +42,8 @@ export function hookFlush(message: http.OutgoingMessage, hook: (socket: net.Sock
 }
 
 /**
- * What waits goes to `write` of the socket, which may be somebody else's by now, or that of a socket with hooks of a copy
- * of this package which does not know our markers. Then the bytes of the segments are written in their place.
+ * Node passes what waits to `write` of the socket. That may have been replaced, or the hooks of the socket may belong to a
+ * copy of this package with another protocol. Then the bytes of the segments are written in place of the markers.
  */
 function hookedFlush(this: PrivateMessage, socket: net.Socket): unknown {
   const { outputData, [KEY]: hook } = this
@@ -56,7 +56,7 @@ function hookedFlush(this: PrivateMessage, socket: net.Socket): unknown {
   const rest = outputData.splice(first)
   this._flushOutput(socket)
   for (const waiting of rest) pass(socket, waiting)
-  // http has been answered that it has to wait.
+  // _flush has been given false, so http waits for 'drain'.
   inOrder(socket, () => {
     if (this.writableNeedDrain && !socket.writableNeedDrain) socket.emit('drain')
   })
@@ -65,18 +65,18 @@ function hookedFlush(this: PrivateMessage, socket: net.Socket): unknown {
 
 declareOurs(hookedFlush)
 
-/** Writes what waited, in its order: while the bytes of a segment are being written, everything behind them is held. */
+/** Writes a chunk that has waited, in order: while the bytes of a segment are written, a hold delays what follows. */
 function pass(socket: net.Socket, { data, encoding, callback }: Waiting): void {
   const segment = segmentOf(data)
   if (segment === undefined) Reflect.apply(socket.write, socket, [data, encoding, callback])
   else inOrder(socket, () => copy(socket, segment, callback))
 }
 
-/** Writes the bytes of a segment as anybody would. */
+/** Writes the bytes of a segment through `write` of the socket. */
 function copy(socket: net.Socket, segment: Segment, callback: Waiting['callback']): Promise<void> {
   const place = new StreamPlace(socket as HookedSocket)
   const closed = (): void => place.hook.running?.destroyed(socket.errored, false)
-  // Relies on the return value and 'drain': a wrapper may lose the callback.
+  // Uses the return value and 'drain', because a wrapper may not pass the callback on.
   const write: WriteChunk = (chunk, written) => {
     if (callUnheld(socket, 'write', chunk) === false) socket.once('drain', written)
     else written()
@@ -92,7 +92,7 @@ function copy(socket: net.Socket, segment: Segment, callback: Waiting['callback'
   })
 }
 
-/** A socket that is written to from above: nobody has to be kept from it, and its hook may be another copy's. */
+/** A socket that is written to through `write`: no guard is needed, and its hook may belong to another copy. */
 class StreamPlace extends SocketPlace {
   override readonly hook: Hook = {
     protocol: PROTOCOL,

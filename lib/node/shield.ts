@@ -1,10 +1,11 @@
 /**
- * Keeps markers in the queue of a socket from functions that somebody has put in the place of its hook while they waited.
+ * Protects functions that replace the hooks of a socket while markers wait in its queue: they receive the bytes of the
+ * segment, not the marker.
  *
- * Writable takes chunks out of its queue on two occasions: the callback of the chunk before, and the end of a cork. On
- * both, what stands in the place of the hook is found before Writable calls it, however it came there: assigned, defined,
- * or by the removal of the hook. While a marker waits, it gets a function above it that lets it see the bytes of the
- * segment, and puts it back when it is called. All of this is for the rare case: usually there is nothing but a comparison.
+ * Writable takes chunks out of its queue on two occasions: in the callback of the previous chunk, and at the end of a cork.
+ * On both, the current methods are compared with the hooks before Writable calls them. They may have been changed by an
+ * assignment, by Object.defineProperty() or by delete. If a marker waits, a function is placed above the replacement for
+ * one call. In all other cases the comparison is the only cost.
  */
 import { badDestination } from '../errors/sendfile-error.ts'
 import { KEY, segmentOf, type WriteCallback } from '../ordering/marker.ts'
@@ -13,11 +14,11 @@ import { deliver, SocketRuns } from './delivery.ts'
 import { type HookedSocket, type WritableState } from './socket-place.ts'
 import { isOurs } from './unpatched.ts'
 
-/** What is passed on instead of a callback of the Writable's: the hook is looked after before the next chunk is taken. */
+/** Returns what is passed on in place of a callback of the Writable: it checks the hooks before the next chunk is taken. */
 export function checked(socket: HookedSocket, callback: WriteCallback): WriteCallback {
   const hook = socket[KEY]
   if (hook.watched !== undefined) unwatch(socket, hook.watched)
-  // A Writable has one callback for all of its chunks.
+  // A Writable uses one callback for all of its chunks.
   if (hook.callback === callback && hook.checked !== undefined) return hook.checked
   hook.callback = callback
   hook.checked = (error) => {
@@ -28,8 +29,8 @@ export function checked(socket: HookedSocket, callback: WriteCallback): WriteCal
 }
 
 /**
- * A chunk that was being written when the socket was hooked calls Writable back without us. Writable asks for its state
- * then, and so does `uncork`; the first chunk that comes through the hook ends this.
+ * A chunk that is being written when the socket gets its hooks does not call back through them. Writable then reads
+ * `_writableState` first, and so does `uncork`. The accessor is removed with the first chunk that passes through a hook.
  */
 export function watchFirstChunk(socket: HookedSocket): void {
   const { _writableState: state } = socket
@@ -66,10 +67,10 @@ function unwatch(socket: HookedSocket, state: WritableState): void {
 
 const shields = new WeakSet<Function>()
 
-/** Before Writable takes a chunk out of its queue: whatever stands in the place of the hook gets no marker. */
+/** Called before Writable takes a chunk out of its queue: a function that has replaced a hook receives no marker. */
 export function standAgain(socket: HookedSocket): void {
   const { _write, _writev } = socket
-  // Without a function for several chunks, Writable has none to call.
+  // If there is no `_writev`, Writable calls `_write` for every chunk.
   if (isOurs(_write) && (typeof _writev !== 'function' || isOurs(_writev))) return
   const { buffered = [] } = socket[KEY].watched ?? socket._writableState
   if (!buffered.some((entry) => entry !== null && segmentOf(entry.chunk) !== undefined)) return
@@ -79,7 +80,7 @@ export function standAgain(socket: HookedSocket): void {
 
 type Shielded = (socket: HookedSocket, found: Function, args: readonly unknown[]) => void
 
-/** Puts a function above the one that is found, until it is called. */
+/** Places a function above the current method, for one call. */
 function shield(socket: HookedSocket, name: '_write' | '_writev', action: Shielded): void {
   const found: unknown = socket[name]
   if (typeof found !== 'function' || isOurs(found) || shields.has(found)) return
@@ -91,7 +92,7 @@ function shield(socket: HookedSocket, name: '_write' | '_writev', action: Shield
   shields.add(above)
   const value = { configurable: true, writable: true, value: above }
   const isAbove = Reflect.defineProperty(socket, name, value) || Reflect.set(socket, name, above)
-  // Rather no body than one that lacks the bytes of the segment.
+  // An error is better than a body without the bytes of the segment.
   if (!isAbove)
     socket.destroy(badDestination(`${name} of the socket was replaced for good while a file waited for its turn`))
 }

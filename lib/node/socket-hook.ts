@@ -66,7 +66,7 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   watchFirstChunk(target)
 }
 
-/** Whoever takes a hook away, which is a property of the socket, means to have the method of the prototype back. */
+/** A hook that was deleted from the socket is added again; below it is the method of the prototype. */
 function hookAgain(target: HookedSocket): void {
   for (const name of HOOKED) {
     if (Object.hasOwn(target, name) || typeof target[name] !== 'function') continue

@@ -1,4 +1,4 @@
-/** A socket that knows what a marker is, and what a segment may ask of it when its turn has come. */
+/** A hooked socket, and the operations that a segment may perform on it during its turn. */
 import type net from 'node:net'
 
 import type { Obstacle } from '../errors/obstacle.ts'
@@ -10,10 +10,10 @@ export interface OwnHook extends Hook {
   /** The methods that the socket had of its own; where there is none, that of its prototype is called. */
   inner: Partial<Inner> | undefined
   readonly obstacleTo: ObstacleTo
-  /** The callback of the Writable that was passed on last, and what was passed on for it. */
+  /** The last callback of the Writable, and the function that was passed on in its place. */
   callback: WriteCallback | undefined
   checked: WriteCallback | undefined
-  /** The state of the Writable, while whoever asks for it is an occasion to look after the hook: lib/node/shield.ts. */
+  /** The state of the Writable, while `_writableState` is an accessor: see lib/node/shield.ts. */
   watched: WritableState | undefined
 }
 
