@@ -1,5 +1,6 @@
 // The licences of what is linked or bundled into a package of npm/: every crate below crates/binding for its target,
 // Rust's own library, and for the WASI flavour the npm packages in its bundle.
+// Tools for crates (cargo-about) know neither Rust's own library nor npm packages, and both must be in one file.
 // usage: node scripts/release/licences.mjs TARGET   (prints THIRD-PARTY-LICENSES.txt)
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'

@@ -3,6 +3,7 @@
 // Addons come from target/artifacts (npm run build:all, or what the workflow has collected), the WASI flavour from
 // npm run build:wasi. With --partial, packages without their addon are made all the same, empty: for tests on a machine
 // that cannot build them all.
+// `napi pre-publish` would rewrite package.json in place, and put the .wasm into the root package as well.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

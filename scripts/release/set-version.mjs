@@ -1,5 +1,6 @@
 // `npm run version:set -- 0.2.0`: the version of every package, crate and of the changelog, at once.
 // __test__/package/versions.spec.ts fails where they differ.
+// `napi version` moves npm/ alone: not the crates, the lock files and the changelog.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
