@@ -55,7 +55,7 @@ async function requireSameHeaders(rivals, path, options) {
   }
 }
 
-/** Every round begins with another rival, so that none always runs behind the same neighbour. */
+/** Every round begins with another rival, so that none always runs behind the same neighbor. */
 const rotated = (names, round) => names.map((_, i) => names[(i + round) % names.length])
 
 async function runRounds(settings, root, keep) {

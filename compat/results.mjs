@@ -15,7 +15,7 @@ const FORMATS = {
   }),
 }
 
-/** @param {string} output without colours */
+/** @param {string} output without colors */
 export function parseResults(output, format = 'tap') {
   return FORMATS[format](output)
 }

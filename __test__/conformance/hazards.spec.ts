@@ -73,7 +73,7 @@ const unread: readonly Unread[] = [
   },
 ]
 
-// Documented behaviour: the kernel sends pages, not copies (sendfile(2), NOTES). Who changes files in place, copies.
+// Documented behavior: the kernel sends pages, not copies (sendfile(2), NOTES). Who changes files in place, copies.
 for (const { name, send } of unread) {
   counted(`2.13 B: a page that is truncated before it is read arrives with NULs, ${name}`, async (t, scope) => {
     const old = Buffer.alloc(PAGE, 'A')

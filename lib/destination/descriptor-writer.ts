@@ -1,4 +1,4 @@
-/** How JavaScript writes to a descriptor that is nobody's stream. */
+/** Writes to a descriptor in JavaScript. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { constants } from 'node:os'

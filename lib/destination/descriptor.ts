@@ -1,4 +1,4 @@
-/** Descriptors as destinations: what they are, and whose turn it is on them. */
+/** Descriptors as destinations: their types, and the queue of transfers to each file. */
 import fs from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'

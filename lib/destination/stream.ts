@@ -1,4 +1,4 @@
-/** What may be sent to, and by which executor. */
+/** Which streams can be a destination, and which executor sends to them. */
 import dgram from 'node:dgram'
 import http from 'node:http'
 import net from 'node:net'

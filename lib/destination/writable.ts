@@ -1,4 +1,4 @@
-/** Writes the chunks of the portable executor to any Writable, and waits when it asks to. */
+/** Writes the chunks of the portable executor to any Writable, with backpressure. */
 import http from 'node:http'
 
 import type { Taker } from '../executor/portable.ts'
@@ -19,8 +19,8 @@ export class ChunkWriter implements Taker {
   #hasWritten = false
   #refused = false
   #listens = false
-  /** Ends the wait that is going on. */
-  #goOn: (() => void) | undefined
+  /** Ends the current wait. */
+  #continue: (() => void) | undefined
   readonly #onDrain = (): void => this.#resume()
 
   /** `listen`: the destination's `on` at the time of the call; middleware that comes later has a 'drain' of its own. */
@@ -32,7 +32,7 @@ export class ChunkWriter implements Taker {
 
   /**
    * Writes a chunk. Relies on the return value and 'drain' only: some middleware loses the callback of `write`.
-   * @throws {SendfileError} ERR_SENDFILE_DESTINATION: a destroyed one would drop the chunk, and perhaps tell nobody
+   * @throws {SendfileError} ERR_SENDFILE_DESTINATION if it is destroyed, because it might discard the chunk without an error
    */
   take(chunk: Buffer): Promise<void> | undefined {
     const destination: unknown = this.#destination
@@ -46,7 +46,7 @@ export class ChunkWriter implements Taker {
     return this.#drained()
   }
 
-  /** The first chunk was not even taken: the destination is as it was. */
+  /** The first write threw: the destination is unchanged. */
   get refused(): boolean {
     return this.#refused
   }
@@ -62,25 +62,25 @@ export class ChunkWriter implements Taker {
     }
   }
 
-  /** What the destination has taken and not passed on. */
+  /** Bytes in the buffers of the destination. */
   outstanding(): number {
     return outstanding(this.#destination)
   }
 
-  /** The destination is no longer listened to. */
+  /** Removes the listener from the destination. */
   release(): void {
     if (this.#listens) ignore(this.#destination, 'drain', this.#onDrain)
   }
 
   #resume(): void {
-    const goOn = this.#goOn
-    this.#goOn = undefined
-    goOn?.()
+    const resume = this.#continue
+    this.#continue = undefined
+    resume?.()
   }
 
   #drained(): Promise<void> {
     return new Promise((resolve) => {
-      this.#goOn = resolve
+      this.#continue = resolve
       if (this.#listens) return
       // Once: compressing middleware hands `on` to a stream of its own, and does not know `off`.
       this.#listens = true

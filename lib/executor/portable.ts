@@ -25,7 +25,7 @@ export interface Range {
 }
 
 /** The options of a transfer that the executor needs besides the range. */
-export type Terms = Pick<
+export type RangeOptions = Pick<
   Request,
   'headers' | 'trailers' | 'quantum' | 'rate' | 'burst' | 'limiter' | 'minRate' | 'minRateWindow' | 'stallTimeout'
 >
@@ -47,18 +47,18 @@ export interface Taker {
 /** Moves a range in chunks of the size that `size` determines. `stop` ends it between two steps. Never rejects. */
 export function copyRange(
   range: Range,
-  terms: Terms,
+  options: RangeOptions,
   size: AdaptiveSize,
   taker: Taker,
   stop: Stop,
   obstacle: Obstacle | undefined,
 ): Promise<RangeEnd> {
-  return new CopyRun(range, terms, size, taker, stop).run(obstacle)
+  return new CopyRun(range, options, size, taker, stop).run(obstacle)
 }
 
 class CopyRun {
   readonly #range: Range
-  readonly #terms: Terms
+  readonly #options: RangeOptions
   readonly #size: AdaptiveSize
   readonly #taker: Taker
   readonly #stop: Stop
@@ -75,23 +75,23 @@ class CopyRun {
   /** The end that an exception belongs to. */
   #asked: 'source' | 'destination' = 'destination'
 
-  constructor(range: Range, terms: Terms, size: AdaptiveSize, taker: Taker, stop: Stop) {
-    const { headers, trailers, rate, burst, stallTimeout, minRate, minRateWindow } = terms
-    const quantum = Math.min(size.most, terms.quantum)
-    const limiter = terms.limiter === undefined ? 0 : bucketOf(terms.limiter).id
+  constructor(range: Range, options: RangeOptions, size: AdaptiveSize, taker: Taker, stop: Stop) {
+    const { headers, trailers, rate, burst, stallTimeout, minRate, minRateWindow } = options
+    const quantum = Math.min(size.most, options.quantum)
+    const limiter = options.limiter === undefined ? 0 : bucketOf(options.limiter).id
     const lengths = { headers: headers.length, trailers: trailers.length }
     const plan = { quantum, ...lengths, rate, burst, limiter, stallTimeout, minRate, minRateWindow }
     this.#planner = new (anyBinding().Planner)(range.offset, range.count ?? null, plan, performance.now())
     this.#reader = new ChunkReader(range)
     this.#range = range
-    this.#terms = terms
+    this.#options = options
     this.#size = size
     this.#taker = taker
     this.#stop = stop
   }
 
   async run(obstacle: Obstacle | undefined): Promise<RangeEnd> {
-    const { limiter } = this.#terms
+    const { limiter } = this.#options
     const unsubscribe = limiter === undefined ? undefined : onRateChange(limiter, () => this.#stop.wake())
     const ending = await this.#move()
     unsubscribe?.()
@@ -163,9 +163,9 @@ class CopyRun {
       case STEP.chunk:
         return this.#chunk(Math.min(figure, this.#size.value))
       case STEP.headers:
-        return this.#hand(this.#terms.headers)
+        return this.#hand(this.#options.headers)
       case STEP.trailers:
-        return this.#hand(this.#terms.trailers)
+        return this.#hand(this.#options.trailers)
       default:
         return this.#wait(figure === 0 ? Infinity : figure)
     }
@@ -182,8 +182,8 @@ class CopyRun {
     if (this.#stop.stopped) return this.#next(HAPPENED.aborted)
     if (chunk.length === 0) return this.#next(HAPPENED.sourceEnded)
     // With a rate, the next chunk may have to be shorter.
-    const { rate, limiter } = this.#terms
-    if (rate === 0 && limiter === undefined) this.#reader.readAhead(Math.min(this.#size.value, this.#terms.quantum))
+    const { rate, limiter } = this.#options
+    if (rate === 0 && limiter === undefined) this.#reader.readAhead(Math.min(this.#size.value, this.#options.quantum))
     const answer = this.#hand(chunk)
     this.#ofRange = true
     this.#handed += chunk.length

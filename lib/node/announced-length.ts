@@ -1,7 +1,7 @@
 /**
- * The length that an http message has announced for its body, and how much of it is still to come. One rule for promises
- * and streams: a byte beyond it is never sent, and a message that ends before it is destroyed, so that no connection stays
- * open on which the next message would be read as the rest of this one.
+ * The announced length of the body of an http message, and how much of it remains. The same rule applies to promises and
+ * streams: no byte beyond the length is sent, and a message that ends before it is destroyed. Otherwise the peer would read
+ * the next message on the connection as the rest of this one.
  */
 import http from 'node:http'
 

@@ -1,6 +1,6 @@
 /**
- * A connection that is lost between the last byte of a body and the end of its message. The kernel has taken the body, and
- * would have taken the end together with it; since Node 24 the error of the connection keeps 'finish' from being emitted
+ * A connection that is lost between the last byte of a body and the end of its message. The kernel has accepted the body, and
+ * a stock stream would have written the end together with it. Since Node 24, the error of the connection prevents 'finish'
  * (onFinish, lib/_http_outgoing.js).
  */
 import type http from 'node:http'

@@ -1,4 +1,4 @@
-/** What the kernel tells of an open descriptor where the addon does not. */
+/** What `fs` reports about an open descriptor, for use without the addon. */
 import fs from 'node:fs'
 
 import { type Bytes, narrow } from '../options/validate.ts'

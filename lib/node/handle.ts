@@ -1,5 +1,4 @@
-/** What Node hides of a socket's handle: its number, its queue, and who may have it. With lib/node/socket-hook.ts and
- * lib/node/readable.ts the only place that touches private fields of Node. */
+/** Private fields of a socket's handle: its descriptor, its queue, and the guard against another owner. */
 import http from 'node:http'
 import net from 'node:net'
 import tls from 'node:tls'

@@ -1,4 +1,4 @@
-/** Private fields of an http message: how many bytes of its body it has been given, and whether it may look finished. */
+/** Private fields of an http message: how many body bytes it has accepted, and whether it may finish. */
 import http from 'node:http'
 import type net from 'node:net'
 

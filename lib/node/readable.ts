@@ -1,4 +1,4 @@
-/** What is private of Node's readable streams: fs.ReadStream as a class to derive from, and who a Readable is piped to. */
+/** Private fields of readable streams: fs.ReadStream as a base class, and the destinations of a pipe. */
 import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 
@@ -32,7 +32,7 @@ export interface FileStream extends fs.ReadStream {
   end: number
 }
 
-/** fs.ReadStream, as it was when this module was loaded: a function that initialises its `this`. */
+/** fs.ReadStream, as it was when this module was loaded: a function that initializes its `this`. */
 export interface StockReadStream {
   readonly prototype: FileStream & Hooks
   new (path: unknown, options?: unknown): FileStream

@@ -1,14 +1,14 @@
 /**
- * What counts as Node's own: the one place that tells a function of Node from one that somebody has put in its place.
+ * Which functions count as Node's own, and which have been replaced.
  *
  * Tracers, middleware and mock file systems replace methods of objects and of prototypes, before this module is loaded
- * or after. Equality with what a prototype has now says nothing: that may be the replacement. A function is Node's own if
- * it is the one that was found when this module was loaded, and if its source was that of Node's function then.
+ * or after. Comparing with the current method of a prototype is not sufficient, because that may be the replacement. A function
+ * is Node's own if it existed when this module was loaded and if its source text was that of Node's function.
  *
- * Whoever has replaced a method of the destination, of the stream or of one of their prototypes gets the real bytes, or
- * is not called for them at all; never a marker. Functions of EventEmitter.prototype are replaced by tracers of async
- * context for every emitter of the process. No chunk of a segment passes through them, so they do not keep the kernel
- * from it: only the listener that the pipe has added must be Node's.
+ * A replacement of a method of the destination, of the stream or of one of their prototypes receives the real bytes or is not
+ * called for them; it never receives a marker. Tracers of asynchronous context replace functions of EventEmitter.prototype for
+ * the whole process. No chunk of a segment passes through them, so they do not prevent the use of the kernel; only the
+ * listener that the pipe has added must be Node's own.
  */
 import { EventEmitter } from 'node:events'
 import fs from 'node:fs'

@@ -1,4 +1,4 @@
-/** A segment whose bytes JavaScript reads, and writes in Node's own way. */
+/** A turn in which JavaScript copies the bytes, with Node's own write. */
 import { AdaptiveSize } from '../executor/chunk-size.ts'
 import { copyRange, type Taker } from '../executor/portable.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
@@ -14,15 +14,15 @@ export class CopyTurn extends Turn {
   readonly #stop = new Stop()
   #writer: Writer | undefined
 
-  /** Sends what comes after the bytes that have been sent, of those from `offset` on. */
+  /** Sends the bytes from `offset` on, except those that have already been sent. */
   begin(write: WriteChunk, obstacle: Obstacle, offset: Bytes, done: Figures): void {
     this.lasts()
     const { range, request } = this.order
     const { bytesSent: sent, syscalls, refusals } = done
     const writer = new Writer(this.place, write, (bytesSent) => this.#moved(sent + bytesSent))
     this.#writer = writer
-    const rest = { ...range, offset: add(offset, sent), count: add(range.count, -sent) }
-    void copyRange(rest, request, AdaptiveSize.fixed(COPY_CHUNK), writer, this.#stop, obstacle).then((end) =>
+    const remainder = { ...range, offset: add(offset, sent), count: add(range.count, -sent) }
+    void copyRange(remainder, request, AdaptiveSize.fixed(COPY_CHUNK), writer, this.#stop, obstacle).then((end) =>
       this.completed({ ...end, bytesSent: sent + end.bytesSent, syscalls: syscalls + end.syscalls, refusals }),
     )
   }
@@ -42,13 +42,13 @@ export class CopyTurn extends Turn {
   }
 }
 
-/** Writes to the socket under its marker. */
+/** Writes to the socket while it processes the marker. */
 class Writer implements Taker {
   readonly #place: Place
   readonly #write: WriteChunk
   readonly progress: (bytesSent: number) => void
   wouldBlock = 0
-  /** Bytes of the last chunk that the kernel has not got, as far as Node tells. */
+  /** Bytes of the last chunk that the kernel has not accepted, as far as Node reports. */
   #left = 0
   #isDestroyed = false
   #hasFailed = false
@@ -59,13 +59,13 @@ class Writer implements Taker {
     this.progress = progress
   }
 
-  /** What the kernel takes at once calls back at once. */
+  /** Writes a chunk. If the kernel accepts it at once, the callback is synchronous. */
   take(chunk: Buffer): Promise<void> | undefined {
     this.#left = chunk.length
     let failure: { readonly error: Error } | undefined
     let settled: ((error?: Error | null) => void) | undefined
     const written = (error?: Error | null): void => {
-      // After a destroy() Node calls back without an error, whatever has become of the chunk (onWriteComplete).
+      // After destroy(), Node calls back without an error, even if the chunk was not sent (onWriteComplete).
       if (this.#isDestroyed) return settled?.()
       if (error) {
         this.#hasFailed = true
@@ -88,12 +88,12 @@ class Writer implements Taker {
     return this.#place.queued
   }
 
-  /** What libuv still has, the peer gets later, unless the socket is gone. libuv does not tell how far a failed write came. */
+  /** Bytes in libuv are sent later, unless the socket is destroyed. libuv does not report the progress of a failed write. */
   async unsent(): Promise<number> {
     return this.#isDestroyed || this.#hasFailed ? this.#left : 0
   }
 
-  /** The socket is about to let go of what libuv has of the chunk. */
+  /** The socket is about to discard the bytes of the chunk in libuv. */
   destroyed(): void {
     this.#isDestroyed = true
     this.#left = Math.min(this.#left, this.#place.queued)

@@ -1,4 +1,4 @@
-/** A segment whose bytes the engine moves. */
+/** A turn in which the engine moves the bytes. */
 import type { RangeEnd, Stopped } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
 import type { Place } from './marker.ts'
@@ -8,21 +8,21 @@ import type { Method } from '../options/sendfile.ts'
 import { Turn } from './turn.ts'
 
 /**
- * The least time between two progress events, in ms. The idle timer hears of bytes one such time, a wait for the peer
- * and a turn of the event loop after the last: a short timeout needs a finer tick.
+ * The minimum time between two progress events, in ms. The idle timer is restarted with this delay, so that a short timeout
+ * requires a shorter interval.
  */
 const TICK_MS = 100
 
 export class EngineTurn extends Turn implements kernel.Listener {
   #transferId: number | undefined
-  /** Why it was given up. */
+  /** The reason of `stop()` or `destroyed()`. */
   #why: Stopped | undefined
-  /** Its bytes that the socket's `bytesWritten` counts. */
+  /** Bytes of the segment that `bytesWritten` of the socket includes. */
   #counted = 0
-  /** Its bytes that the socket is known to have taken. */
+  /** Bytes of the segment that the socket is known to have accepted. */
   #taken = 0
 
-  /** Returns how it ended if it is over already; it is not told of to anybody then. */
+  /** Starts the transfer. Returns the end if it has already ended; it is not reported in another way then. */
   begin(offset: Bytes, length: number): RangeEnd | undefined {
     this.#count(length)
     const started = kernel.start(this.#command(offset), this)
@@ -35,7 +35,7 @@ export class EngineTurn extends Turn implements kernel.Listener {
     return undefined
   }
 
-  /** Sends, in the tick of {@link begin}, what http has written before. Returns the bytes taken. */
+  /** Sends, in the tick of {@link begin}, the bytes that http has written before. Returns the number of bytes accepted. */
   static sendHead(place: Place, head: Buffer): number {
     const sent = kernel.sendHead(place.fd, head)
     place.hook.dispatched += sent
@@ -49,9 +49,9 @@ export class EngineTurn extends Turn implements kernel.Listener {
 
   destroyed(error: Error | null, reset: boolean): void {
     this.#why ??= { kind: 'destroyed', error }
-    // 'close' is emitted before the engine has stopped: from now on only what is known to have gone counts.
+    // 'close' is emitted before the engine has stopped: from now on only bytes that are known to have been sent count.
     this.#count(this.#taken)
-    // A RST must not be preceded by the FIN of our shutdown.
+    // The FIN of a shutdown must not precede an RST.
     if (this.#transferId !== undefined) kernel.abort(this.#transferId, !reset)
   }
 
@@ -91,7 +91,7 @@ export class EngineTurn extends Turn implements kernel.Listener {
     }
   }
 
-  /** The bytes that the socket took, as far as that is known. */
+  /** The bytes that the socket has accepted, as far as is known. */
   #accepted({ bytesSent, kind }: RangeEnd): number {
     const { headers, trailers } = this.order.request
     if (kind === 'done') return bytesSent + headers.length + trailers.length

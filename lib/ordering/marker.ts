@@ -1,9 +1,10 @@
 /**
- * Marker chunks: how bytes that only the kernel sees keep their place between bytes that JavaScript writes.
+ * Marker chunks: how the bytes of a file keep their place among the bytes that JavaScript writes.
  *
- * The stream machinery is not stopped, it is gone through. A marker is a Buffer that says it is as long as a range of
- * the file and holds no byte. Writable calls `_write` for it once every chunk before it is in the kernel, and for no
- * later chunk before ours has called back; http frames it, because it reads nothing of a chunk but its length.
+ * We do not bypass the stream: a placeholder chunk travels through it and reserves the place of the file's bytes. A marker is
+ * a Buffer with the length of a range of the file and without bytes. Writable calls `_write` for it when every earlier chunk
+ * is in the kernel, and for a later chunk only after `_write` has called back. http frames it correctly, because it uses
+ * nothing of a chunk but its length.
  */
 import { Writable } from 'node:stream'
 
@@ -11,7 +12,7 @@ import { ownWrite, writeAsOwn } from '../node/unpatched.ts'
 
 import type { Obstacle } from '../errors/obstacle.ts'
 
-/** The key of everything we put on an object of somebody else. */
+/** The key of every property that the package adds to objects of other code. */
 export const KEY = Symbol.for('sendfile64')
 
 /** Copies of the package in one process share hooks and markers if they speak the same protocol. */
@@ -19,72 +20,72 @@ export const PROTOCOL = 1
 
 export type WriteCallback = (error?: Error | null) => void
 
-/** Node's own way to write a chunk to the socket, now. */
+/** Writes a chunk to the socket immediately, with Node's own method. */
 export type WriteChunk = (chunk: Buffer, callback: WriteCallback) => void
 
-/** The transfer whose bytes a socket is taking. */
+/** The transfer that is running on a socket. */
 export interface Running {
-  /** The socket is being destroyed, in this very tick; with a RST if `reset`. */
+  /** The socket is being destroyed in this tick; with an RST if `reset`. */
   destroyed(error: Error | null, reset: boolean): void
 }
 
-/** A handle that must stay in these hands, and for how many. */
+/** A guarded handle, and the number of transfers that need the guard. */
 export interface Guard {
   readonly handle: object
   holders: number
 }
 
-/** What we remember of a socket. */
+/** The state of the package for a socket. */
 export interface Hook {
   readonly protocol: number
-  /** Bytes of ours that `bytesWritten` counts. */
+  /** Bytes of transfers that `bytesWritten` includes. */
   dispatched: number
-  /** How often bytes of ours have been seen to move. */
+  /** Number of progress events. */
   moves: number
   running: Running | undefined
-  /** While transfers need the socket to stay in these hands. */
+  /** Set while transfers prevent other code from taking over the socket. */
   guard: Guard | undefined
 }
 
-/** Where a segment's turn has come: every byte before it is in the kernel. */
+/** The socket of a segment whose turn has come: every earlier byte is in the kernel. */
 export interface Place {
-  /** The socket's number, valid in this tick; -1 where there is none. */
+  /** The descriptor of the socket, valid in this tick; -1 if there is none. */
   readonly fd: number
-  /** Whether that is a TCP socket; else it may be anything that libuv calls a pipe. */
+  /** Whether it is a TCP socket; otherwise it may be anything that libuv treats as a pipe. */
   readonly isTcp: boolean
   readonly hook: Hook
-  /** Ends the connection without another byte. */
+  /** Destroys the connection. */
   destroy(): void
   /**
-   * Calls `action` when the socket has read what the kernel has received, or nobody reads it; `isAnswered` if that was the
-   * whole answer to a request, which then needs no more of its body.
+   * Calls `action` when the socket has read everything that the kernel has received, or if it is not being read.
+   * `isAnswered`: that was the whole response to a request, whose body is then no longer needed.
    */
   afterReading(action: (isAnswered: boolean) => void): void
-  /** What libuv has been given and has not written, in bytes. */
+  /** Number of bytes that libuv has not written yet. */
   readonly queued: number
-  /** The socket's idle timer starts again: bytes have moved. */
+  /** Restarts the idle timer of the socket, because bytes have moved. */
   refreshIdleTimer(): void
   /** The socket's idle timeout in ms, 0 for none. */
   readonly idleTimeout: number
-  /** The socket must stay in these hands: child.send() fails with ERR_SENDFILE_BUSY, others wait. */
+  /** Prevents other code from taking over the socket: child.send() fails with ERR_SENDFILE_BUSY, others wait. */
   guard(): void
   /** The end of one `guard()`. */
   unguard(): void
 }
 
-/** The range of a file that one marker stands for. */
+/** The range of a file that a marker represents. */
 export interface Segment {
   readonly protocol: typeof PROTOCOL
-  /** In bytes: what the marker says. */
+  /** The length of the marker, in bytes. */
   readonly length: number
   /**
-   * Sends, in the tick of {@link deliver}, what http has written before it. Returns the bytes taken; 0 where its order is
-   * not ours to keep.
+   * Sends, in the tick of {@link deliver}, the bytes that http has written before the marker. Returns the number of bytes
+   * that the kernel accepted; 0 if they must be written by Node.
    */
   sendHead(place: Place, head: Buffer): number
-  /** Move the bytes by the kernel; what it has no descriptor for is read and written. */
+  /** Moves the bytes in the kernel, or copies them if a descriptor cannot be obtained. */
   deliver(place: Place, write: WriteChunk, callback: WriteCallback): void
-  /** The socket has no descriptor for us after all: read the bytes and write them. */
+  /** The kernel cannot send to the socket after all: reads the bytes and writes them. */
   materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void
 }
 
@@ -107,14 +108,14 @@ class Marker extends Uint8Array {
 Object.setPrototypeOf(Marker.prototype, Buffer.prototype)
 Object.defineProperties(Marker.prototype, { length: { get: statedLength }, byteLength: { get: statedLength } })
 
-/** A chunk that stands for `segment`. */
+/** Creates a chunk that represents `segment`. */
 export function marker(segment: Segment): Buffer {
   const chunk: Uint8Array = new Marker(segment)
   if (chunk instanceof Buffer) return chunk
   throw new TypeError('a marker is a Buffer')
 }
 
-/** The segment that a chunk stands for, `undefined` for ordinary chunks. */
+/** The segment that a chunk represents; `undefined` for ordinary chunks. */
 export function segmentOf(chunk: unknown): Segment | undefined {
   if (!(chunk instanceof Buffer) || !(KEY in chunk)) return undefined
   const segment = chunk[KEY]
@@ -126,7 +127,7 @@ function isSegment(value: unknown): value is Segment {
 }
 
 /**
- * Whether this Node still reads the length of a chunk as a property (20 to 26 do). If not, everything is copied.
+ * Whether this version of Node reads the length of a chunk as a property (20 to 26 do). If not, everything is copied.
  */
 export function markersWork(): boolean {
   const segment: Segment = { protocol: PROTOCOL, length: 7, sendHead: () => 0, deliver() {}, materialise() {} }
@@ -137,7 +138,7 @@ export function markersWork(): boolean {
       callback()
     },
   })
-  // Past whoever has replaced `write`; where Node's own is not known, no marker is ever written.
+  // Bypasses a replaced `write`. If Node's own is unknown, markers are never written.
   if (ownWrite(sink) !== undefined) writeAsOwn(sink, marker(segment))
   sink.destroy()
   return seen.join() === 'true,7'

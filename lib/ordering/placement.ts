@@ -1,4 +1,4 @@
-/** A marker on its way to its turn: written, guarded, watched, and missed if its turn will never come. */
+/** A marker until its turn: writes, guards and watches it, and detects if its turn will never come. */
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'
 import type net from 'node:net'
@@ -13,10 +13,10 @@ import type { FileSegment } from './segment.ts'
 import { type StallWatch, watchStall } from '../wait/stall.ts'
 import { unwatch, watch, type Watcher } from '../wait/closed.ts'
 
-/** A way that a marker can take. */
+/** A route that uses markers. */
 export type MarkerRoute = Exclude<Route, { by: 'copy' }>
 
-/** Puts a chunk into the stream; `written` is for the callback of `write`, where there is one. */
+/** Writes a chunk to the stream; `written` is the callback of `write`, if it is used. */
 type Write = (chunk: Buffer, written: (error?: Error | null) => void) => void
 
 export class Placement implements Watcher {
@@ -27,14 +27,14 @@ export class Placement implements Watcher {
   #guarded: net.Socket | undefined
   #stallWatch: StallWatch | undefined
 
-  /** `stallTimeout` in milliseconds: how long the destination may stand still before the turn; 0 for no limit. */
+  /** `stallTimeout` in milliseconds: how long the destination may make no progress before the turn; 0 for no limit. */
   constructor(route: MarkerRoute, segment: FileSegment, stallTimeout: number) {
     this.#route = route
     this.#segment = segment
     this.#stallTimeout = stallTimeout
   }
 
-  /** Writes the marker. What `write` throws ends the segment, and is thrown. */
+  /** Writes the marker. An exception of `write` ends the segment and is rethrown. */
   put(write: Write): void {
     prepare(this.#route)
     const segment = this.#segment
@@ -47,7 +47,7 @@ export class Placement implements Watcher {
     if (!segment.isWaiting) return
     if (this.#route.by === 'socket') return this.#wait()
     if (!hasBody(this.#route.message)) return segment.cancel(DROPPED)
-    // http corks for the rest of this tick; what is still waiting then, waits for the peer.
+    // http corks for the rest of this tick; a segment that still waits afterwards waits for the peer.
     process.nextTick(Placement.#corked, this)
   }
 
@@ -55,7 +55,7 @@ export class Placement implements Watcher {
     placement.#wait()
   }
 
-  /** Its turn has come, or never will. */
+  /** The turn has come, or never will. */
   release(): void {
     for (const emitter of this.#watched) unwatch(emitter, this)
     this.#watched = NONE
@@ -64,7 +64,7 @@ export class Placement implements Watcher {
     this.#guarded = undefined
   }
 
-  /** Nobody else tells any more when the destination closes. */
+  /** Watches the destination for 'close', after the pipe has been removed. */
   watchDestination(): void {
     if (this.#segment.isWaiting) this.#watch(this.#stream)
   }
@@ -83,10 +83,10 @@ export class Placement implements Watcher {
     const stream = this.#stream
     const connection = connectionOf(stream)
     if (stream.closed || connection?.closed === true) return this.closed(undefined)
-    // A request that is destroyed in the queue of its agent says why in its turn.
+    // A request that is destroyed in the queue of its agent emits its error later.
     if (stream.destroyed) this.#watch(stream)
     if (connection === undefined) return
-    // A response that waits for its connection is not told when that closes, and http tells nobody of what it had queued.
+    // A response that waits for its connection does not emit 'close' with it, and http does not report what it had queued.
     if (stream instanceof http.ServerResponse && stream.socket === null) this.#watch(connection)
     this.#stallWatch = watchStall(connection, this.#stallTimeout, () => segment.cancel(STALLED))
     this.#guarded = connection
@@ -98,14 +98,14 @@ export class Placement implements Watcher {
     watch(emitter, this, { errors: false })
   }
 
-  /** Only news if the segment's turn never came. */
+  /** Only relevant if the turn of the segment never came. */
   #written(error: Error | null | undefined): void {
     if (!this.#segment.isWaiting) return
     if (error) this.closed(this.#reason(error))
     else this.#segment.cancel(DROPPED)
   }
 
-  /** That the stream was destroyed is what becomes of its chunks, not why. */
+  /** The cause, if the error only reports that the stream was destroyed. */
   #reason(error: Error): unknown {
     if (!isConsequence(error)) return error
     const { errored }: { errored?: unknown } = connectionOf(this.#stream) ?? {}

@@ -1,4 +1,4 @@
-/** A range of an open file on its way through a socket: waits for its turn, is moved, and tells how that ended. */
+/** A segment of a file: waits for its turn on the socket, is moved, and reports its end. */
 import type { Range } from '../executor/portable.ts'
 import { type Figures, NOTHING_SENT, type RangeEnd, STOPPED, type Stopped } from '../executor/end.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
@@ -11,9 +11,9 @@ import { CopyTurn } from './copy-turn.ts'
 import { EngineTurn } from './engine-turn.ts'
 import type { Order, Turn, TurnOwner } from './turn.ts'
 
-/** What is heard of a segment. */
+/** Receives the events of a segment. */
 export interface SegmentOwner extends TurnOwner {
-  /** Its turn has come: the bytes are being moved from `offset` on. */
+  /** The turn has started: the bytes are moved from `offset` on. */
   started(offset: Bytes): void
 }
 
@@ -23,10 +23,10 @@ export interface KernelRange extends Range {
   readonly count: Bytes
 }
 
-/** Writable adds and subtracts the lengths of chunks as doubles: they must stay exact. */
+/** Writable adds and subtracts the lengths of chunks as doubles, which must remain exact. */
 const MAX_LENGTH = 2 ** 52
 
-/** Few objects: thousands of them may wait for peers that do not read. */
+/** Consists of few objects, because thousands of segments may wait for peers that do not read. */
 export class FileSegment implements Segment, TurnOwner {
   readonly protocol = PROTOCOL
   readonly length: number
@@ -52,14 +52,14 @@ export class FileSegment implements Segment, TurnOwner {
     return this.#life === 'waiting'
   }
 
-  /** Moves no further byte. What has not begun ends at once; what runs, when its executor has stopped. */
+  /** Stops the segment. If its turn has not started, it ends at once; otherwise when its executor has stopped. */
   cancel(why: Stopped = STOPPED): void {
     if (this.#life === 'waiting') this.ended({ ...NOTHING_SENT, ...why })
     else if (this.#life !== 'over') this.#life.stop(why)
   }
 
   sendHead(place: Place, head: Buffer): number {
-    // Only http's own bytes: if the transfer fails, nobody counts on them any more.
+    // Only bytes of http, which no longer matter if the transfer fails.
     return this.#order.framed && this.#life !== 'over' ? EngineTurn.sendHead(place, head) : 0
   }
 
@@ -70,10 +70,10 @@ export class FileSegment implements Segment, TurnOwner {
     this.#life = turn
     const end = turn.begin(offset, this.length)
     if (end === undefined) return
-    if (end.kind === 'lacking' && this.#knowsRest) {
+    if (end.kind === 'lacking' && this.#canContinueByCopy) {
       return this.#copy(place, write, callback, { obstacle: end.shortage, offset, done: end })
     }
-    // Never within `_write`: http may be in the middle of flushing what it has queued, and `end` would begin again.
+    // Not within `_write`: http may be flushing its queue, and `end` would flush it again.
     process.nextTick(() => turn.over(end))
   }
 
@@ -122,13 +122,13 @@ export class FileSegment implements Segment, TurnOwner {
     return methods === ONLY.auto || methods === ONLY.copy || request.method === 'auto'
   }
 
-  /** Whether a transfer that could not be started may be ended by copying. Nobody counts headers and trailers apart. */
-  get #knowsRest(): boolean {
+  /** Whether a transfer that could not be started may be copied. The bytes of headers and trailers are not counted separately. */
+  get #canContinueByCopy(): boolean {
     const { headers, trailers, until } = this.#order.request
     return this.#mayCopy && until !== 'acknowledged' && headers.length + trailers.length === 0
   }
 
-  /** It was cancelled while it waited; an announced length can no longer be met. */
+  /** The segment was cancelled while it waited: an announced length can no longer be kept. */
   #skip(place: Place, callback: WriteCallback): void {
     if (this.#order.framed) place.destroy()
     callback()

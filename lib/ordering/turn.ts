@@ -1,4 +1,4 @@
-/** The turn of a segment on its socket: from the moment when every byte before it is in the kernel to its own end. */
+/** The turn of a segment: from the time when every earlier byte is in the kernel until the segment has ended. */
 import { AsyncResource } from 'node:async_hooks'
 
 import type { RangeEnd, Stopped } from '../executor/end.ts'
@@ -7,23 +7,23 @@ import type { Place, Running, WriteCallback } from './marker.ts'
 import type { KernelRange } from './segment.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 
-/** What a segment is to send, and how. */
+/** The request of a segment. */
 export interface Order {
   readonly range: KernelRange
   /** A value of `ONLY` or `PREFER`. */
   readonly methods: number
-  /** An http message has announced the length: if it cannot be met, the connection ends. */
+  /** An http message has announced the length: if it cannot be kept, the connection is destroyed. */
   readonly framed: boolean
   readonly request: Request
 }
 
-/** What is heard of a segment. */
+/** Receives the events of a turn. */
 export interface TurnOwner {
-  /** Bytes have moved: how many of the range so far, and by which method. */
+  /** Reports the bytes of the range that have been sent so far, if `onProgress` was requested. */
   progress?(bytesSent: number, method: Method): void
-  /** The same, whether or not the request wants to hear of it. */
+  /** Reports the same without regard to `onProgress`. */
   progressed?(bytesSent: number): void
-  /** It is over, once. Returns the error that it ended with. */
+  /** Reports the end, once. Returns the error of a failed segment. */
   ended(end: RangeEnd): Error | undefined
 }
 
@@ -34,7 +34,7 @@ export abstract class Turn implements Running {
   readonly #callback: WriteCallback
   #resource: AsyncResource | undefined
 
-  /** `callback` tells the Writable that the chunk has been written. */
+  /** `callback` informs the Writable that the chunk has been written. */
   constructor(order: Order, place: Place, callback: WriteCallback, owner: TurnOwner) {
     this.order = order
     this.place = place
@@ -42,12 +42,12 @@ export abstract class Turn implements Running {
     this.#callback = callback
   }
 
-  /** Moves no further byte. */
+  /** Stops moving bytes. */
   abstract stop(why: Stopped): void
 
   abstract destroyed(error: Error | null, reset: boolean): void
 
-  /** It goes on after this tick: until its end, the socket stays in these hands. */
+  /** The turn continues after this tick: guards the socket until its end. */
   protected lasts(): void {
     this.#resource = new AsyncResource('SENDFILE64')
     this.place.hook.running = this
@@ -59,7 +59,7 @@ export abstract class Turn implements Running {
     else this.#resource.runInAsyncScope(action)
   }
 
-  /** The end of what {@link lasts}. */
+  /** Ends a turn for which {@link lasts} was called. */
   protected completed(end: RangeEnd): void {
     this.place.hook.running = undefined
     this.place.unguard()
@@ -67,8 +67,8 @@ export abstract class Turn implements Running {
   }
 
   /**
-   * Tells the stream and the owner. The peer that has closed the connection may have said why: an error destroys the socket,
-   * and with it what the kernel has received and nobody has read.
+   * Informs the stream and the owner. A peer that has closed the connection may have sent a response before. An error would
+   * destroy the socket, and with it the bytes that have been received but not read.
    */
   over(end: RangeEnd): void {
     if (end.kind === 'done') this.#succeed(end)
@@ -76,7 +76,7 @@ export abstract class Turn implements Running {
     else this.#fail(end)
   }
 
-  /** The stream goes on first: http then ends a message with nothing queued, without an empty write. */
+  /** The callback comes first, so that http ends the message with an empty queue and without an empty write. */
   #succeed(end: RangeEnd): void {
     try {
       this.#callback()
@@ -87,8 +87,8 @@ export abstract class Turn implements Running {
   }
 
   /**
-   * What stock would have met ends an http message as it would end stock's; what is ours ends it without an 'error', and so
-   * does what only was too late for an answer that is there.
+   * An error that a stock write would have met ends an http message as it would for stock. An error of this package destroys
+   * it without an 'error' event, and so does an error after the response has been received.
    */
   #fail(end: RangeEnd, isAnswered = false): void {
     const { framed } = this.order

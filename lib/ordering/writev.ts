@@ -1,24 +1,24 @@
-/** Takes several chunks of one `_writev` apart: ordinary ones go on in runs, each marker by itself, all in their order. */
+/** Splits the chunks of one `_writev`, in order: ordinary chunks are written in runs, each marker separately. */
 import { type Segment, segmentOf, type WriteCallback } from './marker.ts'
 
-/** What Writable hands to `_writev`. */
+/** The argument of `_writev`. */
 export type Entries = { chunk: unknown; encoding: BufferEncoding; callback?: WriteCallback }[] & {
   allBuffers?: boolean
 }
 
-/** Where the runs go. */
+/** Writes the runs. */
 export interface Runs {
   write(run: Entries, callback: WriteCallback): void
   /** The next run is the marker of `segment`. */
   writeBefore(segment: Segment, run: Entries, callback: WriteCallback): void
 }
 
-/** Writes one run after the other, each when the one before has called back. */
+/** Writes the runs one after the other, each after the callback of the previous one. */
 export function inTurn(entries: Entries, runs: Runs, callback: WriteCallback): void {
   let next = 0
   let looping = false
   let again = false
-  // What calls back at once comes round in the loop, not by recursion: thousands of chunks may be queued.
+  // A synchronous callback continues the loop instead of recursing, because thousands of chunks may be queued.
   const step = (error?: Error | null): void => {
     if (error) return callback(error)
     again = true
@@ -36,7 +36,7 @@ export function inTurn(entries: Entries, runs: Runs, callback: WriteCallback): v
   step()
 }
 
-/** The end of the run that begins at `from`: a marker alone, or ordinary chunks up to the next one. */
+/** The end of the run that starts at `from`: a single marker, or ordinary chunks up to the next marker. */
 function runEnd(entries: Entries, from: number): number {
   if (segmentOf(entries[from]?.chunk) !== undefined) return from + 1
   const end = entries.findIndex(({ chunk }, index) => index > from && segmentOf(chunk) !== undefined)

@@ -1,7 +1,7 @@
 /**
- * The functions of `fs` that a file stream calls, for one stream. What needs no disk is done at once and told in a later
- * turn of the event loop, as a thread of the pool would tell it; to wake one costs the loop more than such a call.
- * Everything else is `fs`, as it is at the time of the call.
+ * The functions of `fs` that a file stream calls, for one stream. Calls that need no disk are made synchronously, and call back
+ * in a later turn of the event loop, like a thread of the pool; waking a thread takes the event loop longer than such a call.
+ * Everything else is done by `fs`, as it is at the time of the call.
  */
 import fs from 'node:fs'
 import { setImmediate } from 'node:timers'

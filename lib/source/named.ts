@@ -1,4 +1,4 @@
-/** A source between the call that names it and the turn of its transfer. */
+/** A source from the call of `sendfile()` until the turn of its transfer. */
 import { type Held, holdDescriptor, openFile, type OpenFile } from './open.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { ParsedSource } from './parse.ts'

@@ -1,4 +1,4 @@
-/** Makes of a path, URL, FileHandle or fd number an open source and its size. */
+/** Opens a path, URL, FileHandle or descriptor number, and determines its size. */
 import fs from 'node:fs'
 import { constants } from 'node:os'
 import tty from 'node:tty'

@@ -1,6 +1,6 @@
 /**
- * Reads pipes, FIFOs and terminals: no offset, no size, and nothing for now is not the end. libuv waits for them in the
- * event loop; `fs.read` would wait in one of its four threads.
+ * Reads pipes, FIFOs and terminals: they have no offset and no size, and an empty pipe is not at its end. libuv waits for them
+ * in the event loop; `fs.read` would block one of its four threads.
  */
 import fs from 'node:fs'
 import net from 'node:net'

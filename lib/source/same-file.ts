@@ -1,4 +1,4 @@
-/** Whether `fs` sees the file that the addon sees: a virtual file system does not. */
+/** Whether `fs` and the addon see the same file. A virtual file system is only visible to `fs`. */
 import fs from 'node:fs'
 
 import type { Opened } from '../native/file.ts'

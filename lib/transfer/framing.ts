@@ -2,7 +2,7 @@
 import http from 'node:http'
 
 import { AnnouncedLength } from '../node/announced-length.ts'
-import type { Range, Terms } from '../executor/portable.ts'
+import type { Range, RangeOptions } from '../executor/portable.ts'
 import { isWrapped } from '../destination/stream.ts'
 import { bodyTaken } from '../node/outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'
@@ -18,7 +18,7 @@ export class Framing {
   }
 
   /** Limits a range of unknown length to the rest of the announced body, which includes `headers` and `trailers`. */
-  bound(range: Range, { headers, trailers }: Terms): Range {
+  bound(range: Range, { headers, trailers }: RangeOptions): Range {
     const { left } = this.#length ?? { left: Infinity }
     if (left === Infinity || this.#isWrapped) return range
     return { ...range, count: Math.max(0, left - headers.length - trailers.length) }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Interprets the tests of crates/core under Miri: undefined behaviour, overflow, and what the std of tests does with it.
+# Interprets the tests of crates/core under Miri: undefined behavior, overflow, and what the std of tests does with it.
 # usage: scripts/analyse/miri.sh [-- cargo miri test argument ...]
 # Miri comes with a nightly toolchain only. MIRI_TOOLCHAIN names another one than `nightly`.
 set -euo pipefail

@@ -1,4 +1,4 @@
-// The loader of the WASI flavour and its runtime in one file: usage: node scripts/build/bundle-wasi.mjs LOADER OUT-FOLDER
+// The loader of the WASI flavor and its runtime in one file: usage: node scripts/build/bundle-wasi.mjs LOADER OUT-FOLDER
 // Unbundled, five packages of 3 MB would be installed for everyone; bundled they are some 200 KB.
 import assert from 'node:assert/strict'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -62,7 +62,7 @@ await program(import.meta, { positionals: true }, async ({ positionals: [loader,
 
   writeFileSync(join(folder, wasm), brotliCompressSync(readFileSync(join(dirname(loader), basename(wasm, '.br')))))
 
-  // Their licences go into the package
+  // Their licenses go into the package
   const found = new Set(
     Object.keys(metafile.inputs).flatMap(
       (path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the single-threaded WASI flavour (wasm32-wasip1) into the root folder. Idempotent.
+# Builds the single-threaded WASI flavor (wasm32-wasip1) into the root folder. Idempotent.
 # usage: scripts/build/wasi.sh [-- napi build flag ...]
 #   1. the active rustc already has the target's std  -> plain build
 #   2. `rustup target add` works                      -> plain build (developer machine, CI)
@@ -114,10 +114,10 @@ CARGO_PROFILE_RELEASE_OPT_LEVEL=z npx --no-install napi build --platform --relea
   --manifest-path crates/binding/Cargo.toml --package sendfile64-binding \
   --output-dir "$out" --js binding.cjs --dts binding.d.cts --no-const-enum "$@"
 
-# What is missing in the wasm flavour would be undefined in JavaScript: both flavours export the same names.
+# What is missing in the wasm flavor would be undefined in JavaScript: both flavors export the same names.
 declared() { grep -vE '^ *(/?\*|//|$)|__napiBindingTarget' "$1"; }
 if [ -f binding.d.cts ] && ! diff <(declared binding.d.cts) <(declared "$out/binding.d.cts") >&2; then
-  say "the native addon and the wasm flavour declare different exports"
+  say "the native addon and the wasm flavor declare different exports"
   exit 1
 fi
 rm -f ./*.wasip1* ./*."$target"*.wasm*

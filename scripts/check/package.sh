@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Looks at the packages as they are published: exact contents, licences, publint, arethetypeswrong.
+# Looks at the packages as they are published: exact contents, licenses, publint, arethetypeswrong.
 # usage: scripts/check/package.sh   (packs what there is, unless everything has been packed)
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
@@ -13,10 +13,10 @@ npx --no-install publint --strict "$packages/sendfile64-$version.tgz"
 npx --no-install attw "$packages/sendfile64-$version.tgz"
 
 # Every crate that is linked is named in the package that links it
-for licences in "$packages"/*/THIRD-PARTY-LICENSES.txt; do
+for licenses in "$packages"/*/THIRD-PARTY-LICENSES.txt; do
   for crate in napi napi-sys futures-core memchr; do
-    grep -q "^- $crate [0-9]" "$licences" || { echo "check-package: $licences does not name $crate" >&2; exit 1; }
+    grep -q "^- $crate [0-9]" "$licenses" || { echo "check-package: $licenses does not name $crate" >&2; exit 1; }
   done
-  grep -q 'Permission is hereby granted' "$licences"
+  grep -q 'Permission is hereby granted' "$licenses"
 done
-echo 'check-package: licences are there'
+echo 'check-package: licenses are there'

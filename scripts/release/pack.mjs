@@ -1,6 +1,6 @@
 // `npm run pack`: the packages as they are published, in target/packages: the root and those of npm/.
 // usage: node scripts/release/pack.mjs [--partial]
-// Addons come from target/artifacts (npm run build:all, or what the workflow has collected), the WASI flavour from
+// Addons come from target/artifacts (npm run build:all, or what the workflow has collected), the WASI flavor from
 // npm run build:wasi. With --partial, packages without their addon are made all the same, empty: for tests on a machine
 // that cannot build them all.
 // `napi pre-publish` would rewrite package.json in place, and put the .wasm into the root package as well.
@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { thirdPartyLicences } from './licences.mjs'
+import { thirdPartyLicenses } from './licenses.mjs'
 import { PLATFORMS, NATIVE, WASI, filesOf, nameOf } from './platforms.mjs'
 import { Unprepared, program } from '../dev/program.mjs'
 import { heading, readJson, root, runNpm } from '../dev/provision.mjs'
@@ -59,7 +59,7 @@ function stage(platform) {
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   if (missing.length > 0) return { platform, folder, complete: false }
   for (const file of filesOf(platform)) copyFileSync(join(built, file), join(folder, file))
-  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), thirdPartyLicences(platform.target))
+  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES.txt'), thirdPartyLicenses(platform.target))
   return { platform, folder, complete: true }
 }
 

@@ -8,7 +8,7 @@ import { readJson, root } from '../dev/provision.mjs'
 
 const SCOPE = '@sendfile64/binding'
 
-/** The WASI flavour has no `cpu` and `os`: it goes where no addon does. */
+/** The WASI flavor has no `cpu` and `os`: it goes where no addon does. */
 export const WASI = {
   tuple: 'wasm32-wasip1',
   target: 'wasm32-wasip1',
@@ -37,7 +37,7 @@ function addon(target, called, os, cpu, libc) {
 
 export const nameOf = ({ tuple }) => `${SCOPE}-${tuple}`
 
-/** What the package holds beside its manifest, README and licences. The first is its entry. */
+/** What the package holds beside its manifest, README and licenses. The first is its entry. */
 export const filesOf = ({ tuple }) =>
   tuple === WASI.tuple ? ['sendfile64.wasip1.cjs', 'sendfile64.wasm32-wasip1.wasm.br'] : [`sendfile64.${tuple}.node`]
 

@@ -133,7 +133,7 @@ function special(report, place) {
   const version = quick ? process.versions.node : NODE_VERSIONS[2]
   const omitted = projectOf(place, 'omit', 'npm --omit=optional', version)
   installed(report, 'npm --omit=optional', omitted)
-  report.check('npm --omit=optional: the WASI flavour', () =>
+  report.check('npm --omit=optional: the WASI flavor', () =>
     omitted.run(['consumer.mjs', 'wasm32-wasip1'], { warnings: WASI_WARNING }),
   )
   report.check('npm --omit=optional: no addon is there', () => {
@@ -158,7 +158,7 @@ function special(report, place) {
 await program(import.meta, { options: { quick: { type: 'boolean', default: false } } }, async ({ values }) => {
   quick = values.quick
   if (!existsSync(join(root, 'sendfile64.wasip1.cjs')))
-    throw new Unprepared('The WASI flavour is not built: npm run build:wasi')
+    throw new Unprepared('The WASI flavor is not built: npm run build:wasi')
   if (run(process.execPath, ['scripts/release/pack.mjs', '--partial']) !== 0) return 1
   const work = mkdtempSync(join(tmpdir(), 'sendfile64-install-'))
   const report = new Report()

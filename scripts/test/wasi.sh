@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the TypeScript suite on the WASI flavour; fails when another binding would be loaded instead.
+# Runs the TypeScript suite on the WASI flavor; fails when another binding would be loaded instead.
 # usage: scripts/test/wasi.sh [spec ...] [-- ava argument ...]
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"

@@ -64,7 +64,7 @@ export class Project {
     const unexpected = stderr.split('\n').filter((line) => line.trim() !== '' && !(warnings ?? /^$/).test(line))
     if (unexpected.length > 0) throw new Error(`stderr should have been empty:\n${unexpected.join('\n')}`)
     if (warnings?.source.includes('WASI') && !/WASI is an experimental/.test(stderr))
-      throw new Error('the WASI flavour should have been loaded by Node')
+      throw new Error('the WASI flavor should have been loaded by Node')
     return stdout.trim()
   }
 

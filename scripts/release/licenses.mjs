@@ -1,7 +1,7 @@
-// The licences of what is linked or bundled into a package of npm/: every crate below crates/binding for its target,
-// Rust's own library, and for the WASI flavour the npm packages in its bundle.
+// The licenses of what is linked or bundled into a package of npm/: every crate below crates/binding for its target,
+// Rust's own library, and for the WASI flavor the npm packages in its bundle.
 // Tools for crates (cargo-about) know neither Rust's own library nor npm packages, and both must be in one file.
-// usage: node scripts/release/licences.mjs TARGET   (prints THIRD-PARTY-LICENSES.txt)
+// usage: node scripts/release/licenses.mjs TARGET   (prints THIRD-PARTY-LICENSES.txt)
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,7 +16,7 @@ const PREFERRED = ['MIT', 'Apache-2.0', 'ISC', 'Unicode-3.0']
 const TOOLCHAIN = [
   {
     name: 'the Rust standard library',
-    licence: 'MIT OR Apache-2.0',
+    license: 'MIT OR Apache-2.0',
     source: 'https://github.com/rust-lang/rust',
     texts: [],
   },
@@ -24,7 +24,7 @@ const TOOLCHAIN = [
 const WASI_TOOLCHAIN = [
   {
     name: 'wasi-libc',
-    licence: 'Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT',
+    license: 'Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT',
     source: 'https://github.com/WebAssembly/wasi-libc',
     texts: [],
   },
@@ -58,7 +58,7 @@ function crates(target) {
     )
 }
 
-/** The npm packages of the WASI flavour. */
+/** The npm packages of the WASI flavor. */
 function bundledPackages() {
   return [...WASI.bundled, 'emnapi'].map((name) => {
     const folder = join(root, 'node_modules', name)
@@ -67,17 +67,17 @@ function bundledPackages() {
   })
 }
 
-function component(name, version, licence, source, folder) {
-  const chosen = PREFERRED.find((known) => licence?.split(/\s+OR\s+|\/|\(|\)/).includes(known))
-  if (chosen === undefined) throw new Error(`${name} ${version} is under '${licence}': deny.toml allows ${PREFERRED}`)
+function component(name, version, license, source, folder) {
+  const chosen = PREFERRED.find((known) => license?.split(/\s+OR\s+|\/|\(|\)/).includes(known))
+  if (chosen === undefined) throw new Error(`${name} ${version} is under '${license}': deny.toml allows ${PREFERRED}`)
   const files = readdirSync(folder).filter((file) => /^(?:licen[cs]e|copying|unlicense)/i.test(file))
   const ofChosen = files.filter((file) => new RegExp(chosen.split('-')[0], 'i').test(file))
   const texts = (ofChosen.length > 0 ? ofChosen : files).map((file) => readFileSync(join(folder, file), 'utf8').trim())
-  return { name, version, licence, source, texts }
+  return { name, version, license, source, texts }
 }
 
 /** The text of the file; components under the same words share them. */
-export function thirdPartyLicences(target) {
+export function thirdPartyLicenses(target) {
   const forWasi = target === WASI.target
   const toolchain = [...TOOLCHAIN, ...(forWasi ? WASI_TOOLCHAIN : [])]
   const components = [...crates(target), ...(forWasi ? bundledPackages() : []), ...toolchain]
@@ -86,22 +86,22 @@ export function thirdPartyLicences(target) {
   for (const found of components) {
     for (const text of found.texts) groups.set(text, [...(groups.get(text) ?? []), found])
   }
-  const line = ({ name, version, licence, source }) =>
-    `- ${name}${version ? ` ${version}` : ''} (${licence}), ${source}`
+  const line = ({ name, version, license, source }) =>
+    `- ${name}${version ? ` ${version}` : ''} (${license}), ${source}`
   const sections = [...groups].map(([text, found]) => `${found.map(line).join('\n')}\n\n${text}\n`)
   if (bare.length > 0) {
     const mit = readFileSync(join(root, 'LICENSE'), 'utf8').split('\n').slice(4).join('\n').trim()
-    const notMit = bare.filter(({ licence }) => !/\bMIT\b/.test(licence))
-    if (notMit.length > 0) throw new Error(`no licence text: ${notMit.map(({ name }) => name).join(', ')}`)
+    const notMit = bare.filter(({ license }) => !/\bMIT\b/.test(license))
+    if (notMit.length > 0) throw new Error(`no license text: ${notMit.map(({ name }) => name).join(', ')}`)
     sections.push(
-      `${bare.map(line).join('\n')}\n\nCopyright (c) their authors, under the terms of the MIT licence:\n\n${mit}\n`,
+      `${bare.map(line).join('\n')}\n\nCopyright (c) their authors, under the terms of the MIT license:\n\n${mit}\n`,
     )
   }
   const { name } = readJson('package.json')
-  return `Parts of other works in this package of ${name}, and their licences.\n\n${sections.join(`\n${'-'.repeat(80)}\n\n`)}`
+  return `Parts of other works in this package of ${name}, and their licenses.\n\n${sections.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
 await program(import.meta, { positionals: true }, ({ positionals: [target] }) => {
   if (target === undefined) throw new Misused('one TARGET is expected')
-  process.stdout.write(thirdPartyLicences(target))
+  process.stdout.write(thirdPartyLicenses(target))
 })
