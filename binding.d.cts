@@ -37,17 +37,24 @@ export declare class Environment {
   inspect(fd: number): number
   /**
    * Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the negative
-   * errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what is said of a source, by the places of `STATUS`.
+   * errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what
+   * is said of a source, by the places of `STATUS`.
    */
   openCached(path: Uint8Array, status: Float64Array): number
   /**
    * Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
-   * number cannot redirect a byte. Returns and fills in what `openCached` does, and the file position. `device` and `inode`: of what `openFileCached` has opened by this number, which need not be
-   * asked for its filesystem again; below 0 for anything else.
+   * number cannot redirect a byte. Returns and fills in what `openCached` does, and the file position if `withPosition`.
+   * `device` and `inode`: of what `openFileCached` has opened by this number, which need not be asked for its filesystem
+   * again; below 0 for anything else.
    */
-  adopt(fd: number, device: number, inode: number, status: Float64Array): number
+  adopt(fd: number, device: number, inode: number, withPosition: boolean, status: Float64Array): number
   /**
-   * The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
+   * Fills in what a descriptor of the caller's stands for and which file that is, without a word of any server: its kind,
+   * device and inode. Returns the number, or the negative errno.
+   */
+  identify(fd: number, status: Float64Array): number
+  /**
+   * The same as `adopt` for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
    * destination.
    */
   adoptDestination(fd: number, status: Float64Array): number

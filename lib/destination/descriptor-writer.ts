@@ -92,7 +92,7 @@ class StreamWriter implements Writer {
   wouldBlock = 0
 
   constructor(fd: number, isTerminal: boolean) {
-    const own = reopen(fd, 'written to')
+    const own = reopen(fd, 'written to', isTerminal)
     if (isTerminal) {
       const terminal = new tty.WriteStream(own)
       closeUnused(own, terminal)

@@ -4,15 +4,17 @@ import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import tty from 'node:tty'
 
-import { descriptorStatus } from '../node/fs.ts'
+import { descriptorStatus, statLater } from '../node/fs.ts'
+import { mayAskServer, nameOf } from '../node/mounts.ts'
 import { type Writer, writerTo } from './descriptor-writer.ts'
 import { badDestination, foreignError, systemError, unsupported } from '../errors/sendfile-error.ts'
-import { type Adopted, closeNatively, duplicateToSendTo, positionOf } from '../native/file.ts'
+import { type Adopted, closeNatively, duplicateToSendTo, identify, opensSources, positionOf } from '../native/file.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import { KIND } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import { isFileHandle, parseFd } from '../source/parse.ts'
-import { type OpenFile, opensSources, statOrUndefined } from '../source/open.ts'
+import { statOrUndefined } from '../source/by-number.ts'
+import type { Identity, OpenFile } from '../source/open.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
 export interface ParsedDescriptor {
@@ -29,18 +31,22 @@ export function parseDescriptor(destination: unknown): ParsedDescriptor | undefi
   return { fd: destination.fd, handle: destination }
 }
 
-const { EPIPE } = constants.errno
+const { EBADF, EPIPE } = constants.errno
 
 const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, datagramSocket, terminal, other } = KIND
 
 /** A descriptor that can be sent to. With the addon it is a duplicate of our own: the number may be used again. */
 export class DescriptorDestination {
   readonly fd: number
-  readonly kind: number
+  #kind: number
   /** What names the open file: a number is reused as soon as it is closed. */
-  readonly #identity: { readonly device: number | undefined; readonly inode: number | undefined }
-  #adopted: Adopted | undefined
-  readonly #stats: fs.Stats | undefined
+  #identity: Partial<Identity>
+  readonly #adopted: Adopted | undefined
+  /** Of a number that nobody has duplicated. */
+  readonly #name: string | undefined
+  #isIdentified = true
+  /** The duplicate is open, and not the engine's. */
+  #isHeld: boolean
   #writer: Writer | undefined
 
   /** @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF, EPIPE for a FIFO that nobody reads */
@@ -48,26 +54,60 @@ export class DescriptorDestination {
     const adopted = opensSources ? duplicateToSendTo(number) : undefined
     if (typeof adopted === 'number') throw systemError(adopted, adopted === -EPIPE ? 'write' : 'fcntl')
     this.#adopted = adopted
-    this.#stats = adopted === undefined ? statusOf(number) : undefined
-    this.#identity = adopted ?? { device: this.#stats?.dev, inode: this.#stats?.ino }
+    this.#isHeld = adopted !== undefined
     this.fd = adopted?.fd ?? number
-    this.kind = adopted?.kind ?? kindOf(number, this.#stats)
-    const problem = problemOf(this.kind, (adopted ?? descriptorStatus(number))?.writable ?? true)
+    this.#identity = adopted ?? {}
+    this.#kind = adopted?.kind ?? regular
+    if (adopted === undefined) {
+      this.#name = nameOf(number)
+      if (mayAskServer(number)) this.#isIdentified = false
+      else this.#take(statusOf(number))
+    }
+    if (this.#isIdentified) this.#mustBeFit()
+  }
+
+  /** Whether it is known what it is. */
+  get isIdentified(): boolean {
+    return this.#isIdentified
+  }
+
+  /** Asks a server what it is, before anything else is done with it. @throws as the constructor */
+  async identify(): Promise<void> {
+    const stats = await statLater(this.fd)
+    if (!this.isOf(this.fd)) throw systemError(-EBADF, 'fstat')
+    this.#isIdentified = true
+    this.#take(stats)
+    this.#mustBeFit()
+  }
+
+  #take(stats: fs.Stats): void {
+    this.#identity = { device: stats.dev, inode: stats.ino }
+    this.#kind = kindOf(this.fd, stats)
+  }
+
+  #mustBeFit(): void {
+    const problem = problemOf(this.#kind, (this.#adopted ?? descriptorStatus(this.fd))?.writable ?? true)
     if (problem === undefined) return
     this.release()
     throw badDestination(problem)
   }
 
+  /** A value of `KIND`. */
+  get kind(): number {
+    return this.#kind
+  }
+
   /** The same for descriptors of one file. */
   get key(): string {
     const { device, inode } = this.#identity
-    return `${device}:${inode}`
+    return this.#isIdentified ? `${device}:${inode}` : `served ${this.#name}`
   }
 
-  /** Whether a number still stands for the file that is sent to. */
+  /** Whether a number still stands for the file that is sent to. No server is asked. */
   isOf(number: number): boolean {
-    const stats = statOrUndefined(number)
-    return stats?.dev === this.#identity.device && stats?.ino === this.#identity.inode
+    if (this.#adopted === undefined && this.#name !== undefined) return nameOf(number) === this.#name
+    const found = this.#adopted === undefined ? identityByNode(number) : identify(number)
+    return found?.device === this.#identity.device && found?.inode === this.#identity.inode
   }
 
   /** Whether the engine can take it. */
@@ -84,21 +124,23 @@ export class DescriptorDestination {
   }
 
   /** Where in the source the next byte goes, `undefined` where nobody can tell; nothing if it is another file. */
-  placeIn({ identity, fd: source }: OpenFile): { readonly position: Bytes | undefined } | undefined {
-    const { fd, kind } = this
-    if (kind !== regular || identity === undefined) return undefined
+  placeIn({ identity, fd }: OpenFile): Promise<Place | undefined> | undefined {
+    if (this.kind !== regular || identity === undefined) return undefined
     const { device, inode } = this.#identity
-    if (device !== identity.device || inode !== identity.inode) return undefined
-    const position = this.#position()
-    // The figures of two files may be the same as numbers: on Windows they have 64 bits.
-    return position === undefined && !isSameFile(fd, source) ? undefined : { position }
+    return device === identity.device && inode === identity.inode ? this.#place(fd) : undefined
   }
 
-  #position(): Bytes | undefined {
+  async #place(source: number): Promise<Place | undefined> {
+    const position = await this.#position()
+    // The figures of two files may be the same as numbers: on Windows they have 64 bits.
+    return position === undefined && !(await isSameFile(this.fd, source)) ? undefined : { position }
+  }
+
+  async #position(): Promise<Bytes | undefined> {
     const { fd } = this
-    const told = this.#adopted === undefined ? descriptorStatus(fd) : undefined
-    if ((this.#adopted ?? told)?.appends === true) return fs.fstatSync(fd).size
-    return this.#adopted === undefined ? told?.position : positionOf(fd)
+    const told = descriptorStatus(fd)
+    if ((this.#adopted ?? told)?.appends === true) return (await statLater(fd)).size
+    return told?.position ?? (this.#adopted === undefined ? undefined : positionOf(fd))
   }
 
   /**
@@ -112,20 +154,38 @@ export class DescriptorDestination {
 
   /** The number for `start`, which takes it, whatever it answers: once the transfer is over, it may be anybody's. */
   take(): number {
-    this.#adopted = undefined
+    this.#isHeld = false
     return this.fd
   }
 
   /** Lets go of what is ours still. */
   release(): void {
     this.#writer?.close()
-    if (this.#adopted !== undefined) closeNatively(this.#adopted.fd)
+    if (this.#isHeld) closeNatively(this.fd)
+    this.#isHeld = false
   }
 }
 
-function isSameFile(one: number, other: number): boolean {
-  const [first, second] = [one, other].map((fd) => fs.fstatSync(fd, { bigint: true }))
+/** Where the next byte goes. */
+export interface Place {
+  readonly position: Bytes | undefined
+}
+
+async function isSameFile(one: number, other: number): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other].map(statExactly))
   return first?.dev === second?.dev && first?.ino === second?.ino
+}
+
+function statExactly(fd: number): Promise<fs.BigIntStats> {
+  return new Promise((resolve, reject) => {
+    fs.fstat(fd, { bigint: true }, (error, stats) => (error === null ? resolve(stats) : reject(error)))
+  })
+}
+
+/** Where there is no proc(5). */
+function identityByNode(fd: number): Identity | undefined {
+  const stats = statOrUndefined(fd)
+  return stats && { device: stats.dev, inode: stats.ino }
 }
 
 function statusOf(fd: number): fs.Stats {
@@ -136,10 +196,9 @@ function statusOf(fd: number): fs.Stats {
   }
 }
 
-function kindOf(fd: number, stats: fs.Stats | undefined): number {
-  if (stats === undefined) return other
-  if (tty.isatty(fd)) return terminal
+function kindOf(fd: number, stats: fs.Stats): number {
   if (stats.isFile()) return regular
+  if (tty.isatty(fd)) return terminal
   if (stats.isDirectory()) return directory
   if (stats.isFIFO()) return fifo
   if (stats.isSocket()) return streamSocket

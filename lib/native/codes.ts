@@ -156,19 +156,20 @@ export const FILESYSTEM_KIND = {
 export const STATUS = {
   /** One of {@link KIND}. */
   kind: 0,
-  /** In bytes. */
+  /** In bytes: the sum of both, as one double is exact up to 2^53 only. */
   size: 1,
-  device: 2,
-  inode: 3,
+  sizeRest: 2,
+  device: 3,
+  inode: 4,
   /** Of a source: one of {@link FILESYSTEM_KIND}. */
-  filesystem: 4,
+  filesystem: 5,
   /** Of a duplicated source: the file position in bytes, below 0 where there is none. */
-  position: 5,
+  position: 6,
   /** Of a destination: 1 if it can be written to. */
-  writable: 6,
+  writable: 7,
   /** Of a destination: 1 if every write goes to the end of the file (O_APPEND). */
-  appends: 7,
-  length: 8,
+  appends: 8,
+  length: 9,
 } as const
 
 /** The places of what `start` is asked for. A byte figure has two, whose sum it is: one double is exact up to 2^53 only. */

@@ -3,15 +3,21 @@ import { environment, inspect, open } from '../executor/kernel.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import { KIND, STATUS } from './codes.ts'
 import type { Bytes } from '../options/validate.ts'
+import { descriptorStatus } from '../node/fs.ts'
+import { switchedOff } from '../options/environment.ts'
 import type { Identity } from '../source/open.ts'
+import { isNode, native } from './load.ts'
 
-/** What the addon has opened, and what fstat(2) says of it. Figures are inexact above 2^53, as in `fs.Stats`. */
+/** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */
+export const opensSources = isNode && native !== undefined && switchedOff === undefined
+
+/** What the addon has opened, and what it is. */
 export interface Opened {
   /** The number: ours until {@link closeNatively}, unless it is a stream's own. */
   readonly fd: number
   /** A value of `KIND`. */
   readonly kind: number
-  readonly size: number
+  readonly size: Bytes
   readonly device: number
   readonly inode: number
   /** A value of `FILESYSTEM_KIND`. */
@@ -35,9 +41,16 @@ export function openCached(path: Buffer): Opened | number {
  * Duplicates a descriptor of the caller's; a negative errno if there is none, -EAGAIN if its filesystem is a remote one or
  * not known yet: see {@link duplicateOnThread}. `known`: what `openFileCached` has opened by this number.
  */
-export function duplicate(fd: number, known?: Identity): Opened | number {
-  const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, status)
+export function duplicate(fd: number, withPosition: boolean, known?: Identity): Opened | number {
+  const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, withPosition, status)
   return copy < 0 ? copy : figuresOf(copy, status[STATUS.position])
+}
+
+/** Which file a descriptor of the caller's stands for now; no server is asked. `undefined` if it is not open. */
+export function identify(fd: number): Identity | undefined {
+  if (environment().identify(fd, status) < 0) return undefined
+  const { device, inode } = common()
+  return { device, inode }
 }
 
 /** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
@@ -74,17 +87,22 @@ function common(): Omit<Adopted, 'fd' | 'writable' | 'appends'> {
   const figure = (place: number): number => status[place] ?? 0
   return {
     kind: figure(STATUS.kind),
-    size: figure(STATUS.size),
+    size: bytesOf(figure(STATUS.size), figure(STATUS.sizeRest)),
     device: figure(STATUS.device),
     inode: figure(STATUS.inode),
   }
+}
+
+/** One double is exact up to 2^53 only. */
+function bytesOf(size: number, rest: number): Bytes {
+  return size <= Number.MAX_SAFE_INTEGER && rest === 0 ? size : BigInt(size) + BigInt(rest)
 }
 
 /** What the addon has duplicated to send to: ours until `start` takes it or {@link closeNatively}. */
 export interface Adopted {
   readonly fd: number
   readonly kind: number
-  readonly size: number
+  readonly size: Bytes
   readonly device: number
   readonly inode: number
   readonly writable: boolean
@@ -130,7 +148,9 @@ export class NativeFile {
 
   /** The file position, in bytes; 0 for a device that has none (lseek(2), ESPIPE). */
   get position(): Bytes {
-    const position = positionOf(this.fd)
+    // lseek(2) waits while another thread reads from a server at this position (fs/file.c, fdget_pos).
+    const remote = this.remote === undefined ? undefined : descriptorStatus(this.fd)?.position
+    const position = remote ?? positionOf(this.fd)
     return position < 0 ? 0 : position
   }
 

@@ -11,6 +11,10 @@ export interface DescriptorStatus {
   readonly writable: boolean
   /** Every write goes to the end of the file. */
   readonly appends: boolean
+  /** The number of its mount in proc_pid_mountinfo(5). */
+  readonly mount: number | undefined
+  /** Linux 5.14. */
+  readonly inode: string | undefined
 }
 
 /** O_ACCMODE and O_PATH of asm-generic/fcntl.h; `fs.constants` lacks them. */
@@ -19,6 +23,13 @@ const O_PATH = 0o10000000
 const { O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
 /** How much is read at once to move a position. */
 const STRIDE = 1 << 20
+
+/** What `fs.fstat` says, on a thread that may wait for a server. */
+export function statLater(fd: number): Promise<fs.Stats> {
+  return new Promise((resolve, reject) => {
+    fs.fstat(fd, (error, stats) => (error === null ? resolve(stats) : reject(error)))
+  })
+}
 
 /** By proc_pid_fdinfo(5); `undefined` where there is none. */
 export function descriptorStatus(fd: number): DescriptorStatus | undefined {
@@ -35,7 +46,16 @@ export function descriptorStatus(fd: number): DescriptorStatus | undefined {
   const isOpen = (flags & O_PATH) === 0
   const readable = (flags & O_ACCMODE) !== O_WRONLY && isOpen
   const writable = (flags & O_ACCMODE) !== O_RDONLY && isOpen
-  return { position: narrow(BigInt(position)), readable, writable, appends: (flags & O_APPEND) !== 0 }
+  const mount = /^mnt_id:\s+(\d+)$/m.exec(text)?.[1]
+  const inode = /^ino:\s+(\d+)$/m.exec(text)?.[1]
+  return {
+    position: narrow(BigInt(position)),
+    readable,
+    writable,
+    appends: (flags & O_APPEND) !== 0,
+    mount: mount === undefined ? undefined : Number(mount),
+    inode,
+  }
 }
 
 /**

@@ -175,7 +175,7 @@ export function isPipesOwn(stream: Readable, listener: Function): boolean {
 
 /* ---------------------------------------------------------------- fs */
 
-type Name = 'open' | 'openSync' | 'read' | 'close' | 'fstatSync'
+type Name = 'open' | 'openSync' | 'read' | 'close' | 'fstat' | 'fstatSync'
 
 /** One function of `fs`, as it has it now: it may be replaced and put back. */
 class Watched {
@@ -204,6 +204,7 @@ const fsOpen = new Watched('open', 'binding.open(')
 const fsOpenSync = new Watched('openSync', 'binding.open(')
 const fsRead = new Watched('read', 'binding.read(')
 const fsClose = new Watched('close', 'binding.close(')
+const fsFstat = new Watched('fstat', 'binding.fstat(')
 const fsFstatSync = new Watched('fstatSync', 'binding.fstat(')
 
 /** What is opened is what the path names for the kernel. */
@@ -223,5 +224,5 @@ export function closesOwn(): boolean {
 
 /** What a number stands for is what it stands for to the kernel. */
 export function statsOwn(): boolean {
-  return fsFstatSync.isOwn
+  return fsFstatSync.isOwn && fsFstat.isOwn
 }

@@ -23,11 +23,11 @@ const PTMX = 0x502
  * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED where the system does not let it be opened again; EPIPE for a FIFO
  * that nobody reads
  */
-export function reopen(fd: number, how: 'read' | 'written to'): number {
+export function reopen(fd: number, how: 'read' | 'written to', isTerminal: boolean): number {
   const { O_RDONLY, O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
   const access = how === 'read' ? O_RDONLY : O_WRONLY
   // Whoever opens it gets another terminal: pts(4).
-  if (fs.fstatSync(fd).rdev === PTMX)
+  if (isTerminal && fs.fstatSync(fd).rdev === PTMX)
     throw unsupported(`The master of a pseudoterminal cannot be ${how} without blocking a thread`)
   try {
     return fs.openSync(`/proc/self/fd/${fd}`, access | O_NONBLOCK | O_NOCTTY)

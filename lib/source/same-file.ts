@@ -2,9 +2,16 @@
 import fs from 'node:fs'
 
 import type { Opened } from '../native/file.ts'
+import { statLater } from '../node/fs.ts'
+import { statsOwn } from '../node/unpatched.ts'
+import type { Identity } from './open.ts'
 
-/** Asks at once, so of a file for which no server has to be asked. `fd`: where it is not the addon's own number. */
+/**
+ * Asks at once, so of a file for which no server has to be asked. `fd`: where it is not the addon's own number. Node's own
+ * functions see what the addon sees.
+ */
 export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
+  if (statsOwn()) return true
   try {
     const stats = fs.fstatSync(fd)
     return isNamedBy(opened, stats) && opened.size === stats.size
@@ -14,13 +21,13 @@ export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
 }
 
 /** The same on a thread of the pool. Somebody else may write to the file meanwhile: its size says nothing. */
-export function isSameFileLater(opened: Opened): Promise<boolean> {
-  return new Promise((resolve) => {
-    fs.fstat(opened.fd, (error, stats) => resolve(error === null && isNamedBy(opened, stats)))
-  })
+export async function isSameFileLater(opened: Opened): Promise<boolean> {
+  if (statsOwn()) return true
+  const stats = await statLater(opened.fd).catch(() => undefined)
+  return stats !== undefined && isNamedBy(opened, stats)
 }
 
 /** Whether the figures are of the same file. */
-export function isNamedBy({ device, inode }: Opened, { dev, ino }: fs.Stats): boolean {
-  return device === dev && inode === ino
+export function isNamedBy(identity: Identity | undefined, { dev, ino }: fs.Stats): boolean {
+  return identity?.device === dev && identity.inode === ino
 }

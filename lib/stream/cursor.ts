@@ -1,18 +1,14 @@
 /** Which bytes of its file a piped stream sends next. */
-import { constants } from 'node:os'
-
 import { type CachedFile, SMALL } from '../source/cached.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from '../errors/obstacle.ts'
-import { closeNatively, duplicate, duplicateOnThread, type NativeFile, type Opened } from '../native/file.ts'
+import { closeNatively, type NativeFile, type Opened } from '../native/file.ts'
 import { KIND } from '../native/codes.ts'
-import { statsOwn } from '../node/unpatched.ts'
 import type { FileStream } from '../node/readable.ts'
 import type { SegmentRange } from './segment.ts'
-import { isNamedBy, isSameFile, isSameFileLater } from '../source/same-file.ts'
-import { type Identity, nativeFile, opensSources, statOrUndefined } from '../source/open.ts'
+import { statOrUndefined } from '../source/by-number.ts'
+import { type Duplicated, duplicateOf, type Wish } from '../source/duplicate.ts'
+import { nativeFile } from '../source/open.ts'
 import type { StreamPosition } from './position.ts'
-
-const { EAGAIN } = constants.errno
 
 /** The remaining bytes of a file, with its current size. */
 export interface Remainder {
@@ -44,7 +40,7 @@ export class FileCursor {
 
   /** The size to read instead of `size`: for a small file its own size, because Node copies a chunk that is not filled. */
   fitting(size: number): number {
-    const whole = this.#file?.opened?.size ?? 0
+    const whole = Number(this.#file?.opened?.size ?? 0)
     return whole > 0 && whole <= SMALL ? Math.min(size, whole) : size
   }
 
@@ -59,8 +55,8 @@ export class FileCursor {
     if (ready !== undefined) return ready
     const { fd, pos } = this.#source
     const known = this.#file?.opened
-    if (this.#isSmall(this.#left(known?.size ?? 0, pos ?? 0), small)) return OBSTACLE.small
-    const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, known)
+    if (this.#isSmall(this.#left(Number(known?.size ?? 0), pos ?? 0), small)) return OBSTACLE.small
+    const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, { known, withPosition: pos === undefined })
     if (!(file instanceof Promise)) return this.#remainder(file, small)
     return file.then((found) => {
       this.#ready = this.#remainder(found, small)
@@ -123,36 +119,22 @@ export class FileCursor {
   }
 }
 
-/**
- * Duplicates a regular file of the caller. `known` is the file that the package has opened with this number, for which `fs`
- * need not be asked again. Returns a promise if the server of a filesystem may have to be asked.
- */
-function duplicateFile(
-  fd: number,
-  known: Identity | undefined,
-): NativeFile | Obstacle | Promise<NativeFile | Obstacle> {
-  const opened = opensSources ? duplicate(fd, known) : 0
-  if (opened === -EAGAIN) return duplicateLater(fd)
-  if (typeof opened === 'number') return shortageOf(-opened) ?? fileOfFs(fd)
-  const isKnown = opened.device === known?.device && opened.inode === known.inode
-  return isKnown || isSameFile(opened, fd) ? regular(opened) : refused(opened, fileOfFs(fd))
+/** Duplicates a regular file of the caller. Returns a promise if the server of a filesystem may have to be asked. */
+function duplicateFile(fd: number, wish: Wish): NativeFile | Obstacle | Promise<NativeFile | Obstacle> {
+  const found = duplicateOf(fd, wish)
+  return found instanceof Promise ? found.then((later) => fileOf(fd, later)) : fileOf(fd, found)
 }
 
-async function duplicateLater(fd: number): Promise<NativeFile | Obstacle> {
-  const theirs = statsOwn() ? undefined : statOrUndefined(fd)
-  const opened = await duplicateOnThread(fd)
-  if (typeof opened === 'number') return shortageOf(-opened) ?? OBSTACLE.irregular
-  const isSame = theirs === undefined ? await isSameFileLater(opened) : isNamedBy(opened, theirs)
-  return isSame ? regular(opened) : refused(opened, OBSTACLE.virtual)
+function fileOf(fd: number, found: Duplicated): NativeFile | Obstacle {
+  if (typeof found === 'number') return shortageOf(-found) ?? fileOfFs(fd)
+  if (found === undefined) return fileOfFs(fd)
+  return 'kind' in found ? regular(found) : OBSTACLE.virtual
 }
 
 function regular(opened: Opened): NativeFile | Obstacle {
-  return opened.kind === KIND.regular ? nativeFile(opened, undefined) : refused(opened, OBSTACLE.irregular)
-}
-
-function refused({ fd }: Opened, obstacle: Obstacle): Obstacle {
-  closeNatively(fd)
-  return obstacle
+  if (opened.kind === KIND.regular) return nativeFile(opened, undefined)
+  closeNatively(opened.fd)
+  return OBSTACLE.irregular
 }
 
 /** The obstacle for a descriptor that is not a file of the kernel. */

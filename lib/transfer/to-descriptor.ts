@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 
 import { AdaptiveSize } from '../executor/chunk-size.ts'
 import { copyRange, type Range } from '../executor/portable.ts'
-import { DescriptorDestination, inTurnOf, type ParsedDescriptor } from '../destination/descriptor.ts'
+import { DescriptorDestination, inTurnOf, type ParsedDescriptor, type Place } from '../destination/descriptor.ts'
 import { overlap, systemError, withAccount } from '../errors/sendfile-error.ts'
 import { DONE, NOTHING_SENT, type RangeEnd, STOPPED } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
@@ -17,7 +17,8 @@ import { choose, debug, rejectIfForced, switchedOff } from '../options/environme
 import { type Settle, Settlement } from './result.ts'
 import { type Abortable, offAbort, onAbort } from '../wait/abort.ts'
 import { fileObstacle, rangeOf } from '../source/range.ts'
-import { type OpenFile, opensSources } from '../source/open.ts'
+import { opensSources } from '../native/file.ts'
+import type { OpenFile } from '../source/open.ts'
 import { NamedSource } from '../source/named.ts'
 import type { ParsedSource } from '../source/parse.ts'
 import { Stop } from '../wait/stop.ts'
@@ -70,7 +71,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     if (signal !== undefined) onAbort(signal, this)
     let hasStarted = false
     inTurnOf(this.#destination.key, () => {
-      hasStarted = true
+      hasStarted = this.#destination.isIdentified
       return this.#run()
     })
     if (hasStarted || opensSources) return
@@ -85,6 +86,8 @@ export class DescriptorSending implements kernel.Listener, Abortable {
   async #run(): Promise<void> {
     if (this.#settlement.isSettled) return
     try {
+      if (!this.#destination.isIdentified) await this.#destination.identify()
+      if (this.#settlement.isSettled) return
       const opened = this.#source.open(this.#request.count)
       const file = opened instanceof Promise ? await opened : opened
       if (this.#settlement.isSettled) return file.close()
@@ -102,7 +105,8 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     settlement.count = range.count
     settlement.path = file.path
     if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
-    this.#rejectOverlap(range)
+    const place = this.#destination.placeIn(file)
+    if (place !== undefined) rejectOverlap(range, this.#request, await place)
     const obstacle = switchedOff ?? fileObstacle(file)
     if (obstacle !== undefined) {
       rejectIfForced(this.#request, obstacle)
@@ -119,24 +123,6 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     this.#engineObstacle = engineObstacle
     debug('%s to descriptor %d, methods %d', file.path ?? `fd ${file.fd}`, this.#parsed.fd, methods)
     return this.#start(range, file.native.fd, methods)
-  }
-
-  /**
-   * sendfile(2) within one file would read what it has just written, without an error.
-   * @throws {SendfileError} ERR_SENDFILE_OVERLAP
-   */
-  #rejectOverlap({ file, offset, count }: Range): void {
-    if (count === 0) return
-    const place = this.#destination.placeIn(file)
-    if (place === undefined) return
-    const { position } = place
-    const { headers, trailers } = this.#request
-    const readEnd = count === undefined ? Infinity : add(offset, count)
-    const written =
-      position === undefined || count === undefined
-        ? Infinity
-        : add(position, add(count, headers.length + trailers.length))
-    if (offset < written && (position ?? 0) < readEnd) throw overlap(file.path)
   }
 
   #start(range: Range, source: number, methods: number): Promise<void> {
@@ -229,4 +215,20 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     this.#destination.release()
     if (this.#request.signal !== undefined) offAbort(this.#request.signal, this)
   }
+}
+
+/**
+ * sendfile(2) within one file would read what it has just written, without an error.
+ * @throws {SendfileError} ERR_SENDFILE_OVERLAP
+ */
+function rejectOverlap(range: Range, { headers, trailers }: Request, place: Place | undefined): void {
+  const { file, offset, count } = range
+  if (count === 0 || place === undefined) return
+  const { position } = place
+  const readEnd = count === undefined ? Infinity : add(offset, count)
+  const written =
+    position === undefined || count === undefined
+      ? Infinity
+      : add(position, add(count, headers.length + trailers.length))
+  if (offset < written && (position ?? 0) < readEnd) throw overlap(file.path)
 }

@@ -60,7 +60,16 @@ impl Link {
         Err(ENOSYS)
     }
 
-    pub fn adopt(&self, _fd: i32, _known: Option<(u64, u64)>) -> Result<(i32, Status), i32> {
+    pub fn adopt(
+        &self,
+        _fd: i32,
+        _known: Option<(u64, u64)>,
+        _with_position: bool,
+    ) -> Result<(i32, Status), i32> {
+        Err(ENOSYS)
+    }
+
+    pub fn identify(&self, _fd: i32) -> Result<(i32, Status), i32> {
         Err(ENOSYS)
     }
 

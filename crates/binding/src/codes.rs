@@ -145,19 +145,20 @@ pub mod filesystem_kind {
 pub mod status {
     /// One of `kind`.
     pub const KIND: usize = 0;
-    /// In bytes.
+    /// In bytes: the sum of both, as one double is exact up to 2^53 only.
     pub const SIZE: usize = 1;
-    pub const DEVICE: usize = 2;
-    pub const INODE: usize = 3;
+    pub const SIZE_REST: usize = 2;
+    pub const DEVICE: usize = 3;
+    pub const INODE: usize = 4;
     /// Of a source: one of `filesystem_kind`.
-    pub const FILESYSTEM: usize = 4;
+    pub const FILESYSTEM: usize = 5;
     /// Of a duplicated source: the file position in bytes, below 0 where there is none.
-    pub const POSITION: usize = 5;
+    pub const POSITION: usize = 6;
     /// Of a destination: 1 if it can be written to.
-    pub const WRITABLE: usize = 6;
+    pub const WRITABLE: usize = 7;
     /// Of a destination: 1 if every write goes to the end of the file (O_APPEND).
-    pub const APPENDS: usize = 7;
-    pub const LENGTH: usize = 8;
+    pub const APPENDS: usize = 8;
+    pub const LENGTH: usize = 9;
 }
 
 /// The places of what `start` is asked for. A byte figure has two, whose sum it is: one double is exact up to 2^53 only.

@@ -12,28 +12,38 @@ use crate::records::Status;
 #[napi]
 impl Environment {
     /// Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the negative
-    /// errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what is said of a source, by the places of `STATUS`.
+    /// errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what
+    /// is said of a source, by the places of `STATUS`.
     #[napi]
     pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
         answer(status, || self.link().open_cached(path))
     }
 
     /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
-    /// number cannot redirect a byte. Returns and fills in what `openCached` does, and the file position. `device` and `inode`: of what `openFileCached` has opened by this number, which need not be
-    /// asked for its filesystem again; below 0 for anything else.
+    /// number cannot redirect a byte. Returns and fills in what `openCached` does, and the file position if `withPosition`.
+    /// `device` and `inode`: of what `openFileCached` has opened by this number, which need not be asked for its filesystem
+    /// again; below 0 for anything else.
     #[napi]
     pub fn adopt(
         &self,
         fd: i32,
         device: f64,
         inode: f64,
+        with_position: bool,
         status: Float64ArraySlice<'_>,
     ) -> Result<i32> {
         let known = (device >= 0.0).then_some((device as u64, inode as u64));
-        answer(status, || self.link().adopt(fd, known))
+        answer(status, || self.link().adopt(fd, known, with_position))
     }
 
-    /// The same for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
+    /// Fills in what a descriptor of the caller's stands for and which file that is, without a word of any server: its kind,
+    /// device and inode. Returns the number, or the negative errno.
+    #[napi]
+    pub fn identify(&self, fd: i32, status: Float64ArraySlice<'_>) -> Result<i32> {
+        answer(status, || self.link().identify(fd))
+    }
+
+    /// The same as `adopt` for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
     /// destination.
     #[napi]
     pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> Result<i32> {

@@ -26,10 +26,13 @@ pub struct Command {
     pub id: TransferId,
     /// Whose it is.
     pub owner: OwnerId,
-    /// Where the bytes go. A duplicate of its own: the engine registers and closes it.
+    /// Where the bytes go. A duplicate of its own, which the engine registers, and closes unless there is a clone.
     pub destination: Destination,
     /// A regular file or a device, open for reading.
     pub source: Arc<OwnedFd>,
+    /// Whether any question about the source may wait, for the server of its filesystem: then each attempt is made by a
+    /// thread that may.
+    pub source_waits: bool,
     /// What goes before and after the range; as long as the planner has been told.
     pub surround: Option<Box<Surround>>,
     /// Whether the source's own file position is used and moved (sendfile(2), `offset` NULL). The transfer's range
@@ -92,9 +95,20 @@ pub enum Event {
     Opened {
         /// The name given to it.
         id: u64,
-        /// The open file and what it is, or why there is none.
-        result: Result<(OwnedFd, Status), Errno>,
+        /// The open file, or why there is none.
+        result: Result<Opened, Errno>,
     },
+}
+
+/// What a thread that may wait has opened or looked at.
+#[derive(Debug)]
+pub struct Opened {
+    /// The open file.
+    pub fd: OwnedFd,
+    /// What it is.
+    pub status: Status,
+    /// The file position in bytes; `None` where there is none.
+    pub position: Option<u64>,
 }
 
 /// The end of a transfer. When it exists, the engine holds neither of the transfer's descriptors any more.

@@ -4,6 +4,7 @@
 //! inherited), so it is never changed. A pipe or terminal is opened once more instead: that description is ours.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use sendfile64_core::{Errno, Kind, Ladder, Method};
 use sendfile64_sys::descriptor::{self, Kind as Found};
@@ -31,10 +32,10 @@ impl Choice {
     }
 }
 
-/// Where the bytes go.
-#[derive(Debug)]
+/// Where the bytes go. A clone stands for the same descriptor: the last of them closes it.
+#[derive(Clone, Debug)]
 pub struct Destination {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     kind: Kind,
     allowed: Allowed,
     waits_for_disk: bool,
@@ -54,7 +55,7 @@ impl Destination {
     /// A stream socket that is known to be one, in non-blocking mode.
     pub fn socket(fd: OwnedFd) -> Self {
         Self {
-            fd,
+            fd: Arc::new(fd),
             kind: Kind::Socket,
             allowed: Allowed::All,
             waits_for_disk: false,
@@ -82,7 +83,7 @@ impl Destination {
         let own = reopens.then(|| descriptor::reopen_for_writing(fd.as_fd()));
         match own {
             Some(Ok(own)) => Ok(Self {
-                fd: own,
+                fd: Arc::new(own),
                 kind,
                 allowed: Allowed::All,
                 waits_for_disk,
@@ -90,7 +91,7 @@ impl Destination {
             // It takes no byte. Found out by an attempt, a reader that comes in between could make that wait.
             Some(Err(ENXIO)) if kind == Kind::Pipe && !nonblocking => Err(EPIPE),
             _ => Ok(Self {
-                fd,
+                fd: Arc::new(fd),
                 kind,
                 allowed,
                 waits_for_disk,
@@ -116,6 +117,11 @@ impl Destination {
             }
             Allowed::Only(_) | Allowed::Nothing => (ladder, Some(EAGAIN)),
         }
+    }
+
+    /// The descriptor, to close it where that may wait.
+    pub fn into_descriptor(self) -> Arc<OwnedFd> {
+        self.fd
     }
 
     pub(crate) fn waits_for_disk(&self) -> bool {

@@ -41,7 +41,9 @@ mod sync;
 mod visit;
 
 pub use clock::now;
-pub use command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, Started, TransferId};
+pub use command::{
+    Abort, Call, Command, Completion, Event, Opened, OwnerId, Sink, Started, TransferId,
+};
 pub use destination::{Choice, Destination};
 pub use ends::{Pair, Surround, unconfirmable};
 pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};

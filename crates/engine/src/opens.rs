@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor::{self, Status};
+use sendfile64_sys::descriptor;
 use sendfile64_sys::open;
 
-use crate::command::{Event, OwnerId, Sink};
+use crate::command::{Event, Opened, OwnerId, Sink};
 
 /// What is to be opened.
 #[derive(Debug)]
@@ -27,14 +27,21 @@ impl From<PathBuf> for Wanted {
 }
 
 impl Wanted {
-    fn open(self) -> Result<(OwnedFd, Status), Errno> {
-        match self {
-            Self::Path(path) => open::open(&path),
+    fn open(self) -> Result<Opened, Errno> {
+        let (fd, status) = match self {
+            Self::Path(path) => open::open(&path)?,
             Self::Open(fd) => {
                 let status = descriptor::status(fd.as_fd())?;
-                Ok((fd, status))
+                (fd, status)
             }
-        }
+        };
+        // Here, as lseek(2) waits while another thread reads at the position.
+        let position = descriptor::position(fd.as_fd()).ok();
+        Ok(Opened {
+            fd,
+            status,
+            position,
+        })
     }
 }
 
@@ -64,7 +71,7 @@ impl Opens {
         }
     }
 
-    fn answer(&self, owner: OwnerId, id: u64, result: Result<(OwnedFd, Status), Errno>) {
+    fn answer(&self, owner: OwnerId, id: u64, result: Result<Opened, Errno>) {
         // Delivered under the lock, so that a cancel has the event either before it or never.
         let mut waiting = self.waiting();
         if let Some(sink) = waiting.remove(&(owner, id)) {

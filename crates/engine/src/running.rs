@@ -43,6 +43,7 @@ pub(crate) struct Running {
     place: Place,
     retry: Retry,
     pages: Pages,
+    source_waits: bool,
 }
 
 impl Running {
@@ -52,6 +53,7 @@ impl Running {
             owner,
             destination,
             source,
+            source_waits,
             surround,
             own_position,
             transfer,
@@ -75,6 +77,7 @@ impl Running {
             place: Place::Ready,
             retry: Retry::new(),
             pages: Pages::default(),
+            source_waits,
         }
     }
 
@@ -102,7 +105,7 @@ impl Running {
 
     /// The step, and where it is to be made.
     pub(crate) fn visit(&mut self, step: Step) -> Visit {
-        if self.ends.destination().waits_for_disk() {
+        if self.source_waits || self.ends.destination().waits_for_disk() {
             return Visit::to_a_disk(step);
         }
         self.pages.look(&self.transfer, self.ends.pair(), step)
@@ -110,7 +113,7 @@ impl Running {
 
     /// What can be done at once, before any thread is asked.
     pub(crate) fn attempt_inline(&mut self) {
-        if self.is_metered() {
+        if self.is_metered() || self.source_waits {
             return; // its turn comes with the others'
         }
         let made = attempt_now(&mut self.transfer, self.ends.pair());

@@ -32,12 +32,12 @@ pub fn was_read(fd: i32, offset: Option<u64>, bytes: u64) {
 }
 
 pub fn close_named(fd: i32) -> bool {
-    let has_name = borrow(&fd).is_ok_and(|file| descriptor::has_name(file) == Ok(true));
-    if has_name {
+    let closes_at_once = borrow(&fd).is_ok_and(|file| !descriptor::parting(file).may_wait);
+    if closes_at_once {
         // SAFETY: the number is open, as we have just seen, and JavaScript, whose it is, asks us to close it.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
-    has_name
+    closes_at_once
 }
 
 /// What `open_file_cached` has opened, taken back.

@@ -1,11 +1,12 @@
 //! The descriptors that an environment holds open, by their numbers.
 
 use std::collections::HashMap;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use sendfile64_core::Kind;
-use sendfile64_engine::Destination;
+use sendfile64_engine::{Destination, Opened};
 use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found, Parting};
 
 use super::shared::lock;
@@ -20,6 +21,8 @@ pub(super) const CLOSED: i32 = 9;
 pub(super) struct Source {
     pub(super) fd: Arc<OwnedFd>,
     pub(super) kind: Kind,
+    /// On a filesystem whose server may take its time.
+    pub(super) is_remote: bool,
 }
 
 /// What an environment has open, until it lets go or ends.
@@ -28,7 +31,7 @@ pub(super) struct Files {
     sources: Mutex<HashMap<i32, Source>>,
     destinations: Mutex<HashMap<i32, Destination>>,
     /// Opened by a thread, not taken yet.
-    opened: Mutex<HashMap<u64, (OwnedFd, descriptor::Status)>>,
+    opened: Mutex<HashMap<u64, Opened>>,
 }
 
 impl Files {
@@ -37,6 +40,7 @@ impl Files {
         let source = Source {
             fd: Arc::new(fd),
             kind: kind_of(status),
+            is_remote: status.filesystem == Filesystem::Remote,
         };
         lock(&self.sources).insert(number, source);
         (number, figures(status))
@@ -58,21 +62,23 @@ impl Files {
 
     /// Lets go of a source or a destination that no transfer has taken.
     pub(super) fn forget(&self, number: i32) -> Option<Parted> {
-        lock(&self.destinations).remove(&number);
-        lock(&self.sources)
-            .remove(&number)
-            .map(|source| Parted::of(source.fd))
+        let source = lock(&self.sources).remove(&number).map(|source| source.fd);
+        let destination = || Some(lock(&self.destinations).remove(&number)?.into_descriptor());
+        source.or_else(destination).map(Parted::of)
     }
 
-    pub(super) fn expect(&self, id: u64, opened: (OwnedFd, descriptor::Status)) {
+    pub(super) fn expect(&self, id: u64, opened: Opened) {
         lock(&self.opened).insert(id, opened);
     }
 
     pub(super) fn take_opened(&self, id: u64) -> Result<(i32, Status), i32> {
-        let (fd, status) = lock(&self.opened).remove(&id).ok_or(CLOSED)?;
-        let position = place_of(fd.as_fd());
+        let Opened {
+            fd,
+            status,
+            position,
+        } = lock(&self.opened).remove(&id).ok_or(CLOSED)?;
         let (number, mut figures) = self.keep(fd, &status);
-        figures[place::POSITION] = position;
+        figures[place::POSITION] = position.map_or(-1.0, |position| position as f64);
         Ok((number, figures))
     }
 
@@ -88,18 +94,21 @@ impl Files {
         lock(&self.destinations).remove(&number).ok_or(CLOSED)
     }
 
-    /// Lets go of everything; the sources are returned.
+    /// Lets go of everything.
     pub(super) fn clear(&self) -> Vec<Parted> {
-        lock(&self.opened).clear();
-        lock(&self.destinations).clear();
-        lock(&self.sources)
-            .drain()
-            .map(|(_, source)| Parted::of(source.fd))
+        let opened = mem::take(&mut *lock(&self.opened)).into_values();
+        let destinations = mem::take(&mut *lock(&self.destinations)).into_values();
+        let sources = mem::take(&mut *lock(&self.sources)).into_values();
+        opened
+            .map(|opened| Arc::new(opened.fd))
+            .chain(destinations.map(Destination::into_descriptor))
+            .chain(sources.map(|source| source.fd))
+            .map(Parted::of)
             .collect()
     }
 }
 
-/// A source that is needed no longer, and whether its close may wait.
+/// What is needed no longer, and whether its close may wait.
 pub(super) struct Parted {
     pub(super) fd: Arc<OwnedFd>,
     pub(super) seen: Parting,
@@ -110,11 +119,6 @@ impl Parted {
         let seen = descriptor::parting(fd.as_fd());
         Self { fd, seen }
     }
-}
-
-/// The file position, below 0 where there is none.
-pub(super) fn place_of(fd: BorrowedFd<'_>) -> f64 {
-    descriptor::position(fd).map_or(-1.0, |position| position as f64)
 }
 
 fn kind_of(status: &descriptor::Status) -> Kind {
@@ -151,10 +155,19 @@ fn destination_status(fd: BorrowedFd<'_>) -> Result<Status, i32> {
 fn figures_of_any(status: &descriptor::Status) -> Status {
     let mut figures = [0.0; place::LENGTH];
     figures[place::KIND] = kind_code(status.kind).into();
-    figures[place::SIZE] = status.size as f64;
+    let [size, rest] = halves(status.size);
+    figures[place::SIZE] = size;
+    figures[place::SIZE_REST] = rest;
     figures[place::DEVICE] = status.device as f64;
     figures[place::INODE] = status.inode as f64;
     figures
+}
+
+/// Two figures whose sum is this one: the second is 0 where a double is exact.
+fn halves(bytes: u64) -> [f64; 2] {
+    const LOW: u64 = 0xffff_ffff;
+    let rest = if bytes > 1 << 53 { bytes & LOW } else { 0 };
+    [(bytes - rest) as f64, rest as f64]
 }
 
 fn kind_code(kind: Found) -> u8 {

@@ -40,6 +40,7 @@ fn feature(name: &str) -> Option<Feature> {
         "mincore" => Feature::Mincore,
         "recency" => Feature::Recency,
         "reopen" => Feature::Reopen,
+        "statmount" => Feature::Statmount,
         _ => return None,
     })
 }

@@ -24,7 +24,7 @@ use crate::codes::{call, end, event, status};
 use crate::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached, was_read};
-use files::{CLOSED, Files, Parted, place_of};
+use files::{CLOSED, Files, Parted, figures};
 pub use machine::{forbid, probe, sendfile_once};
 use shared::{acquire, lock, next_id, release};
 
@@ -154,14 +154,24 @@ impl Link {
 
     /// Looked at before it is duplicated: a duplicate of a remote file could not be closed here without a word of its
     /// server.
-    pub fn adopt(&self, fd: i32, known: Option<(u64, u64)>) -> Result<(i32, Status), i32> {
+    pub fn adopt(
+        &self,
+        fd: i32,
+        known: Option<(u64, u64)>,
+        with_position: bool,
+    ) -> Result<(i32, Status), i32> {
         let known = known.map(|(device, inode)| Known { device, inode });
         let status = descriptor::status_at_once(borrow(&fd)?, known).map_err(code)?;
         let copy = descriptor::duplicate(fd).map_err(code)?;
-        let position = place_of(copy.as_fd());
+        let position = with_position.then(|| descriptor::position(copy.as_fd()).ok());
         let (file, mut figures) = self.files.keep(copy, &status);
-        figures[status::POSITION] = position;
+        figures[status::POSITION] = position.flatten().map_or(-1.0, |position| position as f64);
         Ok((file, figures))
+    }
+
+    pub fn identify(&self, fd: i32) -> Result<(i32, Status), i32> {
+        let status = descriptor::identify(borrow(&fd)?).map_err(code)?;
+        Ok((fd, figures(&status)))
     }
 
     pub fn adopt_destination(&self, fd: i32) -> Result<(i32, Status), i32> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
 use sendfile64_engine::{
-    Attempts, Call, Choice, Command, Destination, Limit, Limits, Pair, Sink, StartError, Surround,
-    TransferId, attempt_now, now, unconfirmable,
+    Attempts, Call, Choice, Command, Destination, Engine, Limit, Limits, Pair, Sink, StartError,
+    Surround, TransferId, attempt_now, now, unconfirmable,
 };
 use sendfile64_sys::descriptor;
 
-use super::files::{CLOSED, Source};
+use super::files::{CLOSED, Parted, Source};
 use super::{EMFILE, Link, borrow, code, completed, ended, next_id, not_begun};
 use crate::codes::{only, prefer};
 use crate::command::{Start, Started, Target};
@@ -64,8 +64,27 @@ impl Link {
     /// The record of a transfer that could not begin is an error.
     fn begin(&self, start: Start) -> Result<Started, EventRecord> {
         let engine = self.engine().ok_or_else(closed)?;
+        let target = self.target(start.target)?; // first, so that it is taken whatever else there is to say
+        let kept = match &target {
+            Bound::Own(destination) => Some(destination.clone()),
+            Bound::Socket(_) => None,
+        };
+        let begun = self.begin_to(target, &engine, start);
+        // Where it is over already, this is the last one, whose close may wait.
+        if let Some(kept) = kept {
+            Self::part(Some(&engine), Parted::of(kept.into_descriptor()));
+        }
+        begun
+    }
+
+    fn begin_to(
+        &self,
+        target: Bound,
+        engine: &Engine,
+        start: Start,
+    ) -> Result<Started, EventRecord> {
         let Start {
-            target,
+            target: _,
             file,
             request,
             methods,
@@ -76,7 +95,6 @@ impl Link {
             least_rate,
             limiter,
         } = start;
-        let target = self.target(target)?; // first, so that it is taken whatever else there is to say
         let source = self.files.source(file).map_err(|_| closed())?;
         let surrounded = !headers.is_empty() || !trailers.is_empty();
         let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
@@ -96,7 +114,7 @@ impl Link {
                     Pair::of_socket(borrow(out_fd).map_err(|_| closed())?, source.fd.as_fd());
                 pair.own_position = own_position;
                 pair.surround = surround.as_deref();
-                let waits = limits.shared.is_some();
+                let waits = limits.shared.is_some() || source.is_remote;
                 at_once(
                     pair,
                     request,
@@ -111,6 +129,7 @@ impl Link {
             id: TransferId(id),
             owner: self.owner,
             destination: prepared.destination,
+            source_waits: source.is_remote,
             source: source.fd,
             surround,
             own_position,
@@ -152,7 +171,7 @@ fn closed() -> EventRecord {
     not_begun(CLOSED, Call::Sendfile)
 }
 
-/// Attempts what needs no waiting, unless it `waits` for a rate that it shares, then duplicates the socket: the record of a transfer that is over by then.
+/// Attempts what needs no waiting, unless it `waits` for a rate that it shares or for a server, then duplicates the socket: the record of a transfer that is over by then.
 fn at_once(
     pair: Pair<'_>,
     request: Request,

@@ -46,6 +46,7 @@ impl Desk {
             destination: Destination::socket(null_device()),
             source: StdArc::clone(&source),
             surround: None,
+            source_waits: false,
             own_position: false,
             transfer: Transfer::new(request, 0),
             limits: crate::limits::Limits::default(),

@@ -36,6 +36,7 @@ fn away_to(destination: OwnedFd) -> Running {
         destination: Destination::socket(destination),
         source: Arc::new(null_device()),
         surround: None,
+        source_waits: false,
         own_position: false,
         transfer: Transfer::new(request, 0),
         limits: crate::limits::Limits::default(),

@@ -17,7 +17,7 @@ const ENOENT: Errno = Errno(2);
 
 fn opened(scene: &Scene, wanted: u64) -> Result<File, Errno> {
     match scene.event(|event| matches!(event, Event::Opened { id, .. } if *id == wanted)) {
-        Event::Opened { result, .. } => result.map(|(file, _)| File::from(file)),
+        Event::Opened { result, .. } => result.map(|opened| File::from(opened.fd)),
         other => unreachable!("asked for an open, got {other:?}"),
     }
 }

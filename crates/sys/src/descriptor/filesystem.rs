@@ -3,6 +3,8 @@
 use std::os::fd::BorrowedFd;
 
 #[cfg(target_os = "linux")]
+pub(crate) use super::mounts::Local;
+#[cfg(target_os = "linux")]
 use super::{known, place};
 
 /// How far the size and the cached pages of a regular file can be trusted.
@@ -22,6 +24,12 @@ pub enum Filesystem {
 #[cfg(target_os = "linux")]
 pub(crate) fn of(file: BorrowedFd<'_>) -> Filesystem {
     known::learn(file, || ask(file))
+}
+
+/// Which paths lead to no server, as far as that is known. Waits for nobody.
+#[cfg(target_os = "linux")]
+pub(crate) fn local() -> Local {
+    known::local()
 }
 
 /// Whether every place of this device that is remembered is an ordinary one, and there is one. Asks nobody, not even

@@ -7,36 +7,42 @@
 //! filesystem. Before, device numbers and mount ids are given out again, so everything is forgotten whenever the table of
 //! mounts has changed, which poll(2) of /proc/self/mountinfo tells (proc_pid_mountinfo(5)) without a look at any of them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::filesystem::{Filesystem, named};
+use super::mounts::{self, Local, Mounts};
 use super::place::{self, Place};
 
 /// More places than that are not remembered at a time; a container host has a mount for each container.
 const MOST: usize = 256;
 
-/// The types of Docker Desktop's shared folders: their numbers are in no list.
-const REMOTE_NAMES: [&str; 3] = ["fakeowner", "grpcfuse", "osxfs"];
-
-const MOUNTS: &str = "/proc/self/mountinfo";
+/// So long the table of mounts is not read again: where mounts come and go all the time, it is not worth it.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Table {
     places: Vec<(Place, Filesystem)>,
-    /// The table of mounts, where places do not last.
+    /// The table of mounts, to watch it.
     mounts: Option<File>,
     /// How often it has changed.
     changes: u64,
+    /// What it says; `None` where that has changed, or nobody has asked.
+    local: Option<Local>,
+    /// When it was read last.
+    read: Option<Instant>,
 }
 
 static TABLE: Mutex<Table> = Mutex::new(Table {
     places: Vec::new(),
     mounts: None,
     changes: 0,
+    local: None,
+    read: None,
 });
 
 fn table() -> MutexGuard<'static, Table> {
@@ -50,13 +56,28 @@ pub(super) fn remembered(place: Place) -> Option<Filesystem> {
         return Some(known);
     }
     let told = place.lasts.then(|| place::mounted(place.mount)).flatten()?;
-    let filesystem = if REMOTE_NAMES.contains(&told.name.as_str()) {
+    let filesystem = if mounts::is_remote_name(&told.name) {
         Filesystem::Remote
     } else {
         named(told.magic)
     };
     table().remember(place, filesystem);
     Some(filesystem)
+}
+
+/// Which paths lead to no server, by the mounts that this process sees. It costs one poll(2), which looks at none of the
+/// mounts; their table is read when it has changed.
+pub(super) fn local() -> Local {
+    if let Some(answer) = table().local() {
+        return answer;
+    }
+    // Outside of the lock: whoever looks something up waits for nothing.
+    let Ok(Mounts { file, text }) = mounts::read() else {
+        return Local::Unknown;
+    };
+    let answer = mounts::local(&text);
+    table().watch(file, answer);
+    answer
 }
 
 /// Of all places with this device.
@@ -77,11 +98,7 @@ pub(super) fn learn(file: BorrowedFd<'_>, ask: impl FnOnce() -> Filesystem) -> F
         return ask();
     };
     if !seen.place.lasts {
-        // Outside of the lock: whoever looks something up waits for nothing.
-        let opened = table().mounts.is_none().then(|| File::open(MOUNTS));
-        if let Some(Ok(mounts)) = opened {
-            table().mounts.get_or_insert(mounts);
-        }
+        local(); // the table of mounts is watched from now on
     }
     let before = table().looked_for_changes(seen.place);
     let found = ask();
@@ -92,22 +109,9 @@ pub(super) fn learn(file: BorrowedFd<'_>, ask: impl FnOnce() -> Filesystem) -> F
     found
 }
 
-/// Whether mountinfo gives the filesystem of this device a name of [`REMOTE_NAMES`].
+/// Whether mountinfo gives the filesystem of this device a name that stands for a remote one.
 pub(super) fn has_remote_name(device: u64) -> bool {
-    fs::read_to_string(MOUNTS).is_ok_and(|mounts| names_remote(&mounts, device))
-}
-
-/// By proc_pid_mountinfo(5): "36 35 98:0 /root /point options tags - type source options".
-fn names_remote(mounts: &str, device: u64) -> bool {
-    let (major, minor) = (nix::libc::major(device), nix::libc::minor(device));
-    let device = format!("{major}:{minor}");
-    mounts.lines().any(|line| {
-        let is_here = line.split(' ').nth(2) == Some(&device);
-        let name = line
-            .split_once(" - ")
-            .and_then(|(_, rest)| rest.split(' ').next());
-        is_here && name.is_some_and(|name| REMOTE_NAMES.contains(&name))
-    })
+    mounts::read().is_ok_and(|mounts| mounts::names_remote(&mounts.text, device))
 }
 
 impl Table {
@@ -119,6 +123,38 @@ impl Table {
         known.map(|(_, filesystem)| *filesystem)
     }
 
+    /// What the table of mounts says; `None` if it is to be read.
+    fn local(&mut self) -> Option<Local> {
+        let rests = self.read.is_some_and(|read| read.elapsed() < PAUSE);
+        if rests && matches!(self.local, None | Some(Local::Unknown)) {
+            return Some(Local::Unknown);
+        }
+        if self.local.is_some() {
+            self.look_for_changes();
+        }
+        match self.local {
+            None if rests => Some(Local::Unknown),
+            None | Some(Local::Unknown) => {
+                self.read = Some(Instant::now());
+                self.local
+            }
+            answer => answer,
+        }
+    }
+
+    /// From now on, changes are those of this table.
+    fn watch(&mut self, mounts: File, local: Local) {
+        self.mounts = Some(mounts);
+        self.forget();
+        self.local = Some(local);
+    }
+
+    fn forget(&mut self) {
+        self.places.retain(|(place, _)| place.lasts);
+        self.changes += 1;
+        self.local = None;
+    }
+
     /// Forgets everything if a filesystem has been mounted or unmounted, or nobody can tell.
     fn look_for_changes(&mut self) {
         let is_as_before = self.mounts.as_ref().is_some_and(|mounts| {
@@ -126,8 +162,7 @@ impl Table {
             poll(&mut watched, PollTimeout::ZERO) == Ok(0)
         });
         if !is_as_before {
-            self.places.retain(|(place, _)| place.lasts);
-            self.changes += 1;
+            self.forget();
         }
     }
 
@@ -152,20 +187,6 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SHARED: &str = "\
-        23 28 0:21 / /sys rw,relatime shared:7 - sysfs sysfs rw\n\
-        31 28 254:1 /a\\040b / rw shared:1 master:2 - ext4 /dev/vda1 rw\n\
-        612 598 0:52 /Users /Users rw,relatime - fakeowner grpcfuse rw\n";
-
-    #[test]
-    fn the_shared_folders_of_docker_desktop_are_known_by_their_names() {
-        assert!(names_remote(SHARED, nix::libc::makedev(0, 52)));
-        assert!(!names_remote(SHARED, nix::libc::makedev(0, 21)));
-        assert!(!names_remote(SHARED, nix::libc::makedev(254, 1)));
-        assert!(!names_remote(SHARED, nix::libc::makedev(0, 5)));
-        assert!(!names_remote(SHARED, nix::libc::makedev(0, 521)));
-    }
 
     #[test]
     fn a_place_that_does_not_last_is_forgotten_when_nobody_can_tell_of_changes() {
@@ -195,7 +216,7 @@ mod tests {
             lasts: false,
         };
         let mut table = Table {
-            mounts: File::open(MOUNTS).ok(),
+            mounts: mounts::read().ok().map(|mounts| mounts.file),
             ..Table::default()
         };
         let before = table.looked_for_changes(place);
@@ -203,5 +224,31 @@ mod tests {
         table.remember(place, Filesystem::Ordinary);
         assert_eq!(table.looked_for_changes(place), before);
         assert_eq!(table.places, [(place, Filesystem::Ordinary)]);
+    }
+
+    #[test]
+    fn the_table_is_read_once_and_then_watched() {
+        let mut table = Table::default();
+        assert_eq!(table.local(), None, "to be read");
+        assert_eq!(table.local(), Some(Local::Unknown), "somebody reads it");
+        let Mounts { file, .. } = mounts::read().expect("a table of mounts");
+        table.watch(file, Local::All);
+        assert_eq!(table.local(), Some(Local::All));
+        table.mounts = None; // as if it had changed
+        assert_eq!(table.local(), Some(Local::Unknown), "read a moment ago");
+        table.read = Instant::now().checked_sub(PAUSE);
+        assert_eq!(table.local(), None);
+    }
+
+    #[test]
+    fn a_table_with_a_server_is_not_read_again_before_it_changes() {
+        let mut table = Table::default();
+        let Mounts { file, .. } = mounts::read().expect("a table of mounts");
+        table.watch(file, Local::Unknown);
+        table.read = Instant::now().checked_sub(PAUSE);
+        assert_eq!(table.local(), Some(Local::Unknown));
+        table.read = Instant::now().checked_sub(PAUSE);
+        table.mounts = None; // as if it had changed
+        assert_eq!(table.local(), None);
     }
 }

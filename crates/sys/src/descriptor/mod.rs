@@ -3,6 +3,8 @@
 pub(crate) mod filesystem;
 #[cfg(target_os = "linux")]
 mod known;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod outstanding;
 #[cfg(target_os = "linux")]
 mod place;
@@ -131,6 +133,12 @@ pub fn identify(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
     platform::identify(fd)
 }
 
+/// Whether this is on a filesystem that is known to be one of this machine. Waits for nobody. A descriptor of open(2) with
+/// O_PATH will do.
+pub(crate) fn is_local(fd: BorrowedFd<'_>) -> bool {
+    platform::is_local(fd)
+}
+
 /// What is to be known of a file before it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parting {
@@ -201,25 +209,6 @@ pub fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
     let copy = NixErrno::result(copy).map_err(number)?;
     // SAFETY: the kernel has just made `copy` for this call, so nobody else owns it.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
-}
-
-/// Whether close(2) of a regular file only lets go of it: the file has a name. The last close of one without a name frees
-/// its blocks, and may wait for the disk (unlink(2)).
-///
-/// # Errors
-/// EBADF for a number that is not open.
-pub fn has_name(file: BorrowedFd<'_>) -> Result<bool, Errno> {
-    fstat(file).map(|stat| stat.st_nlink > 0).map_err(number)
-}
-
-/// The size of a file in bytes: fstat(2).
-///
-/// # Errors
-/// EBADF for a number that is not open.
-pub fn size(file: BorrowedFd<'_>) -> Result<u64, Errno> {
-    fstat(file)
-        .map(|stat| unsigned(stat.st_size))
-        .map_err(number)
 }
 
 /// The file position: lseek(2) with SEEK_CUR.

@@ -8,6 +8,7 @@ use nix::libc;
 use sendfile64_core::Errno;
 
 use crate::errno::number;
+use crate::probe::{self, Availability, Feature};
 
 /// Where a file is. Device numbers of filesystems without a disk are given out again, and so are mount ids before
 /// Linux 6.8; an id of STATX_MNT_ID_UNIQUE never is.
@@ -70,7 +71,11 @@ const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 #[expect(unsafe_code, reason = "nix has no statx")]
 pub(super) fn look(fd: BorrowedFd<'_>) -> Result<Seen, Errno> {
     let mut found = Statx::default();
-    let asked = STATX_TYPE | STATX_INO | STATX_MNT_ID | STATX_MNT_ID_UNIQUE;
+    let lasting = match probe::availability(Feature::Statmount) {
+        Availability::Unavailable => 0, // as before Linux 6.8
+        _ => STATX_MNT_ID_UNIQUE,
+    };
+    let asked = STATX_TYPE | STATX_INO | STATX_MNT_ID | lasting;
     // SAFETY: `fd` is open, the path is empty and ends with NUL, and `found` has the size and layout of a `struct statx`.
     let answer = unsafe {
         libc::syscall(

@@ -36,7 +36,7 @@ mod platform {
     use nix::sys::stat::{Mode, fstat, makedev};
 
     use super::{BorrowedFd, Errno, OwnedFd};
-    use crate::descriptor::{Kind, status};
+    use crate::descriptor::{Kind, identify};
     use crate::errno::number;
     use crate::probe::{self, Feature};
 
@@ -49,13 +49,18 @@ mod platform {
         if let Some(errno) = probe::answer(Feature::Reopen) {
             return Err(errno);
         }
-        let original = status(fd)?;
-        if !matches!(original.kind, Kind::Fifo | Kind::Terminal) || is_master(fd)? {
+        let original = identify(fd)?;
+        let is_fit = match original.kind {
+            Kind::Fifo => true,
+            Kind::Terminal => !is_master(fd)?,
+            _ => false,
+        };
+        if !is_fit {
             return Err(number(NixErrno::EINVAL));
         }
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         let reopened = open(path.as_str(), FLAGS, Mode::empty()).map_err(number)?;
-        let copy = status(reopened.as_fd())?;
+        let copy = identify(reopened.as_fd())?;
         // Whatever is mounted at /proc: bytes go to the same file or nowhere.
         if (copy.device, copy.inode) != (original.device, original.inode) {
             return Err(number(NixErrno::ENOENT));

@@ -10,6 +10,10 @@ pub(super) fn open_cached(_path: &Path) -> Result<OwnedFd, Errno> {
     Err(Errno(NixErrno::EAGAIN as i32))
 }
 
+pub(super) fn open_local(_path: &Path) -> Option<Result<OwnedFd, Errno>> {
+    None
+}
+
 pub(super) fn find_cached(path: &Path) -> Result<OwnedFd, Errno> {
     open_cached(path)
 }

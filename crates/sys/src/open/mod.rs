@@ -25,20 +25,29 @@ const FLAGS: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NOCTTY);
 
 /// Opens `path` only if neither a disk nor the server of a remote filesystem is needed: openat2(2) with RESOLVE_CACHED
-/// (Linux 5.12), and a look at what the path leads to before that is opened. The answer tells what that was; whoever is in
-/// doubt whether the name still stood for it compares.
+/// (Linux 5.12). Where this process sees mounts that may have a server, what the path leads to is looked at before that is
+/// opened. The answer tells what that was; whoever is in doubt whether the name still stood for it compares.
 ///
 /// # Errors
 /// EAGAIN where somebody would have to be asked, the kernel gives the reason only to a walk that may wait (ENOTDIR is
 /// such), or this system cannot ask: try [`open`] on a thread that may wait. Otherwise the errors of open(2).
 pub fn open_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
-    let found = look(path)?;
+    if let Some(opened) = platform::open_local(path) {
+        let file = opened?;
+        let status = descriptor::status_at_once(file.as_fd(), None)?;
+        return Ok((file, status));
+    }
+    let named = platform::find_cached(path)?;
+    let found = descriptor::status_at_once(named.as_fd(), None)?;
+    if found.kind == Kind::Regular {
+        return Ok((platform::open_cached(path)?, found));
+    }
+    if !descriptor::is_local(named.as_fd()) {
+        return Err(number(NixErrno::EAGAIN)); // to open a directory asks its server as well
+    }
     let file = platform::open_cached(path)?;
-    let status = match found.kind {
-        Kind::Regular => found,
-        // Only what is open says whether it is a terminal.
-        _ => descriptor::status_at_once(file.as_fd(), None)?,
-    };
+    // Only what is open says whether it is a terminal.
+    let status = descriptor::status_at_once(file.as_fd(), None)?;
     Ok((file, status))
 }
 
@@ -48,16 +57,12 @@ pub fn open_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
 /// # Errors
 /// Those of [`open_cached`]; EAGAIN also for anything else than such a file.
 pub fn open_file_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
-    let status = look(path)?;
+    let found = platform::find_cached(path)?;
+    let status = descriptor::status_at_once(found.as_fd(), None)?;
     match (status.kind, status.filesystem) {
         (Kind::Regular, Filesystem::Ordinary) => Ok((platform::open_cached(path)?, status)),
         _ => Err(number(NixErrno::EAGAIN)),
     }
-}
-
-fn look(path: &Path) -> Result<Status, Errno> {
-    let found = platform::find_cached(path)?;
-    descriptor::status_at_once(found.as_fd(), None)
 }
 
 /// The same open as [`open_cached`], allowed to wait for a disk and for a server.
@@ -67,5 +72,8 @@ fn look(path: &Path) -> Result<Status, Errno> {
 pub fn open(path: &Path) -> Result<(OwnedFd, Status), Errno> {
     let file = nix::fcntl::open(path, FLAGS, Mode::empty()).map_err(number)?;
     let status = descriptor::status(file.as_fd())?;
+    if status.kind != Kind::Regular {
+        descriptor::filesystem::of(file.as_fd()); // known from now on
+    }
     Ok((file, status))
 }

@@ -28,6 +28,8 @@ pub enum Feature {
     Recency,
     /// open(2) of /proc/self/fd ([`crate::descriptor::reopen_for_writing`]): Linux.
     Reopen,
+    /// statmount(2), and the lasting mount ids that it takes: Linux 6.8.
+    Statmount,
 }
 
 /// What is known of a [`Feature`].
@@ -60,6 +62,7 @@ static READ_NOWAIT: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static MINCORE: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static RECENCY: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 static REOPEN: AtomicI32 = AtomicI32::new(LINUX_ONLY);
+static STATMOUNT: AtomicI32 = AtomicI32::new(LINUX_ONLY);
 
 /// What is known so far. Makes no call.
 pub fn availability(feature: Feature) -> Availability {
@@ -138,7 +141,8 @@ fn probing_call(feature: Feature) -> Option<fn() -> Option<Errno>> {
         | Feature::ReadNowait
         | Feature::Mincore
         | Feature::Recency
-        | Feature::Reopen => None,
+        | Feature::Reopen
+        | Feature::Statmount => None,
     }
 }
 
@@ -153,6 +157,7 @@ fn finding(feature: Feature) -> &'static AtomicI32 {
         Feature::Mincore => &MINCORE,
         Feature::Recency => &RECENCY,
         Feature::Reopen => &REOPEN,
+        Feature::Statmount => &STATMOUNT,
     }
 }
 

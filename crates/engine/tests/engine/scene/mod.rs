@@ -163,6 +163,7 @@ impl Plan {
             owner: self.owner,
             destination,
             source: Arc::clone(source),
+            source_waits: false,
             surround,
             own_position: self.own_position,
             transfer,

@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
+use nix::sys::stat::fstat;
 use sendfile64_core::Errno;
 
-use super::{Known, Parting, Status, has_name, size, status};
+use super::{Known, Parting, Status, status, unsigned};
 
 pub(super) fn status_at_once(fd: BorrowedFd<'_>, _met: Option<Known>) -> Result<Status, Errno> {
     status(fd)
@@ -14,9 +15,19 @@ pub(super) fn identify(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
     status(fd)
 }
 
+pub(super) fn is_local(_fd: BorrowedFd<'_>) -> bool {
+    true
+}
+
 pub(super) fn parting(fd: BorrowedFd<'_>) -> Parting {
-    Parting {
-        size: size(fd).ok(),
-        may_wait: has_name(fd) == Ok(false),
+    match fstat(fd) {
+        Ok(stat) => Parting {
+            size: Some(unsigned(stat.st_size)),
+            may_wait: stat.st_nlink == 0,
+        },
+        Err(_) => Parting {
+            size: None,
+            may_wait: true,
+        },
     }
 }

@@ -51,14 +51,22 @@ pub(super) fn parting(fd: BorrowedFd<'_>) -> Parting {
             may_wait: false,
         };
     }
-    let is_local = !matches!(
-        known::remembered(seen.place),
-        None | Some(Filesystem::Remote)
-    );
+    let is_local = is_here(&seen);
     Parting {
         size: seen.size.filter(|_| is_local),
         may_wait: !is_local || seen.links == Some(0),
     }
+}
+
+pub(super) fn is_local(fd: BorrowedFd<'_>) -> bool {
+    look(fd).is_ok_and(|seen| is_here(&seen))
+}
+
+fn is_here(seen: &Seen) -> bool {
+    !matches!(
+        known::remembered(seen.place),
+        None | Some(Filesystem::Remote)
+    )
 }
 
 fn identified(fd: BorrowedFd<'_>, seen: &Seen) -> Result<Status, Errno> {

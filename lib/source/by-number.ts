@@ -1,0 +1,166 @@
+/** Descriptors that `fs` reads by their number: without the addon, and those of virtual file systems. */
+import fs from 'node:fs'
+import { constants } from 'node:os'
+import tty from 'node:tty'
+
+import { systemError, unsupported } from '../errors/sendfile-error.ts'
+import { descriptorStatus, statLater } from '../node/fs.ts'
+import { mayAskServer, nameOf } from '../node/mounts.ts'
+import type { Bytes } from '../options/validate.ts'
+import type { Stop } from '../wait/stop.ts'
+import type { Held, OpenFile } from './open.ts'
+import { reopen, StreamSource } from './pipe.ts'
+
+const { EBADF, EISDIR } = constants.errno
+const { O_RDONLY } = fs.constants
+
+type Close = OpenFile['close']
+
+/** A promise where a server may have to be asked what it is. */
+export function openNumber(fd: number, limit: Bytes | undefined, close?: Close): OpenFile | Promise<OpenFile> {
+  if (mayAskServer(fd)) return openServed(fd, nameOf(fd), limit, close)
+  return byNumber(fd, fs.fstatSync(fd), limit, undefined, close)
+}
+
+/** Without a duplicate, a transfer sends the file that was named or nothing. */
+async function openServed(
+  fd: number,
+  name: string | undefined,
+  limit: Bytes | undefined,
+  close?: Close,
+): Promise<OpenFile> {
+  return byNumber(fd, await statNamed(fd, name), limit, undefined, close)
+}
+
+async function statNamed(fd: number, name: string | undefined): Promise<fs.Stats> {
+  const stats = await statLater(fd)
+  if (nameOf(fd) !== name) throw systemError(-EBADF, 'fstat')
+  return stats
+}
+
+export function byNumber(
+  fd: number,
+  stats: fs.Stats,
+  limit: Bytes | undefined,
+  path: string | undefined,
+  close: Close = () => {},
+): OpenFile {
+  // Of a file, isatty(3) would ask what it is once more.
+  const isTerminal = !stats.isFile() && tty.isatty(fd)
+  if (stats.isFIFO() || isTerminal) return streamed(reopen(fd, 'read', isTerminal), isTerminal, path, limit)
+  if (stats.isFile()) {
+    const identity = { device: stats.dev, inode: stats.ino }
+    return { fd, native: undefined, size: sizeByNode(fd, stats), path, identity, close }
+  }
+  if (!stats.isCharacterDevice() && !stats.isBlockDevice()) throw notSendable(stats.isDirectory(), path)
+  return { fd, native: undefined, size: undefined, path, identity: undefined, close }
+}
+
+export function streamed(
+  fd: number,
+  isTerminal: boolean,
+  path: string | undefined,
+  limit: Bytes | undefined,
+): OpenFile {
+  const most = limit === undefined ? Infinity : Number(limit)
+  // Who has it open already, has had a writer; open(2) of a FIFO by its path waits for one.
+  const source = new StreamSource(fd, { isTerminal, waitsForWriter: path !== undefined }, most)
+  const read = (size: number, stop: Stop): Promise<Buffer> => source.read(size, stop)
+  return { fd, native: undefined, size: undefined, path, identity: undefined, read, close: () => source.close() }
+}
+
+export function notSendable(directory: boolean, path: string | undefined): Error {
+  if (directory) return systemError(-EISDIR, 'read', undefined, path)
+  const what = path === undefined ? 'This descriptor' : `'${path}'`
+  return unsupported(`${what} cannot be used as a source: expected a file, device, pipe or terminal`)
+}
+
+/** What can be known without the addon: a file of /proc is not empty, and one of /sys not a page long. */
+function sizeByNode(fd: number, { size, blocks }: fs.Stats): Bytes | undefined {
+  const isMadeUp = size === 0 || (size === SYSFS_SIZE && blocks === 0)
+  if (process.platform !== 'linux' || !isMadeUp || mayAskServer(fd)) return size
+  if (size === 0) return fs.readSync(fd, Buffer.alloc(1), 0, 1, 0) === 0 ? 0 : undefined
+  return fs.statfsSync(`/proc/self/fd/${fd}`).type === SYSFS ? undefined : size
+}
+
+/** statfs(2), SYSFS_MAGIC; every attribute says that it is one page long. */
+const SYSFS = 0x62656572
+const SYSFS_SIZE = 4096
+
+/* ---------------------------------------------------------------- while a transfer waits for its turn */
+
+/** Holds the file that a number stands for now. `ownPosition`: another descriptor of the file would not do. */
+export function holdNumber(fd: number, ownPosition: boolean): Held {
+  const position = descriptorStatus(fd)?.position
+  if (mayAskServer(fd)) return holdServed(fd, ownPosition, position)
+  const stats = fs.fstatSync(fd)
+  const own = stats.isFile() && !ownPosition ? openAgain(fd, stats) : undefined
+  if (own === undefined) {
+    return { position, open: (limit) => byNumber(fd, stillNamed(fd, stats), limit, undefined), close() {} }
+  }
+  return { position, open: (limit) => openNumber(own, limit, () => closeLater(own)), close: () => void closeLater(own) }
+}
+
+/** Node has no dup(2): another open file description of the same file, which has a position of its own. */
+function openAgain(fd: number, { dev, ino, size }: fs.Stats): number | undefined {
+  if (descriptorStatus(fd)?.readable !== true) return undefined
+  try {
+    const own = fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY)
+    const stats = fs.fstatSync(own)
+    if (stats.dev === dev && stats.ino === ino && stats.size === size) return own
+    fs.closeSync(own) // the number is one of a virtual file system
+    return undefined
+  } catch {
+    return undefined // no proc(5), or a file that this process may not open again
+  }
+}
+
+/** The number has to stay open until a thread has been there. */
+function holdServed(fd: number, ownPosition: boolean, position: Bytes | undefined): Held {
+  const name = nameOf(fd)
+  const again = ownPosition ? Promise.resolve(undefined) : openServedAgain(fd, name)
+  return {
+    position,
+    open: async (limit) => {
+      const own = await again
+      if (own === undefined) return openServed(fd, name, limit)
+      return openServed(own, name, limit, () => closeLater(own))
+    },
+    close: () => void again.then((own) => (own === undefined ? undefined : closeLater(own))),
+  }
+}
+
+async function openServedAgain(fd: number, name: string | undefined): Promise<number | undefined> {
+  if (descriptorStatus(fd)?.readable !== true) return undefined
+  const stats = await statNamed(fd, name).catch(() => undefined)
+  if (stats?.isFile() !== true) return undefined // a FIFO would wait for its writer
+  const own = await new Promise<number | undefined>((resolve) => {
+    fs.open(`/proc/self/fd/${fd}`, O_RDONLY, (error, opened) => resolve(error === null ? opened : undefined))
+  })
+  if (own === undefined || nameOf(own) === name) return own
+  await closeLater(own)
+  return undefined
+}
+
+function closeLater(fd: number): Promise<void> {
+  return new Promise((resolve) => {
+    fs.close(fd, () => resolve())
+  })
+}
+
+/** What `fs` says of a number that still stands for the file that was named. @throws {SendfileError} EBADF */
+export function stillNamed(fd: number, named: fs.Stats): fs.Stats {
+  const stats = statOrUndefined(fd)
+  const isStill = stats?.dev === named.dev && stats.ino === named.ino && stats.rdev === named.rdev
+  if (!isStill) throw systemError(-EBADF, 'fstat')
+  return stats
+}
+
+/** Asks at once. */
+export function statOrUndefined(fd: number): fs.Stats | undefined {
+  try {
+    return fs.fstatSync(fd)
+  } catch {
+    return undefined
+  }
+}
