@@ -59,7 +59,7 @@ const last: readonly Row[] = [
   ['TCP socket', { method: 'copy' }, 'sendto', 'EIO', { ...after, code: 'EIO', syscall: 'write' }],
 ]
 
-/** No descriptor for the socket, or no thread: what may pass by itself is no reason to fail. */
+/** Temporary shortages of descriptors or threads, after which a transfer continues by copying. */
 const lacking: readonly Row[] = (['ENFILE', 'EAGAIN'] as const).flatMap((error): Row[] => [
   ['TCP socket', {}, 'fcntl', error, wholly],
   ['response with Content-Length', {}, 'fcntl', error, wholly],

@@ -30,7 +30,7 @@ export function writerTo(fd: number, kind: number): Writer {
   return new FileWriter(fd)
 }
 
-/** A write that takes nothing and says nothing would be made again for ever. @throws {SendfileError} EIO */
+/** Reports EIO for a write of zero bytes instead of retrying forever. @throws {SendfileError} EIO */
 function something(bytes: number): number {
   if (bytes === 0) throw systemError(-EIO, 'write')
   return bytes

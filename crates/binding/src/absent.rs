@@ -1,4 +1,4 @@
-//! The executor of a target without host descriptors: everything answers ENOSYS.
+//! The exports on a target without host descriptors: every call returns ENOSYS.
 
 use crate::codes::{end, event};
 use crate::command::{Start, Started};

@@ -1,5 +1,5 @@
-//! What a file stream does with a file, where nothing of it waits for a disk. The descriptors are JavaScript's own: numbers
-//! that `fs` knows what to do with.
+//! The operations of a file stream that do not wait for a disk. The descriptors belong to JavaScript, which uses and closes
+//! them with `fs`.
 
 use napi::bindgen_prelude::{Float64ArraySlice, Result, Uint8ArraySlice};
 use napi_derive::napi;

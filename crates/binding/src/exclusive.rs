@@ -1,4 +1,4 @@
-//! Memory of JavaScript that we write to.
+//! Memory of JavaScript that Rust writes to.
 
 use std::ptr;
 

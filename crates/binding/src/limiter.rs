@@ -1,4 +1,4 @@
-//! A rate that transfers of both executors and piped streams share.
+//! A rate that the transfers of both executors and piped streams share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -94,7 +94,7 @@ impl Planner {
                 (step::WAIT, until.map_or(0.0, |until| pause(until, now)))
             }
             Op::Finish(end) => (step::OVER, end_code(end).0.into()),
-            // Nobody can tell what the peer of a stream has acknowledged: it is never asked for.
+            // What the peer of a stream has acknowledged is unknown, and is never requested.
             Op::Confirm => (step::OVER, 0.0),
         };
         f64::from(step) + f64::from(step::KINDS) * figure

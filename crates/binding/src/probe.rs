@@ -1,4 +1,4 @@
-//! What this machine can do, and the one system call that `sendfileSync` is.
+//! The features of this machine, and the system call of `sendfileSync`.
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;

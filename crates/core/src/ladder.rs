@@ -1,4 +1,4 @@
-//! Which method is tried next, and why the better ones were not taken.
+//! Which method is tried next, and why the better ones were refused.
 
 use crate::op::{Errno, Method};
 

@@ -1,4 +1,4 @@
-//! A destination that moves on, but so slowly that it is given up.
+//! Detects a destination that makes progress, but is slower than the least rate.
 
 /// How many slices a window has: so much of it is how late a destination is given up at most.
 const SLICES: usize = 8;

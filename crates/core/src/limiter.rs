@@ -1,4 +1,4 @@
-//! One token bucket that several transfers share: each of them gets its turn, and an equal part of the rate.
+//! A token bucket that several transfers share. Each of them gets its turn, and an equal part of the rate.
 
 use crate::rate::{Rate, SECOND, grain, narrow, tokens};
 

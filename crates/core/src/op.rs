@@ -1,4 +1,4 @@
-//! The words that planner and executors share.
+//! The types that the planner and the executors share.
 
 /// An errno value as the kernel gave it (positive). The planner never interprets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! How long a destination may accept nothing, and how often a peer is asked what it has acknowledged.
+//! How long a destination may accept nothing, and how often the kernel is asked what the peer has acknowledged.
 
 /// The first pause between two questions, in nanoseconds: a peer on the same network answers within a millisecond.
 const FIRST_PAUSE: u64 = 1_000_000;

@@ -1,4 +1,4 @@
-//! The token bucket: how many bytes may go now, and when the next ones may.
+//! The token bucket: how many bytes may be sent now, and when more may be sent.
 
 pub(crate) const SECOND: u128 = 1_000_000_000;
 
@@ -7,7 +7,7 @@ pub(crate) const SECOND: u128 = 1_000_000_000;
 pub struct Rate {
     /// Bytes per second; at least 1.
     pub per_second: u64,
-    /// Bytes that go unthrottled first; at least 1.
+    /// The size of the bucket: how many bytes may be sent at once; at least 1.
     pub burst: u64,
 }
 

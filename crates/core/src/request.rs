@@ -1,4 +1,4 @@
-//! What a transfer is asked to do.
+//! The request for a transfer.
 
 use crate::ladder::Ladder;
 use crate::rate::Rate;

@@ -1,4 +1,4 @@
-//! How much one attempt asks for. The kernel does not call an attempt back: whoever aborts waits for its end, and so do
+//! The number of bytes that one attempt requests. An attempt cannot be interrupted: an abort waits for its end, and so do
 //! the other transfers of the thread.
 
 use crate::request::{DEFAULT_QUANTUM, MAX_ATTEMPT};

@@ -1,7 +1,7 @@
-//! What a destination is, and which methods can be attempted on it without waiting for its reader.
+//! The type of a destination, and which methods can be attempted on it without blocking on its reader.
 //!
 //! O_NONBLOCK belongs to the open file description, which other processes may share (a pipe or terminal that was
-//! inherited), so it is never changed. A pipe or terminal is opened once more instead: that description is ours.
+//! inherited), so it is never changed. A pipe or terminal is reopened instead: that description belongs to the transfer.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;

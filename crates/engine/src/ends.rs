@@ -1,4 +1,4 @@
-//! The two ends of a transfer, and what lies between and around them.
+//! The two descriptors of a transfer, the pipe between them, and the headers and trailers.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! The public face: hands commands to shards and paths to the cold pool.
+//! The public interface: passes commands to shards, and paths to the cold pool.
 
 use std::io;
 use std::mem;

@@ -1,5 +1,5 @@
-//! The end of threads: it is waited for, but not for ever. A thread that waits for a disk ends when that answers, perhaps
-//! never; whoever stops the engine must not wait with it.
+//! Waits for threads to end, for a limited time. A thread that is blocked on a disk ends when the disk answers, possibly
+//! never; the thread that stops the engine must not wait for it.
 
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
-//! What bounds the speed of a transfer beside its destination: a rate that it shares, and the least rate that is put up
-//! with.
+//! The limits of a transfer's speed: a shared maximum rate, and the least rate that is accepted.
 
 use sendfile64_core::LeastRate;
 

@@ -1,4 +1,4 @@
-//! What a shard is told by other threads.
+//! The messages from other threads to a shard.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

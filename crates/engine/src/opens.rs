@@ -1,4 +1,4 @@
-//! The opens that have not been answered yet.
+//! The opens that have not completed yet.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! The queue that the threads of the cold pool wait on.
+//! The queue of the threads of the cold pool.
 
 use std::collections::VecDeque;
 use std::time::Duration;

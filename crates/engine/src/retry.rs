@@ -1,9 +1,9 @@
-//! When a destination is looked at again although the poller says nothing of it.
+//! When a destination is tried again without an event of the poller.
 //!
-//! The poller tells of a change once (epoll(7), EPOLLET). A destination that is full brings the change when it is read.
-//! Where the kernel turns an attempt away for another reason, no change need follow, and the transfer would wait for ever:
-//! so the poller is asked once in every wait that is long, and who is said to be writable and takes nothing all the same
-//! is tried again, ever more seldom.
+//! The poller reports a change once (epoll(7), EPOLLET). A full destination changes when it is read. If the kernel rejects an
+//! attempt for another reason, there may be no change, and the transfer would wait forever. The poller is therefore asked
+//! once in every long wait, and a destination that is reported as writable but accepts nothing is tried again at increasing
+//! intervals.
 
 /// How long a wait is before the poller is asked, in nanoseconds: a reader that is no slower costs nothing.
 const LONG_WAIT: u64 = 100_000_000;

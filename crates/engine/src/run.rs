@@ -1,4 +1,4 @@
-//! One attempt: from what the planner asks for to what came of it.
+//! One attempt: performs an op of the planner and returns its outcome.
 
 use std::os::fd::AsFd;
 

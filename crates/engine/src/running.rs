@@ -1,4 +1,4 @@
-//! A transfer inside the engine, on its way through shard and pool.
+//! The state of a transfer inside the engine.
 
 mod place;
 mod waiting;

@@ -1,4 +1,4 @@
-//! Places for values, found by number.
+//! A collection of values with numeric keys.
 
 /// Names a value: its place, and which of the place's tenants it is. The key of a removed value finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
-//! Where a step is made: here, or by a thread that may wait for a disk. And what the step shows about that.
+//! On which thread an attempt is made: the current one, or one that may wait for a disk. And what the attempt reveals about
+//! residency.
 
 use sendfile64_core::{Method, Transfer};
 use sendfile64_sys::page_cache::{self, Residency, Watch};

@@ -1,4 +1,4 @@
-//! What this machine can do, and one bare system call: nothing of it needs the engine.
+//! The features of this machine, and the system call of `sendfileSync`. Neither uses the engine.
 
 use sendfile64_core::Errno;
 use sendfile64_sys::probe::{self, Availability, Feature};

@@ -1,4 +1,4 @@
-//! How a transfer begins: at once, where it needs no waiting, else in the engine.
+//! Starts a transfer: completes it within the call if that needs no waiting, otherwise in the engine.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What an outcome means: the account of its bytes, and whether and how the transfer goes on.
+//! The effect of an outcome: the account of its bytes, and whether and how the transfer continues.
 
 use super::{MAX_OFFSET, Phase, Transfer};
 use crate::op::{End, Ended, Method, Op, Part, Readiness};

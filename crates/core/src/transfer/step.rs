@@ -1,4 +1,4 @@
-//! What comes next: headers, then the range, then trailers, and a pipe is empty before it is filled again.
+//! The next op: headers, then the range, then trailers. A pipe is drained before it is filled again.
 
 use super::{MAX_OFFSET, Surround, Transfer};
 use crate::op::{Op, Part, Wait};

@@ -1,4 +1,4 @@
-//! An abort beside an attempt that is away.
+//! An abort during an attempt on another thread.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;

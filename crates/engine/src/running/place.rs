@@ -1,4 +1,4 @@
-//! Where a transfer is. What is to be done with it follows from that and from what its planner asks for.
+//! Where a transfer is. This and the next op of its planner determine the next action.
 
 /// # Clocks
 ///

@@ -1,4 +1,4 @@
-//! One thread that runs transfers: its loop, and what it is told.
+//! A thread that runs transfers: its loop and its messages.
 
 mod turn;
 

@@ -1,4 +1,4 @@
-//! One transfer's turn: a step, and where it goes from there.
+//! The turn of one transfer: a step, and the state that follows.
 
 use std::io;
 use std::os::fd::AsRawFd;
