@@ -1,0 +1,68 @@
+// A file of which only the first and the last pages of each piece are in memory: the disk is waited for by the threads
+// that may wait for one. cachestat(2) is refused to whoever neither owns a file nor may write to it (mm/filemap.c).
+import { spawnSync } from 'node:child_process'
+import { chmodSync, closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+
+import { evict } from '../fixtures/cold-file.ts'
+import { kernelSerial } from '../fixtures/executor.ts'
+import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
+import { sha256 } from '../fixtures/sha256.ts'
+import { place, TAIL, transferTo } from './runner.ts'
+
+const SIZE = 16 << 20
+const PIECE = 256 << 10
+const PAGE = 4096
+const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+const file = sampleFile(SIZE)
+
+/** Leaves the ends of every piece in memory. */
+function makeMiddlesCold(): void {
+  evict(file.path)
+  const fd = openSync(file.path, 'r')
+  const page = Buffer.alloc(PAGE)
+  for (let end = PIECE; end <= SIZE; end += PIECE) {
+    readSync(fd, page, 0, PAGE, end - PIECE)
+    readSync(fd, page, 0, PAGE, end - PAGE)
+  }
+  closeSync(fd)
+}
+
+function whyNotHere(): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root can be somebody else'
+  if (spawnSync('strace', ['-Y', '-qq', '-o', '/dev/null', ...asNobody, 'true']).status !== 0)
+    return 'strace -Y and setpriv do not work here'
+  makeMiddlesCold()
+  const { stdout } = spawnSync('fincore', ['-n', '-b', '-o', 'res', file.path], { encoding: 'utf8' })
+  return Number(stdout) > 0 && Number(stdout) < SIZE / 4 ? undefined : 'the filesystem keeps every page in memory'
+}
+
+const obstacle = whyNotHere()
+const declare = obstacle === undefined ? kernelSerial : test.serial.skip
+if (obstacle !== undefined) console.log(`cold middle: skipped: ${obstacle}`)
+
+/** How many bytes of the file go by threads that may wait for a disk. */
+async function movedByCold(t: ExecutionContext, inside: readonly string[]): Promise<number> {
+  const log = join(sampleDirectory(), 'cold-middle.strace')
+  const command = ['strace', '-f', '-Y', '-qq', '-o', log, '-e', 'trace=sendfile', ...inside]
+  const kind = 'TCP socket'
+  const { told, collected } = await transferTo(t, kind, place(kind), file, { method: 'sendfile' }, { command })
+  t.is(told.code, 'none')
+  t.is(sha256(collected.bytes), sha256(file.bytes, TAIL))
+  const lines = readFileSync(log, 'latin1').split('\n')
+  const counts = lines.map((line) => (line.includes('<sendfile64-cold') ? /\) += (\d+)$/.exec(line)?.[1] : '0'))
+  return counts.reduce((sum, count) => sum + Number(count ?? 0), 0)
+}
+
+for (const [user, inside] of [
+  ['its owner', []],
+  ['somebody else', asNobody],
+] as const) {
+  declare(`${user} sends a file whose middle is cold by threads that may wait for the disk`, async (t) => {
+    chmodSync(sampleDirectory(), 0o755)
+    makeMiddlesCold()
+    // What is read ahead meanwhile goes by the other threads.
+    t.true((await movedByCold(t, inside)) > 0)
+  })
+}
