@@ -267,6 +267,31 @@ for (const name of [
   }
 }
 
+for (const how of ['sendfile', 'stream'] as const) {
+  for (const manner of ['replaced by a function that passes the hook by', 'deleted'] as const) {
+    test.serial(`_destroy of a socket, ${manner} while the file is sent by ${how}: the transfer ends`, async (t) => {
+      const { near, far } = await connectedPair(t, { reading: false })
+      const large = sampleFile(48 << 20, 4)
+      const stream = createReadStream(large.path)
+      const over = how === 'stream' ? once(stream, 'transfer') : undefined
+      const sent = how === 'sendfile' ? sendfile(near, large.path) : undefined
+      if (how === 'stream') stream.pipe(near)
+      await stalled(near)
+      if (manner === 'deleted') Reflect.deleteProperty(near, '_destroy')
+      else near._destroy = (...args) => net.Socket.prototype._destroy.apply(near, args)
+      near.destroy()
+      if (sent !== undefined) {
+        await within(t.throwsAsync(sent, { code: 'ERR_SENDFILE_DESTINATION' }), 'the rejection')
+      } else {
+        await within(over!, 'the end of the transfer')
+        t.true(stream.transfer!.bytesSent < large.bytes.length)
+      }
+      stream.destroy()
+      far.destroy()
+    })
+  }
+}
+
 /* ---------------------------------------------------------------- messages that wait for their socket */
 
 const OF_SOCKET = ['the socket', 'net.Socket.prototype'] as const

@@ -15,6 +15,7 @@ const TICK_MS = 100
 
 export class EngineTurn extends Turn implements kernel.Listener {
   #transferId: number | undefined
+  #isDestroyed = false
   /** The reason of `stop()` or `destroyed()`. */
   #why: Stopped | undefined
   /** Bytes of the segment that `bytesWritten` of the socket includes. */
@@ -48,6 +49,8 @@ export class EngineTurn extends Turn implements kernel.Listener {
   }
 
   destroyed(error: Error | null, reset: boolean): void {
+    if (this.#isDestroyed) return
+    this.#isDestroyed = true
     this.#why ??= { kind: 'destroyed', error }
     // 'close' is emitted before the engine has stopped: from now on only bytes that are known to have been sent count.
     this.#count(this.#taken)

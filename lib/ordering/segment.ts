@@ -52,6 +52,12 @@ export class FileSegment implements Segment, TurnOwner {
     return this.#life === 'waiting'
   }
 
+  /** The destination has closed. A hook of the socket reports that earlier, unless its `_destroy` has been replaced. */
+  closed(): void {
+    if (this.#life === 'waiting') this.cancel()
+    else if (this.#life !== 'over') this.#life.destroyed(null, false)
+  }
+
   /** Stops the segment. If its turn has not started, it ends at once; otherwise when its executor has stopped. */
   cancel(why: Stopped = STOPPED): void {
     if (this.#life === 'waiting') this.ended({ ...NOTHING_SENT, ...why })

@@ -122,7 +122,7 @@ export class Pump implements SegmentSender {
   unpiped(): void {
     if (isPipedTo(this.#source, this.#destination)) return
     const segment = this.#current
-    if (segment !== undefined && isDestroyed(this.#destination)) segment.cancel()
+    if (segment !== undefined && isDestroyed(this.#destination)) segment.closed()
     else if (segment !== undefined) this.#detach(segment)
     // pipeline() unpipes the destination in the 'end' event in which it ends it.
     if (this.#source.readableEnded)

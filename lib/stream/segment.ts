@@ -50,9 +50,9 @@ export class PipedSegment implements SegmentOwner {
     this.#placement.put(write)
   }
 
-  /** Cancels the segment if its turn has not come yet. */
-  cancel(): void {
-    if (this.#segment.isWaiting) this.#segment.cancel()
+  /** The destination has closed. */
+  closed(): void {
+    this.#segment.closed()
   }
 
   /** The stream was unpiped: watches the destination, which the pipe did before. */

@@ -207,10 +207,11 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     this.#stopTransfer(STOPPED)
   }
 
-  /** A segment whose turn has come is informed by its socket. */
+  /** A segment whose turn has come is informed by its socket, or at the latest when that has closed. */
   #stopTransfer(why: Stopped): void {
     if (this.#segment !== undefined) {
       if (why.kind === 'stopped' || this.#segment.isWaiting) this.#segment.cancel(why)
+      else if (connectionOf(this.#destination)?.closed === true) this.#segment.closed()
     } else if (this.#writer !== undefined) this.#writer.stop.stop(why)
     else this.ended({ ...NOTHING_SENT, ...why })
   }
