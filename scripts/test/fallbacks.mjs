@@ -13,7 +13,7 @@ const without = (features, expected, open = 'at-once') => ({
   name: `SENDFILE64_WITHOUT=${features}`,
   expected: `executor=kernel ${expected} open=${open}`,
 })
-const ALL = 'sendfile,splice,copy_file_range,openat2,cachestat,readnowait,mincore,recency,reopen'
+const ALL = 'sendfile,splice,copy_file_range,openat2,cachestat,readnowait,mincore,recency,reopen,statmount'
 const USUAL = 'socket=sendfile file=copy_file_range pipe=sendfile splice=splice'
 const RUNS = [
   without('sendfile', 'socket=ENOSYS>copy file=copy_file_range pipe=ENOSYS>copy splice=splice'),
@@ -22,6 +22,7 @@ const RUNS = [
   without('sendfile,copy_file_range', 'socket=ENOSYS>copy file=ENOSYS>ENOSYS>copy pipe=ENOSYS>copy splice=splice'),
   without('reopen', 'socket=sendfile file=copy_file_range pipe=EAGAIN>splice splice=splice'),
   without('openat2', USUAL, 'later'),
+  without('statmount', USUAL),
   without('cachestat', USUAL),
   without('readnowait', USUAL),
   without('cachestat,readnowait,recency', USUAL), // by mincore
