@@ -63,7 +63,16 @@ export function closedState(destination: Destination): string | undefined {
   if (closed === true) return 'closed'
   if (writable === false) return 'not writable'
   const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
-  return socket?.destroyed === true ? 'closed by its client' : undefined
+  if (socket?.destroyed === true) return 'closed by its client'
+  return isCutOff(destination) ? 'on a connection that has been ended' : undefined
+}
+
+/**
+ * Whether the connection of a response has been ended before the response. http keeps what is written to the response then,
+ * and never sends it (lib/_http_outgoing.js, _writeRaw).
+ */
+export function isCutOff(destination: unknown): boolean {
+  return destination instanceof http.ServerResponse && serverSocket(destination)?.writableEnded === true
 }
 
 /** The connection of a response: known through the request while an earlier response has the socket. */

@@ -1,5 +1,6 @@
 /** Writes the chunks of the portable executor to any Writable, with backpressure. */
 import http from 'node:http'
+import type net from 'node:net'
 
 import type { Taker } from '../executor/portable.ts'
 import { badDestination } from '../errors/sendfile-error.ts'
@@ -8,9 +9,10 @@ import { outstanding } from '../node/handle.ts'
 import { hasBody } from '../node/message-hook.ts'
 import { DROPPED } from '../executor/end.ts'
 import { Stop } from '../wait/stop.ts'
-import { ignore, listen } from '../wait/closed.ts'
+import { ignore, listen, unwatch, watch, type Watcher } from '../wait/closed.ts'
+import { isCutOff, serverSocket } from './stream.ts'
 
-export class ChunkWriter implements Taker {
+export class ChunkWriter implements Taker, Watcher {
   readonly #destination: Destination
   readonly #listen: Destination['on']
   readonly stop = new Stop()
@@ -19,6 +21,8 @@ export class ChunkWriter implements Taker {
   #hasWritten = false
   #refused = false
   #listens = false
+  /** Under a response that waits for 'drain'. */
+  #connection: net.Socket | undefined
   /** Ends the current wait. */
   #continue: (() => void) | undefined
   readonly #onDrain = (): void => this.#resume()
@@ -39,6 +43,7 @@ export class ChunkWriter implements Taker {
     if (Reflect.get(this.#destination, 'destroyed') === true) {
       throw Reflect.get(this.#destination, 'errored') ?? badDestination('The destination is destroyed')
     }
+    if (isCutOff(destination)) throw badDestination('The connection was ended')
     const accepted = this.#write(chunk)
     if (destination instanceof http.OutgoingMessage && !hasBody(destination)) this.stop.stop(DROPPED)
     if (accepted !== false || this.stop.stopped) return undefined
@@ -70,6 +75,15 @@ export class ChunkWriter implements Taker {
   /** Removes the listener from the destination. */
   release(): void {
     if (this.#listens) ignore(this.#destination, 'drain', this.#onDrain)
+    if (this.#connection !== undefined) unwatch(this.#connection, this)
+  }
+
+  /** The wait ends by `stop`. */
+  closed(): void {}
+
+  /** The connection has been ended: it emits no 'drain' any more (lib/internal/streams/writable.js, afterWrite). */
+  finished(): void {
+    this.#resume()
   }
 
   #resume(): void {
@@ -85,6 +99,13 @@ export class ChunkWriter implements Taker {
       // Once: compressing middleware hands `on` to a stream of its own, and does not know `off`.
       this.#listens = true
       listen(this.#destination, 'drain', this.#onDrain, this.#listen)
+      this.#watchConnection()
     })
+  }
+
+  #watchConnection(): void {
+    const destination: unknown = this.#destination
+    this.#connection = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
+    if (this.#connection !== undefined) watch(this.#connection, this, { errors: false, finish: true })
   }
 }

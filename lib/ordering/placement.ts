@@ -73,6 +73,11 @@ export class Placement implements Watcher {
     this.#segment.cancel({ kind: 'destroyed', error })
   }
 
+  /** The connection of a response that waits for another one has been ended: the turn of the response never comes. */
+  finished(): void {
+    this.closed(undefined)
+  }
+
   get #stream(): net.Socket | http.OutgoingMessage {
     return this.#route.by === 'socket' ? this.#route.socket : this.#route.message
   }
@@ -87,15 +92,15 @@ export class Placement implements Watcher {
     if (stream.destroyed) this.#watch(stream)
     if (connection === undefined) return
     // A response that waits for its connection does not emit 'close' with it, and http does not report what it had queued.
-    if (stream instanceof http.ServerResponse && stream.socket === null) this.#watch(connection)
+    if (stream instanceof http.ServerResponse && stream.socket === null) this.#watch(connection, true)
     this.#stallWatch = watchStall(connection, this.#stallTimeout, () => segment.cancel(STALLED))
     this.#guarded = connection
     guardSocket(connection)
   }
 
-  #watch(emitter: EventEmitter): void {
+  #watch(emitter: EventEmitter, finish = false): void {
     this.#watched = [...this.#watched, emitter]
-    watch(emitter, this, { errors: false })
+    watch(emitter, this, { errors: false, finish })
   }
 
   /** Only relevant if the turn of the segment never came. */

@@ -5,6 +5,14 @@ import { EventEmitter } from 'node:events'
 export interface Watcher {
   /** The stream is closed, or has emitted 'error'. */
   closed(error: unknown): void
+  /** The stream has been ended, and has taken everything that was written to it. */
+  finished?(): void
+}
+
+/** The events that a watcher hears beside 'close'. */
+interface Wants {
+  readonly errors: boolean
+  readonly finish?: boolean
 }
 
 /** What can be listened to. */
@@ -15,6 +23,7 @@ type Listener = (this: object, ...args: unknown[]) => void
 interface Watch {
   readonly watcher: Watcher
   errors: boolean
+  readonly finish: boolean
 }
 
 // Not weak: every transfer ends, and takes its watcher away. Arrays: nearly all have one entry.
@@ -22,19 +31,21 @@ const watches = new Map<object, Watch[]>()
 
 /**
  * Calls `watcher` when the stream closes. With `errors`, also when it emits 'error', which is then not uncaught if the
- * stream has no other listener.
+ * stream has no other listener. With `finish`, also when it emits 'finish'.
  */
-export function watch(stream: Source, watcher: Watcher, { errors }: { readonly errors: boolean }): void {
+export function watch(stream: Source, watcher: Watcher, { errors, finish = false }: Wants): void {
   const present = watches.get(stream)
   if (present === undefined) {
-    watches.set(stream, [{ watcher, errors }])
+    watches.set(stream, [{ watcher, errors, finish }])
     listen(stream, 'close', onClose)
     if (errors) listen(stream, 'error', onError)
+    if (finish) listen(stream, 'finish', onFinish)
     return
   }
   if (errors && !present.some(wantsErrors)) listen(stream, 'error', onError)
+  if (finish && !present.some(wantsFinish)) listen(stream, 'finish', onFinish)
   const own = present.find((watch) => watch.watcher === watcher)
-  if (own === undefined) present.push({ watcher, errors })
+  if (own === undefined) present.push({ watcher, errors, finish })
   else own.errors = errors
 }
 
@@ -43,8 +54,9 @@ export function unwatch(stream: Source, watcher: Watcher): void {
   const present = watches.get(stream)
   const place = present?.findIndex((watch) => watch.watcher === watcher) ?? -1
   if (present === undefined || place === -1) return
-  const [{ errors } = { errors: false }] = present.splice(place, 1)
+  const [{ errors, finish } = { errors: false, finish: false }] = present.splice(place, 1)
   if (errors && !present.some(wantsErrors)) ignore(stream, 'error', onError)
+  if (finish && !present.some(wantsFinish)) ignore(stream, 'finish', onFinish)
   if (present.length > 0) return
   watches.delete(stream)
   ignore(stream, 'close', onClose)
@@ -54,9 +66,17 @@ function wantsErrors({ errors }: Watch): boolean {
   return errors
 }
 
+function wantsFinish({ finish }: Watch): boolean {
+  return finish
+}
+
 /** An emitter is the `this` of its listeners, so one function serves all streams. */
 function onError(this: object, error: unknown): void {
   for (const { watcher, errors } of copyOf(this)) if (errors) watcher.closed(error)
+}
+
+function onFinish(this: object): void {
+  for (const { watcher, finish } of copyOf(this)) if (finish) watcher.finished?.()
 }
 
 function onClose(this: object): void {
