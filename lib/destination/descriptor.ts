@@ -118,9 +118,7 @@ export class DescriptorDestination {
   /** @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED: JavaScript cannot write to a socket that is not a stream */
   mustBeWritten({ reason }: Obstacle): void {
     if (this.kind !== streamSocket) return
-    throw unsupported(
-      `Sending to a socket descriptor requires the native addon: ${reason}. Pass the net.Socket instead`,
-    )
+    throw unsupported(`Only the kernel can send to a socket descriptor: ${reason}. Pass the net.Socket instead`)
   }
 
   /** Where in the source the next byte goes, `undefined` where nobody can tell; nothing if it is another file. */
