@@ -22,6 +22,13 @@ function build(name: string, ...flags: readonly string[]): string {
   return output
 }
 
+/** Behind what is preloaded already: a sanitizer's runtime must come first. */
+function preload(name: string): string {
+  const library = build(name, '-shared', '-fPIC')
+  const { LD_PRELOAD: first = '' } = process.env
+  return first === '' ? library : `${first}:${library}`
+}
+
 /** seccomp answers `error` to the call; with `count`, only where it is asked for so many bytes. */
 export function refusing(call: string, error: keyof typeof constants.errno, count = 0): Launch {
   return { command: [build('refuse'), call, String(constants.errno[error]), String(count)] }
@@ -34,14 +41,12 @@ export function trapping(...calls: readonly string[]): Launch {
 
 /** No call moves more than `most` bytes. */
 export function shortening(most: number): Launch {
-  const LD_PRELOAD = build('short', '-shared', '-fPIC')
-  return { command: [], env: { LD_PRELOAD, SHORT_LATER: String(most) } }
+  return { command: [], env: { LD_PRELOAD: preload('short'), SHORT_LATER: String(most) } }
 }
 
 /** A disk that does not answer: sendfile(2) never comes back on a thread that may wait for one. Such leave a file in `held`. */
 export function holding(held: string): Launch {
-  const LD_PRELOAD = build('hold', '-shared', '-fPIC')
-  return { command: [], env: { LD_PRELOAD, HELD: held } }
+  return { command: [], env: { LD_PRELOAD: preload('hold'), HELD: held } }
 }
 
 /** The user of the process may have no more memory in pipes: every new one is small. Exits with 77 where that cannot be. */
@@ -51,7 +56,7 @@ export function smallPipes(): Launch {
 
 /** Every TCP socket is one of Multipath TCP. */
 export function multipath(): Launch {
-  return { command: [], env: { LD_PRELOAD: build('multipath', '-shared', '-fPIC') } }
+  return { command: [], env: { LD_PRELOAD: preload('multipath') } }
 }
 
 /** Whether this kernel makes such sockets (Documentation/networking/mptcp-sysctl.rst). */
