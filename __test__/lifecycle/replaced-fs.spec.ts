@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import type * as Package from '../../index.ts'
 import { sendfile } from '../../index.ts'
+import { run } from '../fixtures/child-process.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
 import { FALLBACK_CODES, fallbackCode, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
@@ -121,4 +122,10 @@ test.serial('once nobody stands in between, the package opens by itself again', 
   await within(received.closed, 'the end of the connection')
   t.is(method, METHOD)
   t.is(sha256(received.bytes), sha256(file.bytes))
+})
+
+test('functions that are replaced below those of fs decide which file is sent', async (t) => {
+  const { exit } = run(t, 'replaced-binding.ts', [file.path])
+  const { stdout, stderr } = await exit
+  t.is(stdout, `${JSON.stringify({ transfer: 'virtual', stream: 'virtual' })}\n`, stderr)
 })

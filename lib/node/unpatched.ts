@@ -175,7 +175,10 @@ export function isPipesOwn(stream: Readable, listener: Function): boolean {
 
 /* ---------------------------------------------------------------- fs */
 
-type Name = 'open' | 'openSync' | 'read' | 'close' | 'fstat' | 'fstatSync'
+// That a function is Node's own says nothing of what it calls: mock file systems replace the binding below. What the addon has
+// opened is therefore compared with what `fs` says of it (lib/source/same-file.ts).
+
+type Name = 'open' | 'openSync' | 'read' | 'close'
 
 /** One function of `fs`, as it has it now: it may be replaced and put back. */
 class Watched {
@@ -204,8 +207,6 @@ const fsOpen = new Watched('open', 'binding.open(')
 const fsOpenSync = new Watched('openSync', 'binding.open(')
 const fsRead = new Watched('read', 'binding.read(')
 const fsClose = new Watched('close', 'binding.close(')
-const fsFstat = new Watched('fstat', 'binding.fstat(')
-const fsFstatSync = new Watched('fstatSync', 'binding.fstat(')
 
 /** What is opened is what the path names for the kernel. */
 export function opensOwn(): boolean {
@@ -220,9 +221,4 @@ export function readsOwn(): boolean {
 /** Nobody waits for a descriptor to be closed (graceful-fs does, once there are too many). */
 export function closesOwn(): boolean {
   return fsClose.isOwn
-}
-
-/** What a number stands for is what it stands for to the kernel. */
-export function statsOwn(): boolean {
-  return fsFstatSync.isOwn && fsFstat.isOwn
 }

@@ -4,7 +4,6 @@ import { constants } from 'node:os'
 
 import { closeNatively, duplicate, duplicateOnThread, identify, type Opened, opensSources } from '../native/file.ts'
 import { statLater } from '../node/fs.ts'
-import { statsOwn } from '../node/unpatched.ts'
 import type { Identity } from './open.ts'
 import { isNamedBy, isSameFile } from './same-file.ts'
 
@@ -35,8 +34,8 @@ export function duplicateOf(fd: number, { known, withPosition }: Wish): Duplicat
 }
 
 async function duplicateLater(fd: number): Promise<Duplicated> {
-  // Whoever has replaced it answers for files of his own.
-  const asked = statsOwn() ? undefined : statLater(fd).catch(() => undefined)
+  // A virtual file system answers for its own files.
+  const asked = statLater(fd).catch(() => undefined)
   const opened = await duplicateOnThread(fd)
   if (typeof opened === 'number') return opened
   const theirs = await asked

@@ -3,15 +3,13 @@ import fs from 'node:fs'
 
 import type { Opened } from '../native/file.ts'
 import { statLater } from '../node/fs.ts'
-import { statsOwn } from '../node/unpatched.ts'
 import type { Identity } from './open.ts'
 
 /**
- * Asks at once, so of a file for which no server has to be asked. `fd`: where it is not the addon's own number. Node's own
- * functions see what the addon sees.
+ * Asks at once, so only for a file of which no server has to be asked. `fd`: the number, unless it is the addon's own.
+ * `fs` is always asked: a mock file system may have replaced the binding below functions that are Node's own.
  */
 export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
-  if (statsOwn()) return true
   try {
     const stats = fs.fstatSync(fd)
     return isNamedBy(opened, stats) && opened.size === stats.size
@@ -22,7 +20,6 @@ export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
 
 /** The same on a thread of the pool. Somebody else may write to the file meanwhile: its size says nothing. */
 export async function isSameFileLater(opened: Opened): Promise<boolean> {
-  if (statsOwn()) return true
   const stats = await statLater(opened.fd).catch(() => undefined)
   return stats !== undefined && isNamedBy(opened, stats)
 }
