@@ -95,6 +95,8 @@ class Writer implements Taker {
 
   /** The socket is about to discard the bytes of the chunk in libuv. */
   destroyed(): void {
+    // Also called when the socket has closed; by then libuv has nothing of it.
+    if (this.#isDestroyed) return
     this.#isDestroyed = true
     this.#left = Math.min(this.#left, this.#place.queued)
   }

@@ -12,7 +12,7 @@ import type { Identity } from './open.ts'
 export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
   try {
     const stats = fs.fstatSync(fd)
-    return isNamedBy(opened, stats) && opened.size === stats.size
+    return isNamedBy(opened, stats) && Number(opened.size) === stats.size
   } catch {
     return false
   }

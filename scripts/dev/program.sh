@@ -38,5 +38,5 @@ for argument; do
 done
 [ "${1-}" != -- ] || shift
 
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit
 until [ -f package-lock.json ]; do cd ..; done
