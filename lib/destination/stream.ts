@@ -64,7 +64,7 @@ export function closedState(destination: Destination): string | undefined {
   if (writable === false) return 'not writable'
   const socket = destination instanceof http.ServerResponse ? serverSocket(destination) : undefined
   if (socket?.destroyed === true) return 'closed by its client'
-  return isCutOff(destination) ? 'on a connection that has been ended' : undefined
+  return socket?.writableEnded === true ? 'on a connection that has been ended' : undefined
 }
 
 /**
@@ -147,9 +147,12 @@ function kernelObstacle(socket: net.Socket): Obstacle | undefined {
   return foreignHandle(name)
 }
 
+function hook(socket: net.Socket): void {
+  hookSocket(socket, kernelObstacle)
+}
+
 /** Makes the sockets under a route know markers, as soon as there are any. */
 export function prepare(route: Route): void {
-  const hook = (socket: net.Socket): void => hookSocket(socket, kernelObstacle)
   if (route.by === 'socket') hook(route.socket)
   if (route.by !== 'message') return
   const socket = socketOf(route.message)

@@ -49,8 +49,7 @@ export function duplicate(fd: number, withPosition: boolean, known?: Identity): 
 /** Which file a descriptor of the caller's stands for now; no server is asked. `undefined` if it is not open. */
 export function identify(fd: number): Identity | undefined {
   if (environment().identify(fd, status) < 0) return undefined
-  const { device, inode } = common()
-  return { device, inode }
+  return { device: figure(STATUS.device), inode: figure(STATUS.inode) }
 }
 
 /** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
@@ -80,17 +79,19 @@ function opened(fd: number): Opened | number {
 
 /** What stands in {@link status}, of the descriptor that the addon has just told. */
 export function figuresOf(fd: number, position?: number): Opened {
-  return { fd, ...common(), filesystem: status[STATUS.filesystem] ?? 0, position }
-}
-
-function common(): Omit<Adopted, 'fd' | 'writable' | 'appends'> {
-  const figure = (place: number): number => status[place] ?? 0
   return {
+    fd,
     kind: figure(STATUS.kind),
     size: bytesOf(figure(STATUS.size), figure(STATUS.sizeRest)),
     device: figure(STATUS.device),
     inode: figure(STATUS.inode),
+    filesystem: figure(STATUS.filesystem),
+    position,
   }
+}
+
+function figure(place: number): number {
+  return status[place] ?? 0
 }
 
 /** One double is exact up to 2^53 only. */
@@ -113,7 +114,16 @@ export interface Adopted {
 export function duplicateToSendTo(number: number): Adopted | number {
   const fd = environment().adoptDestination(number, status)
   if (fd < 0) return fd
-  return { fd, ...common(), writable: status[STATUS.writable] === 1, appends: status[STATUS.appends] === 1 }
+  const { kind, size, device, inode } = figuresOf(fd)
+  return {
+    fd,
+    kind,
+    size,
+    device,
+    inode,
+    writable: figure(STATUS.writable) === 1,
+    appends: figure(STATUS.appends) === 1,
+  }
 }
 
 /** The file position of what the addon holds, in bytes; below 0 where there is none. */

@@ -19,8 +19,9 @@ export class AnnouncedLength implements BodyCount {
   #sent: number
   /** Whether that is all of them: not where the message had been written to before anybody counted. */
   readonly #isExact: boolean
-  /** From the headers, once they are fixed. */
-  #fixed: { readonly length: number | undefined } | undefined
+  /** Whether the headers can no longer change, so that the length that they announce is known for good. */
+  #isFixed = false
+  #fixedLength: number | undefined
   #failure: Error | undefined
   isTaken = false
   /** Knows which file was too short. */
@@ -83,10 +84,10 @@ export class AnnouncedLength implements BodyCount {
   }
 
   get #length(): number | undefined {
-    if (this.#fixed !== undefined) return this.#fixed.length
-    const length = announcedBy(this.#message)
-    if (this.#message.headersSent) this.#fixed = { length }
-    return length
+    if (this.#isFixed) return this.#fixedLength
+    this.#fixedLength = announcedBy(this.#message)
+    this.#isFixed = this.#message.headersSent
+    return this.#fixedLength
   }
 }
 

@@ -96,9 +96,11 @@ function sendAhead(socket: HookedSocket, run: Entries, segment: Segment, callbac
   const length = run.reduce((sum, { chunk }) => sum + (chunk as Buffer | string).length, 0)
   const place = new SocketPlace(socket)
   if (length > HEAD_LIMIT || place.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
-  const head = Buffer.concat(
-    run.map(({ chunk, encoding }) => (typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer))),
+  const parts = run.map(({ chunk, encoding }) =>
+    typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer),
   )
+  const [first] = parts
+  const head = first !== undefined && parts.length === 1 ? first : Buffer.concat(parts)
   const sent = segment.sendHead(place, head)
   if (sent === 0) return false
   if (sent === head.length) callback()

@@ -103,9 +103,20 @@ export function guardSocket(socket: net.Socket): void {
   if (hook === undefined || !handle) return
   if (hook.guard !== undefined) return void (hook.guard.holders += 1)
   hook.guard = { handle, holders: 1 }
+  // They stay: to add and remove them for each transfer takes V8 longer than all else that a transfer does to its socket.
+  if (Object.hasOwn(handle, KEY)) return
   define(handle, KEY, socket)
   Object.defineProperty(handle, 'isStreamBase', { configurable: true, get: guardedIsStreamBase })
   Object.defineProperty(handle, 'onread', { configurable: true, get: guardedOnread, set: setGuardedOnread })
+}
+
+interface GuardedHandle {
+  readonly [KEY]: PrivateSocket
+}
+
+/** Whether a transfer needs the handle now. */
+function isGuarded(handle: GuardedHandle): boolean {
+  return handle[KEY][KEY]?.guard?.handle === handle
 }
 
 /** The end of one `guardSocket`. */
@@ -114,20 +125,15 @@ export function unguardSocket(socket: net.Socket): void {
   const guard = hook?.guard
   if (hook === undefined || guard === undefined) return
   guard.holders -= 1
-  if (guard.holders > 0) return
-  hook.guard = undefined
-  // Last in, first out, so that V8 can go back the way it came.
-  for (const name of GUARDED) Reflect.deleteProperty(guard.handle, name)
+  if (guard.holders === 0) hook.guard = undefined
 }
-
-const GUARDED = ['onread', 'isStreamBase', KEY]
 
 /**
  * lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`; lib/_http_server.js
  * reads from the stream then. TLS asserts that it is one.
  */
-function guardedIsStreamBase(): boolean {
-  return readingModule() === tlsModule
+function guardedIsStreamBase(this: GuardedHandle): boolean {
+  return !isGuarded(this) || readingModule() === tlsModule
 }
 
 /** The module of Node's that wraps handles for TLS, '' if it cannot be told; `undefined` until a transfer wants to know. */
@@ -171,9 +177,9 @@ function guardedOnread(this: object): unknown {
  * The first thing that lib/internal/child_process.js does to the handle it is going to send away is to give it a listener
  * that does nothing. Listeners that go on serving the socket ask the handle for its owner; nobody else gets the handle.
  */
-function setGuardedOnread(this: { [KEY]: PrivateSocket }, listener: unknown): void {
+function setGuardedOnread(this: GuardedHandle, listener: unknown): void {
   const { [KEY]: socket } = this
-  if (!socket.destroyed && !servesOwner(listener)) {
+  if (isGuarded(this) && !socket.destroyed && !servesOwner(listener)) {
     const { server } = socket
     if (server) server._connections += 1 // it has counted the connection off before
     throw busy('another process')
