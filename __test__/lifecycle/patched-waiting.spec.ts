@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 
 import { createReadStream, type Fallback, sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
-import { METHOD } from '../fixtures/executor.ts'
+import { kernelSerial, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { type Manner, Seen } from '../fixtures/seeing.ts'
 import { listen, serve } from '../fixtures/servers.ts'
@@ -53,7 +53,7 @@ for (const manner of MANNERS) {
     for (const hooked of [false, true]) {
       const since = hooked ? 'that has had a transfer before' : 'whose first transfer it is'
       for (const behind of [false, true]) {
-        test.serial(
+        kernelSerial(
           `${title} while a file waits behind a write, on a socket ${since}${behind ? ', with a text behind' : ''}`,
           async (t) => {
             const { near, far, received } = await connectedPair(t, { reading: false })
@@ -84,7 +84,7 @@ for (const manner of MANNERS) {
     }
 
     for (const how of ['sendfile', 'stream'] as const) {
-      test.serial(`${title} of a response whose ${how} has begun in this tick`, async (t) => {
+      kernelSerial(`${title} of a response whose ${how} has begun in this tick`, async (t) => {
         const seen = new Seen()
         const { connect } = await serve(t, async (_request, response) => {
           response.setHeader('content-length', file.bytes.length)
@@ -112,7 +112,7 @@ for (const manner of MANNERS) {
       })
     }
 
-    test.serial(`${title} before it is connected`, async (t) => {
+    kernelSerial(`${title} before it is connected`, async (t) => {
       let received: Promise<Buffer> | undefined
       const server = net.createServer((socket) => {
         received = buffer(socket)
@@ -136,7 +136,7 @@ for (const manner of MANNERS) {
   }
 }
 
-test.serial(
+kernelSerial(
   'what was put in the place of _write is there again after the file, and what it took away is too',
   async (t) => {
     const { near, far, received } = await connectedPair(t, { reading: false })
@@ -160,7 +160,7 @@ test.serial(
   },
 )
 
-test.serial('_write that is deleted from a socket while a file waits is that of its class', async (t) => {
+kernelSerial('_write that is deleted from a socket while a file waits is that of its class', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   near.write(junk)
   const sent = sendfile(near, file.path)
@@ -176,7 +176,7 @@ test.serial('_write that is deleted from a socket while a file waits is that of 
   t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT), other.bytes))
 })
 
-test.serial('_writev that is taken away from a socket while a file waits', async (t) => {
+kernelSerial('_writev that is taken away from a socket while a file waits', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   near.write(junk)
   const sent = sendfile(near, file.path)
@@ -190,7 +190,7 @@ test.serial('_writev that is taken away from a socket while a file waits', async
   t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT)))
 })
 
-test.serial('two wrappers, one above the other, while two files wait', async (t) => {
+kernelSerial('two wrappers, one above the other, while two files wait', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   near.write(junk)
   const sent = [sendfile(near, file.path), sendfile(near, other.path)]
@@ -226,7 +226,7 @@ for (const name of [
 ]) {
   for (const restored of [false, true]) {
     const then = restored ? ', and put back before its turn' : ''
-    test.serial(`${name} of net.Socket.prototype, replaced while a file waits${then}`, async (t) => {
+    kernelSerial(`${name} of net.Socket.prototype, replaced while a file waits${then}`, async (t) => {
       const { near, far, received } = await connectedPair(t, { reading: false })
       near.write(junk)
       const sent = sendfile(near, file.path)
@@ -247,7 +247,7 @@ for (const name of [
       else if (name.startsWith('_write')) t.true(seen.bytes.includes(file.bytes))
     })
 
-    test.serial(`${name} of a socket, replaced while a file waits${then}`, async (t) => {
+    kernelSerial(`${name} of a socket, replaced while a file waits${then}`, async (t) => {
       const { near, far, received } = await connectedPair(t, { reading: false })
       near.write(junk)
       const sent = sendfile(near, file.path)
@@ -269,7 +269,7 @@ for (const name of [
 
 for (const how of ['sendfile', 'stream'] as const) {
   for (const manner of ['replaced by a function that passes the hook by', 'deleted'] as const) {
-    test.serial(`_destroy of a socket, ${manner} while the file is sent by ${how}: the transfer ends`, async (t) => {
+    kernelSerial(`_destroy of a socket, ${manner} while the file is sent by ${how}: the transfer ends`, async (t) => {
       const { near, far } = await connectedPair(t, { reading: false })
       const large = sampleFile(48 << 20, 4)
       const stream = createReadStream(large.path)
@@ -339,7 +339,7 @@ for (const how of ['sendfile', 'stream'] as const) {
   for (const place of OF_SOCKET) {
     for (const restored of [false, true]) {
       const then = restored ? ', and put back before its turn' : ''
-      test.serial(`write of ${place}, replaced while a response waits for it, ${how}${then}`, async (t) => {
+      kernelSerial(`write of ${place}, replaced while a response waits for it, ${how}${then}`, async (t) => {
         const seen = new Seen()
         const { body, rest, transfer } = await pipelined(t, how, ({ req }) => {
           const restore = seen.wrap(place === 'the socket' ? req.socket : net.Socket.prototype, 'write')
@@ -358,7 +358,7 @@ for (const how of ['sendfile', 'stream'] as const) {
 
   for (const name of MESSAGE_METHODS) {
     for (const place of ['the message', 'http.OutgoingMessage.prototype'] as const) {
-      test.serial(`${name} of ${place}, replaced while a response waits for its socket, ${how}`, async (t) => {
+      kernelSerial(`${name} of ${place}, replaced while a response waits for its socket, ${how}`, async (t) => {
         const seen = new Seen()
         const { body } = await pipelined(t, how, (response) =>
           seen.wrap(place === 'the message' ? response : http.OutgoingMessage.prototype, name),
@@ -370,7 +370,7 @@ for (const how of ['sendfile', 'stream'] as const) {
   }
 }
 
-test.serial('write of a socket replaced while a chunked response with several files waits for it', async (t) => {
+kernelSerial('write of a socket replaced while a chunked response with several files waits for it', async (t) => {
   const seen = new Seen()
   let first: http.ServerResponse | undefined
   const { connect } = await serve(t, async (request, response) => {
@@ -400,7 +400,7 @@ for (const [name, place] of [
   ['_write', 'instance'],
   ['_writev', 'instance'],
 ] as const) {
-  test.serial(`${name} of the ${place} replaced by a 'socket' listener of a request`, async (t) => {
+  kernelSerial(`${name} of the ${place} replaced by a 'socket' listener of a request`, async (t) => {
     const bodies: Promise<Buffer>[] = []
     const server = http.createServer((request, response) => {
       const body = buffer(request)

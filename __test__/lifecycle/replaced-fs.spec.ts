@@ -7,7 +7,7 @@ import type * as Package from '../../index.ts'
 import { sendfile } from '../../index.ts'
 import { run } from '../fixtures/child-process.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
-import { FALLBACK_CODES, fallbackCode, METHOD } from '../fixtures/executor.ts'
+import { FALLBACK_CODES, fallbackCode, kernelTest, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { secondCopy } from '../fixtures/second-copy.ts'
 import { sha256 } from '../fixtures/sha256.ts'
@@ -124,7 +124,7 @@ test.serial('once nobody stands in between, the package opens by itself again', 
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-test('functions that are replaced below those of fs decide which file is sent', async (t) => {
+kernelTest('functions that are replaced below those of fs decide which file is sent', async (t) => {
   const { exit } = run(t, 'replaced-binding.ts', [file.path])
   const { stdout, stderr } = await exit
   t.is(stdout, `${JSON.stringify({ transfer: 'virtual', stream: 'virtual' })}\n`, stderr)

@@ -9,7 +9,7 @@ import test from 'ava'
 
 import * as first from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
-import { fallbackCode, METHOD } from '../fixtures/executor.ts'
+import { fallbackCode, kernelTest, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { secondCopy } from '../fixtures/second-copy.ts'
 import { listen, serve } from '../fixtures/servers.ts'
@@ -117,7 +117,7 @@ for (const [title, one, two] of [
   ['the older copy first', older, first],
   ['the older copy second', first, older],
 ] as const) {
-  test(`${title}: one has hooked the socket, the other copies, and their order is kept`, async (t) => {
+  kernelTest(`${title}: one has hooked the socket, the other copies, and their order is kept`, async (t) => {
     const { near, received } = await connectedPair(t)
     near.write(junk)
     const transfers = [one.sendfile(near, file.path), two.sendfile(near, other.path)]
@@ -135,7 +135,7 @@ for (const [title, one, two] of [
     t.is(near.bytesWritten, received.length)
   })
 
-  test(`${title}: the same of a stream that is piped to a response`, async (t) => {
+  kernelTest(`${title}: the same of a stream that is piped to a response`, async (t) => {
     const { connect } = await serve(t, async (_, response) => {
       await one.sendfile(response, file.path)
       await two.sendfile(response, other.path)
@@ -152,7 +152,7 @@ for (const [title, one, two] of [
     }
   })
 
-  test(`${title}: a request gets a socket of an agent that the other has hooked`, async (t) => {
+  kernelTest(`${title}: a request gets a socket of an agent that the other has hooked`, async (t) => {
     const bodies: Promise<Buffer>[] = []
     const server = http.createServer((request, response) => {
       const body = buffer(request)

@@ -1,8 +1,6 @@
 // Whether a handle can be guarded is found out by the first transfer. Where it cannot, no byte goes past the stream.
-import test from 'ava'
-
 import { run } from '../fixtures/child-process.ts'
-import { IN_KERNEL, METHOD } from '../fixtures/executor.ts'
+import { IN_KERNEL, kernelSerial, METHOD } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 
@@ -20,7 +18,7 @@ const OBSTACLES = ['nothing', 'nothing is read', 'it throws', 'it is gone', 'the
 
 for (const obstacle of OBSTACLES) {
   const isGuarded = obstacle === 'nothing'
-  test.serial(
+  kernelSerial(
     `what keeps a handle from being guarded: ${obstacle}; ${isGuarded ? 'by the kernel' : 'copied'}`,
     async (t) => {
       t.timeout(60_000)
