@@ -5,7 +5,7 @@ import http from 'node:http'
 import { createRequire } from 'node:module'
 import { Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 import * as first from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
@@ -31,26 +31,32 @@ const IN_ORDER = sha256(
   Buffer.from('end'),
 )
 
+/** Transfers of two copies to one socket, with text between them: every byte arrives in order. */
+async function sendInTurn(t: ExecutionContext, one: typeof first, two: typeof first): Promise<first.SendfileResult[]> {
+  const { near, received } = await connectedPair(t)
+  near.write(junk)
+  const transfers = [one.sendfile(near, file.path), two.sendfile(near, other.path)]
+  near.write('between')
+  transfers.push(two.sendfile(near, other.path), one.sendfile(near, file.path))
+  near.end('end')
+  const results = await within(Promise.all(transfers), 'the transfers')
+  await within(received.closed, 'the end of the connection')
+  t.is(sha256(received.bytes), IN_ORDER)
+  t.is(near.bytesWritten, received.length)
+  return results
+}
+
 test('they are two', (t) => {
   t.not(first.sendfile, second.sendfile)
   t.is(second.support().binding, first.support().binding)
 })
 
 test('transfers of both on one socket keep their order, and the kernel moves them all', async (t) => {
-  const { near, received } = await connectedPair(t)
-  near.write(junk)
-  const transfers = [first.sendfile(near, file.path), second.sendfile(near, other.path)]
-  near.write('between')
-  transfers.push(second.sendfile(near, other.path), first.sendfile(near, file.path))
-  near.end('end')
-  const results = await within(Promise.all(transfers), 'the transfers')
-  await within(received.closed, 'the end of the connection')
-  t.is(sha256(received.bytes), IN_ORDER)
+  const results = await sendInTurn(t, first, second)
   t.deepEqual(
     results.map(({ method, bytesSent }) => [method, bytesSent]),
     [file, other, other, file].map(({ bytes }) => [METHOD, bytes.length]),
   )
-  t.is(near.bytesWritten, received.length)
 })
 
 test('and on one response', async (t) => {
@@ -118,21 +124,12 @@ for (const [title, one, two] of [
   ['the older copy second', first, older],
 ] as const) {
   kernelTest(`${title}: one has hooked the socket, the other copies, and their order is kept`, async (t) => {
-    const { near, received } = await connectedPair(t)
-    near.write(junk)
-    const transfers = [one.sendfile(near, file.path), two.sendfile(near, other.path)]
-    near.write('between')
-    transfers.push(two.sendfile(near, other.path), one.sendfile(near, file.path))
-    near.end('end')
-    const results = await within(Promise.all(transfers), 'the transfers')
-    await within(received.closed, 'the end of the connection')
-    t.is(sha256(received.bytes), IN_ORDER)
+    const results = await sendInTurn(t, one, two)
     t.deepEqual(results.map(({ fallbacks }) => fallbacks.map(({ code }) => code)[0]).slice(1, 3), [
       fallbackCode('WRAPPED'),
       fallbackCode('WRAPPED'),
     ])
     t.is(results[0]!.method, METHOD)
-    t.is(near.bytesWritten, received.length)
   })
 
   kernelTest(`${title}: the same of a stream that is piped to a response`, async (t) => {

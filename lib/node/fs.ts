@@ -31,6 +31,13 @@ export function statLater(fd: number): Promise<fs.Stats> {
   })
 }
 
+/** Closes on a thread that may wait for a server, which may be this process. Never rejects. */
+export function closeLater(fd: number): Promise<void> {
+  return new Promise((resolve) => {
+    fs.close(fd, () => resolve())
+  })
+}
+
 /** By proc_pid_fdinfo(5); `undefined` where there is none. */
 export function descriptorStatus(fd: number): DescriptorStatus | undefined {
   let text: string

@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import tty from 'node:tty'
 
 import { systemError, unsupported } from '../errors/sendfile-error.ts'
-import { descriptorStatus, statLater } from '../node/fs.ts'
+import { closeLater, descriptorStatus, statLater } from '../node/fs.ts'
 import { mayAskServer, nameOf } from '../node/mounts.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Stop } from '../wait/stop.ts'
@@ -140,12 +140,6 @@ async function openServedAgain(fd: number, name: string | undefined): Promise<nu
   if (own === undefined || nameOf(own) === name) return own
   await closeLater(own)
   return undefined
-}
-
-function closeLater(fd: number): Promise<void> {
-  return new Promise((resolve) => {
-    fs.close(fd, () => resolve())
-  })
 }
 
 /** What `fs` says of a number that still stands for the file that was named. @throws {SendfileError} EBADF */

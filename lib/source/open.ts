@@ -6,7 +6,7 @@ import { systemError } from '../errors/sendfile-error.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from '../errors/obstacle.ts'
 import { closeNatively, NativeFile, openCached, type Opened, openOnThread, opensSources } from '../native/file.ts'
 import { FILESYSTEM_KIND, KIND } from '../native/codes.ts'
-import { statLater } from '../node/fs.ts'
+import { closeLater, statLater } from '../node/fs.ts'
 import type { Bytes } from '../options/validate.ts'
 import { opensOwn } from '../node/unpatched.ts'
 import { byNumber, holdNumber, notSendable, openNumber, stillNamed, streamed } from './by-number.ts'
@@ -118,8 +118,8 @@ async function openByNode(path: string | Buffer, limit: Bytes | undefined): Prom
   const fd = await new Promise<number>((resolve, reject) => {
     fs.open(path, O_RDONLY | O_NONBLOCK, (error, opened) => (error === null ? resolve(opened) : reject(error)))
   })
-  // On a thread: whoever serves the filesystem may be this process. A promise must not be settled before.
-  const closeFd = (): Promise<void> => new Promise((resolve) => fs.close(fd, () => resolve()))
+  // A promise must not be settled before.
+  const closeFd = (): Promise<void> => closeLater(fd)
   try {
     const shown = path.toString()
     const found = await namedBy(fd, shown, false)
