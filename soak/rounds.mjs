@@ -110,7 +110,7 @@ function print({ found, problems }) {
   console.log(
     `resident     ${found.resident.map(mib).join(' → ')}, growth after the first quarter ${mib(found.growth)}`,
   )
-  console.log(`threads      ${found.threads} at most`)
+  console.log(`threads      ${found.threads[0]} at most, ${found.threads[1]} at least in the last quarter`)
   if (problems.length > 0) fail(problems.join('; '))
 }
 
