@@ -1,6 +1,6 @@
 /** sendfile64: sends files from Node.js at kernel speed. */
 export { SendfileError, type SendfileErrorCode } from './lib/errors/sendfile-error.ts'
-export type { Destination } from './lib/destination/hold.ts'
+export type { Destination } from './lib/hooks/hold.ts'
 export type { Method, Progress, SendfileOptions } from './lib/options/sendfile.ts'
 export { type DestinationArgument, sendfile } from './lib/sendfile.ts'
 export { createReadStream, ReadStream, type ReadStreamConstructor, type ReadStreamOptions } from './lib/read-stream.ts'
@@ -11,4 +11,4 @@ export { type Feature, type MethodSupport, support, type Support } from './lib/s
 export type { TransferContext, TransferFigures } from './lib/trace/channels.ts'
 export type { StreamTransfer } from './lib/stream/stats.ts'
 export type { TransferOptions } from './lib/options/read-stream.ts'
-export { RateLimiter, type RateLimiterOptions } from './lib/transfer/limiter.ts'
+export { RateLimiter, type RateLimiterOptions } from './lib/options/rate-limiter.ts'

@@ -9,8 +9,8 @@ import { isNode, native } from './native/load.ts'
 import { CachedFile } from './source/cached.ts'
 import { isDestination } from './destination/stream.ts'
 import { isTraced, type TransferContext, TransferTrace } from './trace/channels.ts'
-import type { Destination } from './destination/hold.ts'
-import { KEY, markersWork, PROTOCOL } from './ordering/marker.ts'
+import type { Destination } from './hooks/hold.ts'
+import { KEY, markersWork, PROTOCOL } from './node/marker.ts'
 import {
   derive,
   destroyAsStock,

@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { devNull } from 'node:os'
 
-import { KEY } from './ordering/marker.ts'
+import { KEY } from './node/marker.ts'
 import { debug } from './options/environment.ts'
 import { ReadStream, stockReason } from './read-stream.ts'
 

@@ -9,7 +9,7 @@ function namesIn(path: string, list: RegExp): string[] {
 }
 
 const inRust = namesIn('crates/sys/src/descriptor/mounts.rs', /const LOCAL_NAMES: &\[&str\] = &\[([^\]]*)\]/)
-const inTypeScript = namesIn('lib/node/mounts.ts', /const LOCAL_NAMES[^[]*\[([^\]]*)\]/)
+const inTypeScript = namesIn('lib/file/mounts.ts', /const LOCAL_NAMES[^[]*\[([^\]]*)\]/)
 
 test('both executors agree on which filesystems are local', (t) => {
   t.true(inRust.length > 30)

@@ -5,10 +5,17 @@ import { constants } from 'node:os'
 import tty from 'node:tty'
 
 import { descriptorStatus, statLater } from '../node/fs.ts'
-import { mayAskServer, nameOf } from '../node/mounts.ts'
+import { mayAskServer, nameOf } from '../file/mounts.ts'
 import { type Writer, writerTo } from './descriptor-writer.ts'
 import { badDestination, foreignError, systemError, unsupported } from '../errors/sendfile-error.ts'
-import { type Adopted, closeNatively, duplicateToSendTo, identify, opensSources, positionOf } from '../native/file.ts'
+import {
+  type Adopted,
+  closeNatively,
+  duplicateToSendTo,
+  identify,
+  opensSources,
+  positionOf,
+} from '../file/native-file.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import { KIND } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'

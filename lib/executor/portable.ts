@@ -10,7 +10,7 @@ import { add, type Bytes } from '../options/validate.ts'
 import type { Request } from '../options/sendfile.ts'
 import type { OpenFile } from '../source/open.ts'
 import type { Stop } from '../wait/stop.ts'
-import { bucketOf, onRateChange } from '../transfer/limiter.ts'
+import { bucketOf, onRateChange } from '../options/rate-limiter.ts'
 
 /** A range of an open file. */
 export interface Range {

@@ -6,7 +6,7 @@
 import http from 'node:http'
 
 import { contentLengthMismatch, shortBody } from '../errors/sendfile-error.ts'
-import { hasBody, sentHeader, sentLength } from './message-hook.ts'
+import { hasBody, sentHeader, sentLength } from '../hooks/message-hook.ts'
 import { type BodyCount, bodySoFar, condemn, countBody, isStrict } from './outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'
 

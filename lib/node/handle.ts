@@ -4,7 +4,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 
 import { busy } from '../errors/sendfile-error.ts'
-import { type Hook, KEY } from '../ordering/marker.ts'
+import { type Hook, KEY } from './marker.ts'
 import { servesOwner } from './unpatched.ts'
 
 interface Handle {

@@ -4,8 +4,8 @@ import type net from 'node:net'
 
 import { despiteLoss, hideLoss, isLeft, isTaken } from './connection-loss.ts'
 import { contentLengthMismatch } from '../errors/sendfile-error.ts'
-import { passHold } from '../destination/hold.ts'
-import { PROTOCOL, segmentOf } from '../ordering/marker.ts'
+import { passHold } from '../hooks/hold.ts'
+import { PROTOCOL, segmentOf } from './marker.ts'
 import { declareOurs, isOwnSend } from './unpatched.ts'
 
 /** What is told of every byte of a body. */

@@ -176,7 +176,7 @@ export function isPipesOwn(stream: Readable, listener: Function): boolean {
 /* ---------------------------------------------------------------- fs */
 
 // That a function is Node's own says nothing of what it calls: mock file systems replace the binding below. What the addon has
-// opened is therefore compared with what `fs` says of it (lib/source/same-file.ts).
+// opened is therefore compared with what `fs` says of it (lib/file/same-file.ts).
 
 type Name = 'open' | 'openSync' | 'read' | 'close'
 

@@ -4,7 +4,7 @@ import { invalidType, outOfRange } from '../errors/sendfile-error.ts'
 import { isRecord } from './validate.ts'
 import { type Method, parseOptions, type Request } from './sendfile.ts'
 import { closesAbandoned } from './environment.ts'
-import { parseRateOption, RateLimiter } from '../transfer/limiter.ts'
+import { parseRateOption, RateLimiter } from './rate-limiter.ts'
 
 /** The options of {@link createReadStream} that `fs.createReadStream` does not have. */
 export interface TransferOptions {

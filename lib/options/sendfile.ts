@@ -12,7 +12,7 @@ import {
   parseSignal,
   parseWord,
 } from './validate.ts'
-import { parseRateOption, type RateLimiter } from '../transfer/limiter.ts'
+import { parseRateOption, type RateLimiter } from './rate-limiter.ts'
 
 /** The system call that moves the bytes; `'copy'` reads and writes them. */
 export type Method = 'sendfile' | 'splice' | 'copy_file_range' | 'copy'

@@ -1,7 +1,7 @@
 /** A turn in which the engine moves the bytes. */
 import type { RangeEnd, Stopped } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
-import type { Place } from './marker.ts'
+import type { Place } from '../node/marker.ts'
 import { TARGET } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Method } from '../options/sendfile.ts'

@@ -3,7 +3,7 @@ import { AsyncResource } from 'node:async_hooks'
 
 import type { RangeEnd, Stopped } from '../executor/end.ts'
 import { failsDestination, isConnectionLost } from '../executor/failure.ts'
-import type { Place, Running, WriteCallback } from './marker.ts'
+import type { Place, Running, WriteCallback } from '../node/marker.ts'
 import type { KernelRange } from './segment.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 

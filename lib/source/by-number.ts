@@ -5,7 +5,7 @@ import tty from 'node:tty'
 
 import { systemError, unsupported } from '../errors/sendfile-error.ts'
 import { closeLater, descriptorStatus, statLater } from '../node/fs.ts'
-import { mayAskServer, nameOf } from '../node/mounts.ts'
+import { mayAskServer, nameOf } from '../file/mounts.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Stop } from '../wait/stop.ts'
 import type { Held, OpenFile } from './open.ts'

@@ -1,6 +1,6 @@
 /** Which bytes of an open source a transfer sends, and whether the kernel can read them. */
 import type { Range } from '../executor/portable.ts'
-import { opensSources } from '../native/file.ts'
+import { opensSources } from '../file/native-file.ts'
 import { descriptorStatus } from '../node/fs.ts'
 import { invalidValue } from '../errors/sendfile-error.ts'
 import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'

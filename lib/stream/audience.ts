@@ -1,6 +1,6 @@
 /** Which consumers see the chunks of a piped stream. A marker may replace a chunk only if the pipe is the only one. */
 import { OBSTACLE, type Obstacle, wrapped } from '../errors/obstacle.ts'
-import type { Destination } from '../destination/hold.ts'
+import type { Destination } from '../hooks/hold.ts'
 import { awaitsDrain, type FileStream, isPipedTo, onlyPipe, replacedInReading } from '../node/readable.ts'
 import { isPipesOwn } from '../node/unpatched.ts'
 

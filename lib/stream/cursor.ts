@@ -1,12 +1,12 @@
 /** Which bytes of its file a piped stream sends next. */
 import { type CachedFile, SMALL } from '../source/cached.ts'
 import { OBSTACLE, type Obstacle, shortageOf } from '../errors/obstacle.ts'
-import { closeNatively, type NativeFile, type Opened } from '../native/file.ts'
+import { closeNatively, type NativeFile, type Opened } from '../file/native-file.ts'
 import { KIND } from '../native/codes.ts'
 import type { FileStream } from '../node/readable.ts'
 import type { SegmentRange } from './segment.ts'
 import { statOrUndefined } from '../source/by-number.ts'
-import { type Duplicated, duplicateOf, type Wish } from '../source/duplicate.ts'
+import { type Duplicated, duplicateOf, type Wish } from '../file/duplicate.ts'
 import { nativeFile } from '../source/open.ts'
 import type { StreamPosition } from './position.ts'
 

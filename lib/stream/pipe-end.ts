@@ -3,7 +3,7 @@ import http from 'node:http'
 
 import { isLeft } from '../node/connection-loss.ts'
 import { connectionOf } from '../destination/stream.ts'
-import type { Destination } from '../destination/hold.ts'
+import type { Destination } from '../hooks/hold.ts'
 import { bodyTaken, isStrict } from '../node/outgoing-message.ts'
 import { awaitsDrain, type FileStream, isPipedTo } from '../node/readable.ts'
 

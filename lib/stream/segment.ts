@@ -1,6 +1,6 @@
 /** One segment of a piped stream: keeps its file open until it has ended. */
 import type { RangeEnd } from '../executor/end.ts'
-import type { NativeFile } from '../native/file.ts'
+import type { NativeFile } from '../file/native-file.ts'
 import type { Request } from '../options/sendfile.ts'
 import { type MarkerRoute, Placement } from '../ordering/placement.ts'
 import { FileSegment, type SegmentOwner } from '../ordering/segment.ts'

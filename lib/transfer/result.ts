@@ -6,7 +6,7 @@ import { errorOf, type Failure } from '../executor/failure.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 import { ProgressReport } from './progress.ts'
-import { join, leave } from './limiter.ts'
+import { join, leave } from '../options/rate-limiter.ts'
 
 /** A method that could not be used, and the one that replaced it. */
 export interface Fallback {

@@ -17,7 +17,7 @@ import { choose, debug, rejectIfForced, switchedOff } from '../options/environme
 import { type Settle, Settlement } from './result.ts'
 import { type Abortable, offAbort, onAbort } from '../wait/abort.ts'
 import { fileObstacle, rangeOf } from '../source/range.ts'
-import { opensSources } from '../native/file.ts'
+import { opensSources } from '../file/native-file.ts'
 import type { OpenFile } from '../source/open.ts'
 import { NamedSource } from '../source/named.ts'
 import type { ParsedSource } from '../source/parse.ts'

@@ -6,7 +6,7 @@
 import { AsyncResource } from 'node:async_hooks'
 
 import { headersSent } from '../errors/sendfile-error.ts'
-import { PROTOCOL } from '../ordering/marker.ts'
+import { PROTOCOL } from '../node/marker.ts'
 
 /** The methods that a destination must have. */
 export interface Destination {

@@ -8,11 +8,11 @@
  * one call. In all other cases the comparison is the only cost.
  */
 import { badDestination } from '../errors/sendfile-error.ts'
-import { KEY, segmentOf, type WriteCallback } from '../ordering/marker.ts'
-import { type Entries, inTurn } from '../ordering/writev.ts'
+import { KEY, segmentOf, type WriteCallback } from '../node/marker.ts'
+import { type Entries, inTurn } from './writev.ts'
 import { deliver, SocketRuns } from './delivery.ts'
 import { type HookedSocket, type WritableState } from './socket-place.ts'
-import { isOurs } from './unpatched.ts'
+import { isOurs } from '../node/unpatched.ts'
 
 /** Returns what is passed on in place of a callback of the Writable: it checks the hooks before the next chunk is taken. */
 export function checked(socket: HookedSocket, callback: WriteCallback): WriteCallback {

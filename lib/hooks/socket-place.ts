@@ -2,8 +2,8 @@
 import type net from 'node:net'
 
 import type { Obstacle } from '../errors/obstacle.ts'
-import { type Hook, KEY, type Place, type WriteCallback } from '../ordering/marker.ts'
-import { guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from './handle.ts'
+import { type Hook, KEY, type Place, type WriteCallback } from '../node/marker.ts'
+import { guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from '../node/handle.ts'
 
 /** A hook, with what only the copy of the package that made it needs. */
 export interface OwnHook extends Hook {
@@ -13,7 +13,7 @@ export interface OwnHook extends Hook {
   /** The last callback of the Writable, and the function that was passed on in its place. */
   callback: WriteCallback | undefined
   checked: WriteCallback | undefined
-  /** The state of the Writable, while `_writableState` is an accessor: see lib/node/shield.ts. */
+  /** The state of the Writable, while `_writableState` is an accessor: see lib/hooks/shield.ts. */
   watched: WritableState | undefined
 }
 

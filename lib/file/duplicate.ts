@@ -2,9 +2,9 @@
 import type fs from 'node:fs'
 import { constants } from 'node:os'
 
-import { closeNatively, duplicate, duplicateOnThread, identify, type Opened, opensSources } from '../native/file.ts'
+import { closeNatively, duplicate, duplicateOnThread, identify, type Opened, opensSources } from './native-file.ts'
 import { statLater } from '../node/fs.ts'
-import type { Identity } from './open.ts'
+import type { Identity } from '../source/open.ts'
 import { isNamedBy, isSameFile } from './same-file.ts'
 
 const { EAGAIN } = constants.errno

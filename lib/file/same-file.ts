@@ -1,9 +1,9 @@
 /** Whether `fs` and the addon see the same file. A virtual file system is only visible to `fs`. */
 import fs from 'node:fs'
 
-import type { Opened } from '../native/file.ts'
+import type { Opened } from './native-file.ts'
 import { statLater } from '../node/fs.ts'
-import type { Identity } from './open.ts'
+import type { Identity } from '../source/open.ts'
 
 /**
  * Asks at once, so only for a file of which no server has to be asked. `fd`: the number, unless it is the addon's own.

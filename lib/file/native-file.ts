@@ -1,12 +1,12 @@
 /** A file that the addon holds open for us. */
 import { environment, inspect, open } from '../executor/kernel.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
-import { KIND, STATUS } from './codes.ts'
+import { KIND, STATUS } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import { descriptorStatus } from '../node/fs.ts'
 import { switchedOff } from '../options/environment.ts'
 import type { Identity } from '../source/open.ts'
-import { isNode, native } from './load.ts'
+import { isNode, native } from '../native/load.ts'
 
 /** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */
 export const opensSources = isNode && native !== undefined && switchedOff === undefined

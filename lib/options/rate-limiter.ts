@@ -1,7 +1,7 @@
 /** RateLimiter: a rate that transfers and streams of both executors share. */
 import { anyBinding, type Limiter } from '../native/load.ts'
 import { invalidType } from '../errors/sendfile-error.ts'
-import { isRecord, parseInteger } from '../options/validate.ts'
+import { isRecord, parseInteger } from './validate.ts'
 
 /** The options of {@link RateLimiter}. */
 export interface RateLimiterOptions {

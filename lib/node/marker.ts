@@ -8,7 +8,7 @@
  */
 import { Writable } from 'node:stream'
 
-import { ownWrite, writeAsOwn } from '../node/unpatched.ts'
+import { ownWrite, writeAsOwn } from './unpatched.ts'
 
 import type { Obstacle } from '../errors/obstacle.ts'
 

@@ -1,5 +1,5 @@
 /** Splits the chunks of one `_writev`, in order: ordinary chunks are written in runs, each marker separately. */
-import { type Segment, segmentOf, type WriteCallback } from './marker.ts'
+import { type Segment, segmentOf, type WriteCallback } from '../node/marker.ts'
 
 /** The argument of `_writev`. */
 export type Entries = { chunk: unknown; encoding: BufferEncoding; callback?: WriteCallback }[] & {

@@ -2,7 +2,7 @@
 import type http from 'node:http'
 import type net from 'node:net'
 
-import { callUnheld, inOrder, visible } from '../destination/hold.ts'
+import { callUnheld, inOrder, visible } from './hold.ts'
 import { wrapped } from '../errors/obstacle.ts'
 import {
   type Hook,
@@ -12,11 +12,11 @@ import {
   segmentOf,
   type WriteCallback,
   type WriteChunk,
-} from '../ordering/marker.ts'
-import { define } from './handle.ts'
+} from '../node/marker.ts'
+import { define } from '../node/handle.ts'
 import { isHooked } from './socket-hook.ts'
 import { type HookedSocket, SocketPlace } from './socket-place.ts'
-import { declareOurs, isOwnWrite } from './unpatched.ts'
+import { declareOurs, isOwnWrite } from '../node/unpatched.ts'
 
 /** A chunk that waits for the socket of its message. */
 interface Waiting {

@@ -1,7 +1,7 @@
 /** Which descriptors may have a server behind them, as far as the kernel tells that of itself: proc(5) asks no server. */
 import fs from 'node:fs'
 
-import { descriptorStatus } from './fs.ts'
+import { descriptorStatus } from '../node/fs.ts'
 
 /** The types of filesystems of which no file has a server; crates/sys/src/descriptor/mounts.rs has the same. */
 const LOCAL_NAMES: ReadonlySet<string> = new Set([

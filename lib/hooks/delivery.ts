@@ -3,10 +3,10 @@
  * kernel, or through the function that has replaced a method of Node when it is the turn of the segment.
  */
 import { OBSTACLE } from '../errors/obstacle.ts'
-import { KEY, type Segment, segmentOf, type WriteCallback, type WriteChunk } from '../ordering/marker.ts'
-import type { Entries, Runs } from '../ordering/writev.ts'
+import { KEY, type Segment, segmentOf, type WriteCallback, type WriteChunk } from '../node/marker.ts'
+import type { Entries, Runs } from './writev.ts'
 import { type HookedSocket, below, SocketPlace } from './socket-place.ts'
-import { isOurs, isOwnWritev } from './unpatched.ts'
+import { isOurs, isOwnWritev } from '../node/unpatched.ts'
 
 const EMPTY = Buffer.alloc(0)
 

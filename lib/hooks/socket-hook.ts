@@ -1,13 +1,13 @@
 /** The hooks of a socket: with them it knows what a marker is. Its handle is lib/node/handle.ts. */
 import type net from 'node:net'
 
-import { inTurn, type Entries } from '../ordering/writev.ts'
-import { type Hook, KEY, PROTOCOL, segmentOf, type WriteCallback } from '../ordering/marker.ts'
+import { inTurn, type Entries } from './writev.ts'
+import { type Hook, KEY, PROTOCOL, segmentOf, type WriteCallback } from '../node/marker.ts'
 import { deliver, SocketRuns } from './delivery.ts'
-import { define, type PrivateSocket } from './handle.ts'
+import { define, type PrivateSocket } from '../node/handle.ts'
 import { checked, standAgain, watchFirstChunk } from './shield.ts'
 import { type HookedSocket, below, type ObstacleTo, type OwnHook } from './socket-place.ts'
-import { declareOurs, hasOwnWrites as areOwnWrites, isOurs } from './unpatched.ts'
+import { declareOurs, hasOwnWrites as areOwnWrites, isOurs } from '../node/unpatched.ts'
 
 /**
  * Whether this thread is a worker: there process.abort and its like are disabled (lib/internal/process/worker_thread_only.js).
