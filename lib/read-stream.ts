@@ -6,7 +6,7 @@ import http from 'node:http'
 import { Abandonment } from './stream/abandoned.ts'
 import { AnnouncedLength } from './node/announced-length.ts'
 import { isNode, native } from './native/load.ts'
-import { CachedFile } from './source/cached.ts'
+import { CachedFile, type Opening } from './source/cached.ts'
 import { isDestination } from './destination/stream.ts'
 import { isTraced, type TransferContext, TransferTrace } from './trace/channels.ts'
 import type { Destination } from './hooks/hold.ts'
@@ -26,15 +26,7 @@ import {
 import { define } from './node/handle.ts'
 import { debug, switchedOff } from './options/environment.ts'
 import { Pump } from './stream/piping.ts'
-import {
-  DEFAULTS,
-  type Opening,
-  opensPath,
-  parseSettings,
-  takeOptions,
-  type TransferOptions,
-  withFs,
-} from './options/read-stream.ts'
+import { DEFAULTS, opensPath, parseSettings, takeOptions, type TransferOptions, withFs } from './options/read-stream.ts'
 import type { LiveTransfer, StreamTransfer } from './stream/stats.ts'
 
 /** The options of {@link createReadStream}: those of `fs.createReadStream` and {@link TransferOptions}. */

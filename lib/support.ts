@@ -2,7 +2,7 @@
 import os from 'node:os'
 
 import { bindingName, type BindingName, isNode, native } from './native/load.ts'
-import { errnoName } from './errors/sendfile-error.ts'
+import { errnoName } from './errors/figures.ts'
 import { AVAILABILITY, METHODS } from './native/codes.ts'
 import type { Method } from './options/sendfile.ts'
 import { switchedOff } from './options/environment.ts'

@@ -72,8 +72,8 @@ test('every errno that crates/sys names as a failure is in the kernel table', (t
   )
 })
 
-test("Node's codes for bad arguments are those that lib/errors/sendfile-error.ts gives", (t) => {
-  const source = readFileSync(new URL('lib/errors/sendfile-error.ts', root), 'utf8')
+test("Node's codes for bad arguments are those that lib/errors/node-error.ts gives", (t) => {
+  const source = readFileSync(new URL('lib/errors/node-error.ts', root), 'utf8')
   const given = new Set([...source.matchAll(/'(ERR_(?:INVALID|OUT)_[A-Z_]+)'/g)].map(([, code = '']) => code))
   t.deepEqual(rowsOf('Bad arguments').toSorted(), [...given].toSorted())
 })

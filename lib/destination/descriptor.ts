@@ -21,7 +21,7 @@ import { KIND } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import { isFileHandle, parseFd } from '../source/parse.ts'
 import { statOrUndefined } from '../source/by-number.ts'
-import type { Identity, OpenFile } from '../source/open.ts'
+import type { Identity, OpenFile } from '../executor/range.ts'
 
 /** A descriptor whose type has been checked; nothing has been done with it. */
 export interface ParsedDescriptor {

@@ -6,12 +6,14 @@ import type { Writable } from 'node:stream'
 import tls from 'node:tls'
 
 import { isNode, native } from '../native/load.ts'
-import { badDestination, invalidType } from '../errors/sendfile-error.ts'
+import { invalidType } from '../errors/node-error.ts'
+import { badDestination } from '../errors/sendfile-error.ts'
 import { foreignHandle, foreignStream, OBSTACLE, type Obstacle, wrapped } from '../errors/obstacle.ts'
-import { callUnheld, type Destination, isHeld, unheld } from '../hooks/hold.ts'
+import { callUnheld, type Destination, isHeld, passHold, unheld } from '../hooks/hold.ts'
 import { markersWork } from '../node/marker.ts'
 import { canBeGuarded, handleName, isEncrypted } from '../node/handle.ts'
-import { hookFlush, sentHeader } from '../hooks/message-hook.ts'
+import { hookFlush } from '../hooks/message-hook.ts'
+import { sentHeader, writeImplicitHeader } from '../node/outgoing-message.ts'
 import { hasOwnWrites, hookSocket } from '../hooks/socket-hook.ts'
 import { isOwnWrite, replacedInMessage } from '../node/unpatched.ts'
 import type { Bytes } from '../options/validate.ts'
@@ -170,6 +172,11 @@ export function fixHeaders(destination: Destination): void {
 
 function commitHeaders(response: http.ServerResponse): void {
   if (!response.headersSent) callUnheld(response, 'writeHead', response.statusCode)
+}
+
+/** Fixes the headers of a message as its first `write` would. A hold of the message does not delay this. */
+export function fixHeader(message: http.OutgoingMessage): void {
+  if (!message.headersSent) passHold(message, () => writeImplicitHeader(message))
 }
 
 /** Whether somebody else's `write` comes before that of the message. */

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os'
 
-import { errnoName } from './sendfile-error.ts'
+import { errnoName } from './figures.ts'
 
 /** An entry of `fallbacks` without its two methods. */
 export interface Obstacle {

@@ -1,5 +1,7 @@
-/** Every error of the package: the codes, the classes, and the messages. Imports no other module of the package. */
-import { getSystemErrorMap, inspect } from 'node:util'
+/** Every error of the package: the codes, the classes, and the messages. */
+import { getSystemErrorMap } from 'node:util'
+
+import { figuresOf, isError, shown } from './figures.ts'
 
 /** The codes of this package and their meanings. An error may also have the kernel's own code (EPIPE, EIO, …). */
 export const ERROR_CODES = {
@@ -149,12 +151,6 @@ export function systemError(errno: number, syscall: string, account?: Account, p
   return new SendfileError(code, message, accounted(account, { errno, syscall, path }))
 }
 
-/** The error of a socket of Node when the kernel rejects a write: 'write EPIPE'. `errno` is negative. */
-export function writeError(errno: number): NodeJS.ErrnoException {
-  const code = errnoName(errno)
-  return Object.assign(new Error(`write ${code}`), { errno, code, syscall: 'write' })
-}
-
 /** An error of the destination or the source that other code reported, with the account of the transfer. */
 export function foreignError(error: unknown, account: Account, path?: string): SendfileError {
   const { message, code, errno, syscall, path: own } = figuresOf(error)
@@ -182,138 +178,6 @@ export function withAccount(error: unknown, account: Account, path?: string): un
   return syscall === undefined ? error : foreignError(error, account, path)
 }
 
-const CONSEQUENCES: ReadonlySet<unknown> = new Set([
-  'ERR_STREAM_DESTROYED',
-  'ERR_SOCKET_CLOSED',
-  'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
-  'ECANCELED',
-])
-
-/** Whether an error only reports that a stream was destroyed, or that its write was cancelled for that reason. */
-export function isConsequence(error: unknown): boolean {
-  return CONSEQUENCES.has(codeOf(error))
-}
-
-/** The `code` of an error of any origin; `undefined` if it has none. */
-export function codeOf(error: unknown): string | undefined {
-  return figuresOf(error).code
-}
-
-/** The properties of a system error of Node. */
-interface ErrorFigures {
-  readonly message: string | undefined
-  readonly code: string | undefined
-  readonly errno: number | undefined
-  readonly syscall: string | undefined
-  readonly path: string | undefined
-}
-
-/** A getter or proxy may run code that throws; the property then counts as absent. */
-function figuresOf(error: unknown): ErrorFigures {
-  const isOne = isError(error)
-  const read = (name: string): unknown => (isOne ? attempt(() => Reflect.get(error, name)) : undefined)
-  const text = (name: string): string | undefined => {
-    const value = read(name)
-    return typeof value === 'string' ? value : undefined
-  }
-  const errno = read('errno')
-  return {
-    message: text('message'),
-    code: text('code'),
-    errno: typeof errno === 'number' ? errno : undefined,
-    syscall: text('syscall'),
-    path: text('path'),
-  }
-}
-
-function isError(value: unknown): value is Error {
-  return attempt(() => value instanceof Error) === true
-}
-
-function shown(value: unknown): string {
-  return attempt(() => inspect(value)) ?? 'a value that cannot be shown'
-}
-
-/** The result of `read`; `undefined` if it throws. */
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch {
-    return undefined
-  }
-}
-
 function accounted(account: Account | undefined, details: Details): Details {
   return account === undefined ? details : { ...details, account }
-}
-
-/** The errno name of a negative errno: 'EAGAIN'. */
-export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(errno)?.[0] ?? `E${-errno}`
-}
-
-/** Node's ERR_INVALID_ARG_TYPE, in Node's words. `expected` ends the sentence "must be …". */
-export function invalidType(name: string, expected: string, actual: unknown): TypeError {
-  return nodeError(
-    new TypeError(`The "${name}" ${kindOf(name)} must be ${expected}. Received ${describe(actual)}`),
-    'ERR_INVALID_ARG_TYPE',
-  )
-}
-
-/** Node's ERR_INVALID_ARG_VALUE, in Node's words. */
-export function invalidValue(name: string, actual: unknown, reason = 'is invalid'): TypeError {
-  const shown = inspect(actual)
-  const received = shown.length > 128 ? `${shown.slice(0, 128)}...` : shown
-  return nodeError(
-    new TypeError(`The ${kindOf(name)} '${name}' ${reason}. Received ${received}`),
-    'ERR_INVALID_ARG_VALUE',
-  )
-}
-
-/** Node's ERR_OUT_OF_RANGE, in Node's words. `range` ends the sentence "It must be …". */
-export function outOfRange(name: string, range: string, actual: number | bigint): RangeError {
-  const digits = typeof actual === 'bigint' ? `${actual}` : inspect(actual)
-  const large = /^-?\d+$/.test(digits) && (actual > 2 ** 32 || actual < -(2 ** 32))
-  const received = `${large ? digits.replace(/\B(?=(\d{3})+$)/g, '_') : digits}${typeof actual === 'bigint' ? 'n' : ''}`
-  return nodeError(
-    new RangeError(`The value of "${name}" is out of range. It must be ${range}. Received ${received}`),
-    'ERR_OUT_OF_RANGE',
-  )
-}
-
-/** Node's error for headers that are set too late. */
-export function headersSent(): Error {
-  return nodeError(new Error('Cannot write headers after they are sent to the client'), 'ERR_HTTP_HEADERS_SENT')
-}
-
-/** Node's ERR_HTTP_CONTENT_LENGTH_MISMATCH, in Node's words. */
-export function contentLengthMismatch(length: number | bigint, announced: number | bigint): Error {
-  const message =
-    `Response body's content-length of ${length} byte(s) does not match the ` +
-    `content-length of ${announced} byte(s) set in header`
-  return nodeError(new Error(message), 'ERR_HTTP_CONTENT_LENGTH_MISMATCH')
-}
-
-function kindOf(name: string): 'argument' | 'property' {
-  return name.includes('.') ? 'property' : 'argument'
-}
-
-/** Gives an error a code as Node's own errors have it: a property, and part of the stack's first line. */
-function nodeError<T extends Error>(error: T, code: string): T & { code: string } {
-  const stack = error.stack?.replace(error.name, `${error.name} [${code}]`)
-  if (stack !== undefined) error.stack = stack
-  return Object.assign(error, { code })
-}
-
-/** How Node names a value of the wrong type (lib/internal/errors.js, determineSpecificType). */
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return `${value}`
-  if (typeof value === 'function') return `function ${value.name}`
-  if (typeof value === 'object') {
-    const name: unknown = value.constructor?.name
-    return typeof name === 'string' && name !== '' ? `an instance of ${name}` : inspect(value, { depth: -1 })
-  }
-  if (typeof value !== 'string') return `type ${typeof value} (${inspect(value)})`
-  const shown = value.length > 28 ? `${value.slice(0, 25)}...` : value
-  return `type string (${shown.includes("'") ? JSON.stringify(shown) : `'${shown}'`})`
 }

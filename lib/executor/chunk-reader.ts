@@ -1,5 +1,5 @@
 /** Reads a range in chunks. Reads the next chunk while the destination processes the previous one. */
-import type { Range } from './portable.ts'
+import type { Range } from './range.ts'
 import { readAt } from '../node/fs.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import type { Stop } from '../wait/stop.ts'

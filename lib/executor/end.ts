@@ -2,7 +2,19 @@
 import { type Obstacle, refusal, type Shortage, shortageOf } from '../errors/obstacle.ts'
 import { CALLS, END, METHODS } from '../native/codes.ts'
 import type { Method } from '../options/sendfile.ts'
-import type { Fallback } from '../transfer/result.ts'
+import { STALLED, STOPPED, type Stopped } from '../wait/stop.ts'
+
+/** A method that could not be used, and the one that replaced it. */
+export interface Fallback {
+  /** The better method that could not be used. */
+  from: Method
+  /** The method that continued at the current offset. */
+  to: Method
+  /** The errno name of the kernel's refusal, or TLS, HTTP2, WRAPPED, FILESYSTEM, FOREIGN, PLATFORM, SMALL. */
+  code: string
+  /** The reason as a sentence; it may be reworded in any release. */
+  reason: string
+}
 
 /** What had been done by then. */
 export interface Figures {
@@ -16,19 +28,6 @@ export interface Figures {
   /** Why JavaScript moved the bytes, if it did. */
   readonly obstacle: Obstacle | undefined
 }
-
-/** Why a range moves no further byte, said from outside. */
-export type Stopped =
-  /** The caller has given it up. */
-  | { readonly kind: 'stopped' }
-  /** The destination was closed or destroyed meanwhile, with or without an error. */
-  | { readonly kind: 'destroyed'; readonly error: unknown }
-  /** The destination did not move on while the range waited for its turn. */
-  | { readonly kind: 'stalled' }
-  /** http has thrown the bytes away: the message has no body. */
-  | { readonly kind: 'dropped' }
-  /** `write` of the destination has thrown, and its caller has the error. */
-  | { readonly kind: 'rejected'; readonly error: unknown }
 
 /** How a range ended. */
 export type Ending =
@@ -61,9 +60,6 @@ export const NOTHING_SENT: Figures = {
 
 export const DONE = { kind: 'done' } as const satisfies Ending
 export const TRUNCATED = { kind: 'truncated' } as const satisfies Ending
-export const STALLED = { kind: 'stalled' } as const satisfies Stopped
-export const STOPPED = { kind: 'stopped' } as const satisfies Stopped
-export const DROPPED = { kind: 'dropped' } as const satisfies Stopped
 
 /** What the engine says has happened. */
 export interface EngineEvent {

@@ -1,6 +1,7 @@
 /** The error for each end: one mapping for promises and streams, and for both executors. */
 import { constants } from 'node:os'
 
+import { writeError } from '../errors/node-error.ts'
 import {
   aborted,
   type Account,
@@ -10,7 +11,6 @@ import {
   systemError,
   truncated,
   unsupported,
-  writeError,
 } from '../errors/sendfile-error.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Request } from '../options/sendfile.ts'

@@ -4,7 +4,7 @@ import { type EngineEvent, endOf, type RangeEnd } from './end.ts'
 import { COMMAND, EVENT, FALLBACK, METHODS, REPORT } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
-import { bucketOf, onEveryRateChange } from '../options/rate-limiter.ts'
+import { bucketOf, onEveryRateChange } from '../native/rate-bucket.ts'
 
 /** What the engine is asked to do. */
 export interface Command {

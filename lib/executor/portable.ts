@@ -4,25 +4,13 @@ import { anyBinding, type Planner } from '../native/load.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { movePosition } from '../node/fs.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
-import { DONE, type Ending, type RangeEnd, STALLED, STOPPED, TRUNCATED } from './end.ts'
+import { DONE, type Ending, type RangeEnd, TRUNCATED } from './end.ts'
 import { END, HAPPENED, STEP } from '../native/codes.ts'
-import { add, type Bytes } from '../options/validate.ts'
+import { add } from '../options/validate.ts'
 import type { Request } from '../options/sendfile.ts'
-import type { OpenFile } from '../source/open.ts'
-import type { Stop } from '../wait/stop.ts'
-import { bucketOf, onRateChange } from '../options/rate-limiter.ts'
-
-/** A range of an open file. */
-export interface Range {
-  readonly file: OpenFile
-  /** The first byte; the source's own position if `ownPosition`. */
-  readonly offset: Bytes
-  readonly ownPosition: boolean
-  /** The position is unknown: `offset` counts from it, and reading moves it. */
-  readonly positionUnknown?: boolean
-  /** `undefined`: until the file ends. */
-  readonly count: Bytes | undefined
-}
+import type { OpenFile, Range } from './range.ts'
+import { STALLED, type Stop, STOPPED } from '../wait/stop.ts'
+import { bucketOf, onRateChange } from '../native/rate-bucket.ts'
 
 /** The options of a transfer that the executor needs besides the range. */
 export type RangeOptions = Pick<

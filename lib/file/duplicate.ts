@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 
 import { closeNatively, duplicate, duplicateOnThread, identify, type Opened, opensSources } from './native-file.ts'
 import { statLater } from '../node/fs.ts'
-import type { Identity } from '../source/open.ts'
+import type { Identity } from '../executor/range.ts'
 import { isNamedBy, isSameFile } from './same-file.ts'
 
 const { EAGAIN } = constants.errno

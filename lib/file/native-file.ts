@@ -5,7 +5,7 @@ import { KIND, STATUS } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import { descriptorStatus } from '../node/fs.ts'
 import { switchedOff } from '../options/environment.ts'
-import type { Identity } from '../source/open.ts'
+import type { Identity } from '../executor/range.ts'
 import { isNode, native } from '../native/load.ts'
 
 /** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */

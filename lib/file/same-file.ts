@@ -3,7 +3,7 @@ import fs from 'node:fs'
 
 import type { Opened } from './native-file.ts'
 import { statLater } from '../node/fs.ts'
-import type { Identity } from '../source/open.ts'
+import type { Identity } from '../executor/range.ts'
 
 /**
  * Asks at once, so only for a file of which no server has to be asked. `fd`: the number, unless it is the addon's own.

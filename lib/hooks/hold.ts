@@ -5,7 +5,7 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 
-import { headersSent } from '../errors/sendfile-error.ts'
+import { headersSent } from '../errors/node-error.ts'
 import { PROTOCOL } from '../node/marker.ts'
 
 /** The methods that a destination must have. */

@@ -1,4 +1,4 @@
-/** The hook of an http message that waits for its socket, and private fields of messages. */
+/** The hook of an http message that waits for its socket. */
 import type http from 'node:http'
 import type net from 'node:net'
 
@@ -26,9 +26,6 @@ interface Waiting {
 }
 
 interface PrivateMessage extends http.OutgoingMessage {
-  readonly _hasBody: boolean
-  readonly _header: string | null
-  readonly _contentLength?: unknown
   readonly _flushOutput: (socket: net.Socket) => unknown
   readonly outputData: Waiting[]
   [KEY]: (socket: net.Socket) => void
@@ -105,23 +102,4 @@ class StreamPlace extends SocketPlace {
   override guard(): void {}
 
   override unguard(): void {}
-}
-
-/** False for HEAD, 204 and 304: http drops what is written. Known once the headers are. */
-export function hasBody(message: http.OutgoingMessage): boolean {
-  return (message as PrivateMessage)._hasBody
-}
-
-/** The status line and headers as they go out; `null` until they are fixed. */
-export function sentHeader(message: http.OutgoingMessage): string | null {
-  return (message as PrivateMessage)._header
-}
-
-/** The value of Content-Length in the headers that are fixed; `undefined` if they do not have it. */
-export function sentLength(message: http.OutgoingMessage): string | undefined {
-  const { _header: header, _contentLength: stored } = message as PrivateMessage
-  if (header === null) return undefined
-  // Node has stored it as well: a plain search for that is much faster than a regular expression.
-  if (typeof stored === 'number' && header.includes(`\r\nContent-Length: ${stored}\r\n`)) return `${stored}`
-  return /^content-length:(.*)$/im.exec(header)?.[1]
 }

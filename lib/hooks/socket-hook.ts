@@ -9,12 +9,6 @@ import { checked, standAgain, watchFirstChunk } from './shield.ts'
 import { type HookedSocket, below, type ObstacleTo, type OwnHook } from './socket-place.ts'
 import { declareOurs, hasOwnWrites as areOwnWrites, isOurs } from '../node/unpatched.ts'
 
-/**
- * Whether this thread is a worker: there process.abort and its like are disabled (lib/internal/process/worker_thread_only.js).
- * node:worker_threads would say so as well, but replaces process.chdir when it is loaded (lib/internal/worker.js).
- */
-export const isWorker = Reflect.get(process.abort, 'disabled') === true
-
 /** Whether a socket has a hook that this copy of the package can write markers to. */
 export function isHooked(socket: net.Socket): boolean {
   return (socket as PrivateSocket)[KEY]?.protocol === PROTOCOL

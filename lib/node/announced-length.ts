@@ -5,9 +5,18 @@
  */
 import http from 'node:http'
 
-import { contentLengthMismatch, shortBody } from '../errors/sendfile-error.ts'
-import { hasBody, sentHeader, sentLength } from '../hooks/message-hook.ts'
-import { type BodyCount, bodySoFar, condemn, countBody, isStrict } from './outgoing-message.ts'
+import { contentLengthMismatch } from '../errors/node-error.ts'
+import { shortBody } from '../errors/sendfile-error.ts'
+import {
+  type BodyCount,
+  bodySoFar,
+  condemn,
+  countBody,
+  hasBody,
+  isStrict,
+  sentHeader,
+  sentLength,
+} from './outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'
 
 /** Makes the error of a message that is so many bytes short. */

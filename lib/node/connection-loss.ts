@@ -6,7 +6,7 @@
 import type http from 'node:http'
 import type net from 'node:net'
 
-import { codeOf } from '../errors/sendfile-error.ts'
+import { codeOf } from '../errors/figures.ts'
 import { define, queued } from './handle.ts'
 
 type Callback = (error?: Error | null) => void

@@ -3,8 +3,7 @@ import http from 'node:http'
 import type net from 'node:net'
 
 import { despiteLoss, hideLoss, isLeft, isTaken } from './connection-loss.ts'
-import { contentLengthMismatch } from '../errors/sendfile-error.ts'
-import { passHold } from '../hooks/hold.ts'
+import { contentLengthMismatch } from '../errors/node-error.ts'
 import { PROTOCOL, segmentOf } from './marker.ts'
 import { declareOurs, isOwnSend } from './unpatched.ts'
 
@@ -26,7 +25,9 @@ type Send = (
 ) => boolean
 
 interface PrivateMessage extends http.OutgoingMessage {
+  readonly _hasBody: boolean
   readonly _header: string | null
+  readonly _contentLength?: unknown
   readonly _headerSent: boolean
   readonly outputData: readonly { readonly data: unknown; readonly encoding?: BufferEncoding | null }[]
   readonly strictContentLength?: boolean
@@ -169,9 +170,28 @@ function strictCount(message: http.OutgoingMessage): number | undefined {
   return typeof count === 'number' ? count : undefined
 }
 
-/** Fixes the headers of a message as its first `write` would, with whatever middleware does to them then. */
-export function fixHeader(message: http.OutgoingMessage): void {
-  if (!message.headersSent) passHold(message, () => (message as PrivateMessage)._implicitHeader())
+/** False for HEAD, 204 and 304: http drops what is written. Known once the headers are. */
+export function hasBody(message: http.OutgoingMessage): boolean {
+  return (message as PrivateMessage)._hasBody
+}
+
+/** The status line and headers as they go out; `null` until they are fixed. */
+export function sentHeader(message: http.OutgoingMessage): string | null {
+  return (message as PrivateMessage)._header
+}
+
+/** The value of Content-Length in the headers that are fixed; `undefined` if they do not have it. */
+export function sentLength(message: http.OutgoingMessage): string | undefined {
+  const { _header: header, _contentLength: stored } = message as PrivateMessage
+  if (header === null) return undefined
+  // Node has stored it as well: a plain search for that is much faster than a regular expression.
+  if (typeof stored === 'number' && header.includes(`\r\nContent-Length: ${stored}\r\n`)) return `${stored}`
+  return /^content-length:(.*)$/im.exec(header)?.[1]
+}
+
+/** Fixes the headers of a message as its first `write` would, including what middleware does to them at that time. */
+export function writeImplicitHeader(message: http.OutgoingMessage): void {
+  ;(message as PrivateMessage)._implicitHeader()
 }
 
 /** Ends the connection of a message whose body is not what was announced: without 'finish', which would call it whole. */

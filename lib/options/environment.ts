@@ -1,56 +1,24 @@
 /** The environment variables: SENDFILE64 chooses the method for programs that do not, NODE_DEBUG=sendfile64 prints decisions. */
 import { debuglog } from 'node:util'
 
-import { unsupported } from '../errors/sendfile-error.ts'
 import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
-import { METHODS, ONLY, PREFER } from '../native/codes.ts'
-import type { Method, Request } from './sendfile.ts'
+import { type Method, METHOD_NAMES } from './sendfile.ts'
 
 /** Prints decisions under NODE_DEBUG=sendfile64. */
 export const debug = debuglog('sendfile64')
 
 const { SENDFILE64: word = '' } = process.env
-const preferred: Method | undefined = METHODS.find((method) => method === word)
+
+/** The method that SENDFILE64 names, to be tried first. */
+export const preferred: Method | undefined = METHOD_NAMES.find((method) => method === word)
 
 /** Set if SENDFILE64=off forbids the system calls of this package. */
 export const switchedOff: Obstacle | undefined = word === 'off' ? OBSTACLE.switchedOff : undefined
 
-if (!['', 'auto', 'off', ...METHODS].includes(word)) {
-  const known = METHODS.join(', ')
+if (!['', 'auto', 'off', ...METHOD_NAMES].includes(word)) {
+  const known = METHOD_NAMES.join(', ')
   process.emitWarning(`Unknown value SENDFILE64='${word}'. Expected off, auto, ${known}`, { code: 'SENDFILE64' })
 }
 
 /** The default of the stream option `closeWithDestination`. */
 export const closesAbandoned = process.env.SENDFILE64_CLOSE_ABANDONED === '1'
-
-/** The conformance suite passes on Linux only; elsewhere sendfile(2) is opt-in. */
-const COPIES_BY_DEFAULT = process.platform !== 'linux'
-
-/** The methods that the engine may use, and the reason if the best one is excluded. */
-export interface Choice {
-  /** A value of `ONLY` or `PREFER`. */
-  readonly methods: number
-  readonly obstacle: Obstacle | undefined
-}
-
-/**
- * The methods for a transfer. `remote` is the reason why the kernel must not read the file by itself; a forced method
- * overrides it.
- */
-export function choose(method: 'auto' | Method, remote: Obstacle | undefined): Choice {
-  if (method !== 'auto') return { methods: ONLY[method], obstacle: undefined }
-  const obstacle = remote ?? (COPIES_BY_DEFAULT ? OBSTACLE.unproven : undefined)
-  if (obstacle !== undefined) return { methods: ONLY.copy, obstacle }
-  return { methods: preferred === undefined ? ONLY.auto : PREFER[preferred], obstacle: undefined }
-}
-
-/**
- * Copying in JavaScript cannot satisfy a forced system call, nor `until: 'acknowledged'`, which only the kernel knows.
- * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
- */
-export function rejectIfForced({ method, until }: Request, { reason }: Obstacle): void {
-  if (method !== 'auto' && method !== 'copy')
-    throw unsupported(`${method}(2) cannot be used: ${reason}. Use method: 'auto' to copy instead`)
-  if (until === 'acknowledged')
-    throw unsupported(`until: 'acknowledged' is not supported here: ${reason}. Use until: 'queued'`)
-}

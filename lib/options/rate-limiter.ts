@@ -1,6 +1,5 @@
-/** RateLimiter: a rate that transfers and streams of both executors share. */
-import { anyBinding, type Limiter } from '../native/load.ts'
-import { invalidType } from '../errors/sendfile-error.ts'
+/** RateLimiter: a rate that transfers and streams of both executors share. Its token bucket is lib/native/rate-bucket.ts. */
+import { invalidType } from '../errors/node-error.ts'
 import { isRecord, parseInteger } from './validate.ts'
 
 /** The options of {@link RateLimiter}. */
@@ -14,16 +13,13 @@ export interface RateLimiterOptions {
   burst?: number | undefined
 }
 
-/** The state of a limiter that the executors share. */
+/** The users of a limiter. */
 interface Shared {
-  /** Created by the first transfer, because the class also exists without a binding. */
-  bucket: Limiter | undefined
   readonly members: Set<object>
   readonly listeners: Set<() => void>
 }
 
 const sharedOf = new WeakMap<RateLimiter, Shared>()
-const everyChange: (() => void)[] = []
 
 /**
  * One token bucket for any number of transfers and streams. Together they send at most `rate` bytes per second plus one
@@ -37,7 +33,7 @@ const everyChange: (() => void)[] = []
  * @throws {TypeError} ERR_INVALID_ARG_TYPE and {RangeError} ERR_OUT_OF_RANGE
  */
 export class RateLimiter {
-  readonly #shared: Shared = { bucket: undefined, members: new Set(), listeners: new Set() }
+  readonly #shared: Shared = { members: new Set(), listeners: new Set() }
   #rate: number
   readonly #burst: number | undefined
 
@@ -56,10 +52,8 @@ export class RateLimiter {
 
   set rate(value: number) {
     this.#rate = parseRate('rate', value)
-    const { bucket, listeners } = this.#shared
-    if (bucket === undefined) return // not used yet
-    bucket.setRate(this.#rate, this.burst)
-    for (const listener of [...everyChange, ...listeners]) listener()
+    const listeners = [...this.#shared.listeners] // a listener may remove itself, or add another
+    for (const listener of listeners) listener()
   }
 
   /** Size of the token bucket, in bytes. */
@@ -73,13 +67,6 @@ export class RateLimiter {
   }
 }
 
-/** The bucket of a limiter in the binding. */
-export function bucketOf(limiter: RateLimiter): Limiter {
-  const shared = find(limiter)
-  shared.bucket ??= new (anyBinding().Limiter)(limiter.rate, limiter.burst)
-  return shared.bucket
-}
-
 /** A transfer or stream starts to use the limiter. */
 export function join(limiter: RateLimiter, member: object): void {
   find(limiter).members.add(member)
@@ -90,16 +77,11 @@ export function leave(limiter: RateLimiter, member: object): void {
   find(limiter).members.delete(member)
 }
 
-/** Calls `listener` when the rate changes, because a wait may have ended. Returns a function that removes the listener. */
-export function onRateChange(limiter: RateLimiter, listener: () => void): () => void {
+/** Calls `listener` when the rate changes. Returns a function that removes the listener. */
+export function onRateSet(limiter: RateLimiter, listener: () => void): () => void {
   const { listeners } = find(limiter)
   listeners.add(listener)
   return () => void listeners.delete(listener)
-}
-
-/** Calls `listener` when the rate of any limiter changes. The listener cannot be removed. */
-export function onEveryRateChange(listener: () => void): void {
-  everyChange.push(listener)
 }
 
 function find(limiter: RateLimiter): Shared {
@@ -110,7 +92,7 @@ function find(limiter: RateLimiter): Shared {
 
 /** The option `rate`: bytes per second, 0 for no limit, or a limiter. */
 export function parseRateOption(name: string, value: unknown): number | RateLimiter {
-  if (value instanceof RateLimiter) return value
+  if (value instanceof RateLimiter && sharedOf.has(value)) return value
   if (value !== undefined && typeof value !== 'number') {
     throw invalidType(name, 'of type number or an instance of RateLimiter', value)
   }

@@ -1,6 +1,5 @@
 /** The options of createReadStream that fs.createReadStream does not have. */
-import type { CachedFile } from '../source/cached.ts'
-import { invalidType, outOfRange } from '../errors/sendfile-error.ts'
+import { invalidType, outOfRange } from '../errors/node-error.ts'
 import { isRecord } from './validate.ts'
 import { type Method, parseOptions, type Request } from './sendfile.ts'
 import { closesAbandoned } from './environment.ts'
@@ -47,13 +46,6 @@ export interface Settings {
   readonly ownFs: boolean
   /** The file is closed with the only destination. */
   readonly closeWithDestination: boolean
-}
-
-/** How a stream was created. */
-export interface Opening {
-  readonly settings: Settings
-  /** Opens the path of the stream; `undefined` if the stream was given a descriptor or an `fs`. */
-  readonly file: CachedFile | undefined
 }
 
 export const DEFAULTS: Settings = {

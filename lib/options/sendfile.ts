@@ -1,5 +1,5 @@
 /** Parses the options of `sendfile()` into a frozen Request. Throws before a file is opened. */
-import { invalidType, invalidValue } from '../errors/sendfile-error.ts'
+import { invalidType, invalidValue } from '../errors/node-error.ts'
 import {
   type Bytes,
   isRecord,
@@ -16,6 +16,8 @@ import { parseRateOption, type RateLimiter } from './rate-limiter.ts'
 
 /** The system call that moves the bytes; `'copy'` reads and writes them. */
 export type Method = 'sendfile' | 'splice' | 'copy_file_range' | 'copy'
+
+export const METHOD_NAMES: readonly Method[] = ['sendfile', 'splice', 'copy_file_range', 'copy']
 
 /** The progress of a transfer: the argument of {@link SendfileOptions.onProgress}. */
 export interface Progress {
@@ -199,7 +201,7 @@ function parse(options: Readonly<Record<string, unknown>>): Request {
     minRateWindow: parseInteger('options.minRateWindow', minRateWindow, 1, MAX_TIME, DEFAULT_WINDOW),
     onProgress: parseFunction('options.onProgress', onProgress),
     progressInterval: parseInteger('options.progressInterval', progressInterval, 1, MAX_TIME, DEFAULT_INTERVAL),
-    method: parseWord('options.method', method, ['auto', 'sendfile', 'splice', 'copy_file_range', 'copy']),
+    method: parseWord('options.method', method, ['auto', ...METHOD_NAMES]),
     quantum: parseInteger('options.quantum', quantum, 1, MAX_QUANTUM, DEFAULT_QUANTUM),
     end: parseBoolean('options.end', end),
     until: parseWord('options.until', until, ['queued', 'acknowledged']),

@@ -1,5 +1,5 @@
 /** Checks single option values. The errors have Node's wording. */
-import { invalidType, invalidValue, outOfRange } from '../errors/sendfile-error.ts'
+import { invalidType, invalidValue, outOfRange } from '../errors/node-error.ts'
 
 /** A count of bytes or an offset: a number while it is exact, a bigint above `Number.MAX_SAFE_INTEGER`. */
 export type Bytes = number | bigint

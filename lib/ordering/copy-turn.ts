@@ -2,10 +2,10 @@
 import { AdaptiveSize } from '../executor/chunk-size.ts'
 import { copyRange, type Taker } from '../executor/portable.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
-import type { Figures, Stopped } from '../executor/end.ts'
+import type { Figures } from '../executor/end.ts'
 import type { Place, WriteChunk } from '../node/marker.ts'
 import { add, type Bytes } from '../options/validate.ts'
-import { Stop } from '../wait/stop.ts'
+import { Stop, type Stopped } from '../wait/stop.ts'
 import { Turn } from './turn.ts'
 
 const COPY_CHUNK = 256 * 1024

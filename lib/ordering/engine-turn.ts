@@ -1,10 +1,11 @@
 /** A turn in which the engine moves the bytes. */
-import type { RangeEnd, Stopped } from '../executor/end.ts'
+import type { RangeEnd } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
 import type { Place } from '../node/marker.ts'
 import { TARGET } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Method } from '../options/sendfile.ts'
+import type { Stopped } from '../wait/stop.ts'
 import { Turn } from './turn.ts'
 
 /**

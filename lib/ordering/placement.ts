@@ -4,13 +4,13 @@ import http from 'node:http'
 import type net from 'node:net'
 
 import { connectionOf, prepare, type Route } from '../destination/stream.ts'
-import { isConsequence } from '../errors/sendfile-error.ts'
-import { DROPPED, STALLED } from '../executor/end.ts'
+import { isConsequence } from '../errors/figures.ts'
 import { marker } from '../node/marker.ts'
 import { guardSocket, unguardSocket } from '../node/handle.ts'
-import { hasBody } from '../hooks/message-hook.ts'
+import { hasBody } from '../node/outgoing-message.ts'
 import type { FileSegment } from './segment.ts'
 import { type StallWatch, watchStall } from '../wait/stall.ts'
+import { DROPPED, STALLED } from '../wait/stop.ts'
 import { unwatch, watch, type Watcher } from '../wait/closed.ts'
 
 /** A route that uses markers. */

@@ -1,10 +1,10 @@
 /** A segment of a file: waits for its turn on the socket, is moved, and reports its end. */
-import type { Range } from '../executor/portable.ts'
-import { type Figures, NOTHING_SENT, type RangeEnd, STOPPED, type Stopped } from '../executor/end.ts'
+import type { KernelFile, Range } from '../executor/range.ts'
+import { type Figures, NOTHING_SENT, type RangeEnd } from '../executor/end.ts'
+import { STOPPED, type Stopped } from '../wait/stop.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import { type Place, PROTOCOL, type Segment, type WriteCallback, type WriteChunk } from '../node/marker.ts'
 import { ONLY } from '../native/codes.ts'
-import type { NativeFile } from '../file/native-file.ts'
 import type { Bytes } from '../options/validate.ts'
 import { DEFAULT_REQUEST } from '../options/sendfile.ts'
 import { CopyTurn } from './copy-turn.ts'
@@ -19,7 +19,7 @@ export interface SegmentOwner extends TurnOwner {
 
 /** A range that the kernel can read, of known length. */
 export interface KernelRange extends Range {
-  readonly source: NativeFile
+  readonly source: KernelFile
   readonly count: Bytes
 }
 

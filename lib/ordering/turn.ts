@@ -1,11 +1,12 @@
 /** The turn of a segment: from the time when every earlier byte is in the kernel until the segment has ended. */
 import { AsyncResource } from 'node:async_hooks'
 
-import type { RangeEnd, Stopped } from '../executor/end.ts'
+import type { RangeEnd } from '../executor/end.ts'
 import { failsDestination, isConnectionLost } from '../executor/failure.ts'
 import type { Place, Running, WriteCallback } from '../node/marker.ts'
 import type { KernelRange } from './segment.ts'
 import type { Method, Request } from '../options/sendfile.ts'
+import type { Stopped } from '../wait/stop.ts'
 
 /** The request of a segment. */
 export interface Order {

@@ -8,7 +8,8 @@ import { closeLater, descriptorStatus, statLater } from '../node/fs.ts'
 import { mayAskServer, nameOf } from '../file/mounts.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Stop } from '../wait/stop.ts'
-import type { Held, OpenFile } from './open.ts'
+import type { OpenFile } from '../executor/range.ts'
+import type { Held } from './open.ts'
 import { reopen, StreamSource } from './pipe.ts'
 
 const { EBADF, EISDIR } = constants.errno

@@ -9,10 +9,10 @@ import { setImmediate } from 'node:timers'
 import { native } from '../native/load.ts'
 import { environment } from '../executor/kernel.ts'
 import { figuresOf, type Opened, status } from '../file/native-file.ts'
-import { isWorker } from '../hooks/socket-hook.ts'
 import { closesOwn, readsOwn } from '../node/unpatched.ts'
 import { isSameFile } from '../file/same-file.ts'
 import type { FileStream } from '../node/readable.ts'
+import type { Settings } from '../options/read-stream.ts'
 import { opensNatively } from './open.ts'
 import { closeOnceUnreachable, isUnread } from './unreachable.ts'
 
@@ -26,8 +26,21 @@ export const SMALL = 64 * 1024
 /** Fake timers replace the one of `timers`, and stock streams need none. */
 const soon = setImmediate
 
+/**
+ * Whether this thread is a worker: process.abort and its like are disabled there (lib/internal/process/worker_thread_only.js).
+ * The module node:worker_threads replaces process.chdir when it is loaded (lib/internal/worker.js).
+ */
+const isWorker = Reflect.get(process.abort, 'disabled') === true
+
 /** A worker counts the descriptors that `fs` opens, and warns of another that is closed (src/env.cc, RemoveUnmanagedFd). */
 const opensAtOnce = !isWorker && native !== undefined
+
+/** How a stream was created. */
+export interface Opening {
+  readonly settings: Settings
+  /** Opens the path of the stream; `undefined` if the stream was given a descriptor or an `fs`. */
+  readonly file: CachedFile | undefined
+}
 
 export class CachedFile {
   /** The file as it was when it was opened; `undefined` where `fs` has opened it. */

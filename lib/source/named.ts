@@ -1,5 +1,6 @@
 /** A source from the call of `sendfile()` until the turn of its transfer. */
-import { type Held, holdDescriptor, openFile, type OpenFile } from './open.ts'
+import type { OpenFile } from '../executor/range.ts'
+import { type Held, holdDescriptor, openFile } from './open.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { ParsedSource } from './parse.ts'
 

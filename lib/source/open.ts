@@ -3,42 +3,18 @@ import fs from 'node:fs'
 import { constants } from 'node:os'
 
 import { systemError } from '../errors/sendfile-error.ts'
-import { OBSTACLE, type Obstacle, shortageOf } from '../errors/obstacle.ts'
+import { OBSTACLE, shortageOf } from '../errors/obstacle.ts'
 import { closeNatively, NativeFile, openCached, type Opened, openOnThread, opensSources } from '../file/native-file.ts'
 import { FILESYSTEM_KIND, KIND } from '../native/codes.ts'
 import { closeLater, statLater } from '../node/fs.ts'
+import type { OpenFile } from '../executor/range.ts'
 import type { Bytes } from '../options/validate.ts'
 import { opensOwn } from '../node/unpatched.ts'
 import { byNumber, holdNumber, notSendable, openNumber, stillNamed, streamed } from './by-number.ts'
 import { duplicateOf } from '../file/duplicate.ts'
 import type { ParsedSource } from './parse.ts'
 import { isSameFile, isSameFileLater } from '../file/same-file.ts'
-import type { Stop } from '../wait/stop.ts'
 import { reopen } from './pipe.ts'
-
-/** An open source. `close()` must be called once it is no longer needed; running transfers keep it open. */
-export interface OpenFile {
-  /** For `fs.read` in the portable executor. */
-  readonly fd: number
-  /** Where the kernel can read it. */
-  readonly native: NativeFile | undefined
-  /** In bytes; `undefined` where it is only known at the end. */
-  readonly size: Bytes | undefined
-  readonly path: string | undefined
-  /** What names a regular file on this machine. */
-  readonly identity: Identity | undefined
-  /** Why `auto` copies although the kernel can read it. */
-  readonly remote?: Obstacle | undefined
-  /** Reads what has no offsets, instead of `fs.read`; an empty buffer at the end. */
-  readonly read?: ((size: number, stop: Stop) => Promise<Buffer>) | undefined
-  close(): void | Promise<void>
-}
-
-/** Two descriptors with the same figures are the same file. */
-export interface Identity {
-  readonly device: number
-  readonly inode: number
-}
 
 const { EAGAIN } = constants.errno
 

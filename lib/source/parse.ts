@@ -3,7 +3,8 @@ import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-import { invalidType, invalidValue, outOfRange, systemError } from '../errors/sendfile-error.ts'
+import { invalidType, invalidValue, outOfRange } from '../errors/node-error.ts'
+import { systemError } from '../errors/sendfile-error.ts'
 
 /** The source: a path (a string, or the bytes of a path), a `file:` URL, a FileHandle or a descriptor number. */
 export type SourceArgument = string | Uint8Array | URL | FileHandle | number

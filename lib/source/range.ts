@@ -1,12 +1,11 @@
 /** Which bytes of an open source a transfer sends, and whether the kernel can read them. */
-import type { Range } from '../executor/portable.ts'
+import type { OpenFile, Range } from '../executor/range.ts'
 import { opensSources } from '../file/native-file.ts'
 import { descriptorStatus } from '../node/fs.ts'
-import { invalidValue } from '../errors/sendfile-error.ts'
+import { invalidValue } from '../errors/node-error.ts'
 import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
 import { type Bytes, remaining } from '../options/validate.ts'
 import type { Request } from '../options/sendfile.ts'
-import type { OpenFile } from './open.ts'
 
 /**
  * Which bytes of the source are asked for.

@@ -4,7 +4,7 @@ import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
 import { type FileStream, isReadAlready } from '../node/readable.ts'
 import type { Method } from '../options/sendfile.ts'
 import { debug } from '../options/environment.ts'
-import type { Fallback } from '../transfer/result.ts'
+import type { Fallback } from '../executor/end.ts'
 import type { StreamPosition } from './position.ts'
 
 /** The transfer of a stream to the destination of its last `pipe()`. */

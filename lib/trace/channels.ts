@@ -3,7 +3,7 @@ import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 
 import { isRecord } from '../options/validate.ts'
 import type { Method } from '../options/sendfile.ts'
-import type { Fallback } from '../transfer/result.ts'
+import type { Fallback } from '../executor/end.ts'
 
 /** The context that subscribers of `tracing:sendfile64.transfer:*` receive: one object per transfer. */
 export interface TransferContext {

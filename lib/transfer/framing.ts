@@ -2,7 +2,8 @@
 import http from 'node:http'
 
 import { AnnouncedLength } from '../node/announced-length.ts'
-import type { Range, RangeOptions } from '../executor/portable.ts'
+import type { RangeOptions } from '../executor/portable.ts'
+import type { Range } from '../executor/range.ts'
 import { isWrapped } from '../destination/stream.ts'
 import { bodyTaken } from '../node/outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'

@@ -1,24 +1,12 @@
 /** Settles the promise of `sendfile()` with a result or an error. */
 import { type Account, withAccount } from '../errors/sendfile-error.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
-import type { RangeEnd } from '../executor/end.ts'
+import type { Fallback, RangeEnd } from '../executor/end.ts'
 import { errorOf, type Failure } from '../executor/failure.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 import { ProgressReport } from './progress.ts'
 import { join, leave } from '../options/rate-limiter.ts'
-
-/** A method that could not be used, and the one that replaced it. */
-export interface Fallback {
-  /** The better method that could not be used. */
-  from: Method
-  /** The method that continued at the current offset. */
-  to: Method
-  /** The errno name of the kernel's refusal, or TLS, HTTP2, WRAPPED, FILESYSTEM, FOREIGN, PLATFORM, SMALL. */
-  code: string
-  /** The reason as a sentence; it may be reworded in any release. */
-  reason: string
-}
 
 /** The result of {@link sendfile}. `T` is bigint with the option `bigint`. */
 export interface SendfileResult<T extends number | bigint = number> {

@@ -1,6 +1,7 @@
 /** Takes the bytes of a piped stream from the token bucket of its limiter. */
 import { anyBinding, type LimiterShare } from '../native/load.ts'
-import { bucketOf, join, leave, onRateChange, type RateLimiter } from '../options/rate-limiter.ts'
+import { bucketOf, onRateChange } from '../native/rate-bucket.ts'
+import { join, leave, type RateLimiter } from '../options/rate-limiter.ts'
 
 /** The request to the bucket: more than the largest chunk or marker of a stream. */
 const MOST = 16 << 20

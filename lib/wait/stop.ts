@@ -1,6 +1,22 @@
 /** A wait that ends with a promise, with a timeout, or with a call of `stop()`. */
-import { STOPPED, type Stopped } from '../executor/end.ts'
 import { MAX_TIME } from '../options/validate.ts'
+
+/** Why a range moves no further byte, said from outside. */
+export type Stopped =
+  /** The caller has given it up. */
+  | { readonly kind: 'stopped' }
+  /** The destination was closed or destroyed meanwhile, with or without an error. */
+  | { readonly kind: 'destroyed'; readonly error: unknown }
+  /** The destination did not move on while the range waited for its turn. */
+  | { readonly kind: 'stalled' }
+  /** http has thrown the bytes away: the message has no body. */
+  | { readonly kind: 'dropped' }
+  /** `write` of the destination has thrown, and its caller has the error. */
+  | { readonly kind: 'rejected'; readonly error: unknown }
+
+export const STALLED = { kind: 'stalled' } as const satisfies Stopped
+export const STOPPED = { kind: 'stopped' } as const satisfies Stopped
+export const DROPPED = { kind: 'dropped' } as const satisfies Stopped
 
 export class Stop {
   #why: Stopped | undefined
