@@ -70,7 +70,7 @@ export class DescriptorDestination {
       if (mayAskServer(number)) this.#isIdentified = false
       else this.#take(statusOf(number))
     }
-    if (this.#isIdentified) this.#mustBeFit()
+    if (this.#isIdentified) this.#rejectUnsuitable()
   }
 
   /** Whether it is known what it is. */
@@ -84,7 +84,7 @@ export class DescriptorDestination {
     if (!this.isOf(this.fd)) throw systemError(-EBADF, 'fstat')
     this.#isIdentified = true
     this.#take(stats)
-    this.#mustBeFit()
+    this.#rejectUnsuitable()
   }
 
   #take(stats: fs.Stats): void {
@@ -92,7 +92,7 @@ export class DescriptorDestination {
     this.#kind = kindOf(this.fd, stats)
   }
 
-  #mustBeFit(): void {
+  #rejectUnsuitable(): void {
     const problem = problemOf(this.#kind, (this.#adopted ?? descriptorStatus(this.fd))?.writable ?? true)
     if (problem === undefined) return
     this.release()
@@ -123,19 +123,19 @@ export class DescriptorDestination {
   }
 
   /** @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED: JavaScript cannot write to a socket that is not a stream */
-  mustBeWritten({ reason }: Obstacle): void {
+  rejectIfKernelOnly({ reason }: Obstacle): void {
     if (this.kind !== streamSocket) return
     throw unsupported(`Only the kernel can send to a socket descriptor: ${reason}. Pass the net.Socket instead`)
   }
 
   /** Where in the source the next byte goes, `undefined` where nobody can tell; nothing if it is another file. */
-  placeIn({ identity, fd }: OpenFile): Promise<Place | undefined> | undefined {
+  positionIn({ identity, fd }: OpenFile): Promise<FilePosition | undefined> | undefined {
     if (this.kind !== regular || identity === undefined) return undefined
     const { device, inode } = this.#identity
-    return device === identity.device && inode === identity.inode ? this.#place(fd) : undefined
+    return device === identity.device && inode === identity.inode ? this.#filePosition(fd) : undefined
   }
 
-  async #place(source: number): Promise<Place | undefined> {
+  async #filePosition(source: number): Promise<FilePosition | undefined> {
     const position = await this.#position()
     // The figures of two files may be the same as numbers: on Windows they have 64 bits.
     return position === undefined && !(await isSameFile(this.fd, source)) ? undefined : { position }
@@ -172,7 +172,7 @@ export class DescriptorDestination {
 }
 
 /** Where the next byte goes. */
-export interface Place {
+export interface FilePosition {
   readonly position: Bytes | undefined
 }
 

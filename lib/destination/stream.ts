@@ -9,7 +9,7 @@ import { isNode, native } from '../native/load.ts'
 import { invalidType } from '../errors/node-error.ts'
 import { badDestination } from '../errors/sendfile-error.ts'
 import { foreignHandle, foreignStream, OBSTACLE, type Obstacle, wrapped } from '../errors/obstacle.ts'
-import { callUnheld, type Destination, isHeld, passHold, unheld } from '../hooks/hold.ts'
+import { callOriginal, type Destination, isHeld, bypassHold, originalMethod } from '../hooks/hold.ts'
 import { markersWork } from '../node/marker.ts'
 import { canBeGuarded, handleName, isEncrypted } from '../node/handle.ts'
 import { hookFlush } from '../hooks/message-hook.ts'
@@ -134,7 +134,7 @@ function markerObstacle(socket: net.Socket): Obstacle | undefined {
 
 /** Whether `write` is Node's own, under a hold of ours. */
 function writesOwn(destination: Destination): boolean {
-  return isOwnWrite(destination, isHeld(destination) ? unheld(destination, 'write') : destination.write)
+  return isOwnWrite(destination, isHeld(destination) ? originalMethod(destination, 'write') : destination.write)
 }
 
 /** Why the kernel cannot send to this socket. Asked again when its turn comes. */
@@ -171,12 +171,12 @@ export function fixHeaders(destination: Destination): void {
 }
 
 function commitHeaders(response: http.ServerResponse): void {
-  if (!response.headersSent) callUnheld(response, 'writeHead', response.statusCode)
+  if (!response.headersSent) callOriginal(response, 'writeHead', response.statusCode)
 }
 
 /** Fixes the headers of a message as its first `write` would. A hold of the message does not delay this. */
 export function fixHeader(message: http.OutgoingMessage): void {
-  if (!message.headersSent) passHold(message, () => writeImplicitHeader(message))
+  if (!message.headersSent) bypassHold(message, () => writeImplicitHeader(message))
 }
 
 /** Whether somebody else's `write` comes before that of the message. */
@@ -204,7 +204,7 @@ export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Ob
 }
 
 /** Whether nobody but Node sees the chunks that are written to a socket or message: nothing is wrapped. */
-export function hidesChunks(destination: Destination): boolean {
+export function isUnobserved(destination: Destination): boolean {
   if (!writesOwn(destination)) return false
   const socket = connectionOf(destination)
   if (socket !== undefined && !(writesOwn(socket) && hasOwnWrites(socket))) return false

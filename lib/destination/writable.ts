@@ -4,7 +4,7 @@ import type net from 'node:net'
 
 import type { Taker } from '../executor/portable.ts'
 import { badDestination } from '../errors/sendfile-error.ts'
-import { type Destination, callUnheld } from '../hooks/hold.ts'
+import { type Destination, callOriginal } from '../hooks/hold.ts'
 import { outstanding } from '../node/handle.ts'
 import { hasBody } from '../node/outgoing-message.ts'
 import { DROPPED, Stop } from '../wait/stop.ts'
@@ -57,7 +57,7 @@ export class ChunkWriter implements Taker, Watcher {
 
   #write(chunk: Buffer): unknown {
     try {
-      const accepted = callUnheld(this.#destination, 'write', chunk)
+      const accepted = callOriginal(this.#destination, 'write', chunk)
       this.#hasWritten = true
       return accepted
     } catch (error) {

@@ -5,7 +5,7 @@
 import { OBSTACLE } from '../errors/obstacle.ts'
 import { KEY, type Segment, segmentOf, type WriteCallback, type WriteChunk } from '../node/marker.ts'
 import type { Entries, Runs } from './writev.ts'
-import { type HookedSocket, below, SocketPlace } from './socket-place.ts'
+import { type HookedSocket, below, HookedSegmentSocket } from './segment-socket.ts'
 import { isOurs, isOwnWritev } from '../node/unpatched.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -26,10 +26,10 @@ export function deliver(
       error ? callback(error) : deliver(socket, segment, callback, write),
     )
   }
-  const place = new SocketPlace(socket)
-  const obstacle = socket[KEY].obstacleTo(socket) ?? (place.fd < 0 ? OBSTACLE.noDescriptor : undefined)
-  if (obstacle === undefined) segment.deliver(place, write, callback)
-  else segment.materialise(place, write, obstacle, callback)
+  const segmentSocket = new HookedSegmentSocket(socket)
+  const obstacle = socket[KEY].obstacleTo(socket) ?? (segmentSocket.fd < 0 ? OBSTACLE.noDescriptor : undefined)
+  if (obstacle === undefined) segment.deliver(segmentSocket, write, callback)
+  else segment.materialise(segmentSocket, write, obstacle, callback)
 }
 
 /** A function that has replaced the hook receives the bytes; it usually calls the hook with them. */
@@ -94,14 +94,14 @@ const HEAD_LIMIT = 16 * 1024
 function sendAhead(socket: HookedSocket, run: Entries, segment: Segment, callback: WriteCallback): boolean {
   if (socket.connecting || socket._handle === null) return false
   const length = run.reduce((sum, { chunk }) => sum + (chunk as Buffer | string).length, 0)
-  const place = new SocketPlace(socket)
-  if (length > HEAD_LIMIT || place.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
+  const segmentSocket = new HookedSegmentSocket(socket)
+  if (length > HEAD_LIMIT || segmentSocket.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
   const parts = run.map(({ chunk, encoding }) =>
     typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer),
   )
   const [first] = parts
   const head = first !== undefined && parts.length === 1 ? first : Buffer.concat(parts)
-  const sent = segment.sendHead(place, head)
+  const sent = segment.sendHead(segmentSocket, head)
   if (sent === 0) return false
   if (sent === head.length) callback()
   else below(socket, '_write').call(socket, head.subarray(sent), BINARY, callback)

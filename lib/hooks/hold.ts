@@ -54,28 +54,28 @@ export function inOrder(destination: object, operation: Operation): void {
 }
 
 /** Bypasses the hold for calls on its behalf: http calls its own public methods inside `write` and `end`. */
-export function passHold<T>(destination: object, action: () => T): T {
+export function bypassHold<T>(destination: object, action: () => T): T {
   const hold = holds.get(destination)
   return hold === undefined ? action() : hold.pass(action)
 }
 
 /** A method of the destination as it is without our hold. */
-export function unheld(destination: object, name: string): unknown {
+export function originalMethod(destination: object, name: string): unknown {
   return holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
 }
 
 /** A method of the destination as others find it: under our hold, unless somebody has put another above that. */
-export function visible(destination: object, name: string): unknown {
+export function visibleMethod(destination: object, name: string): unknown {
   const hold = holds.get(destination)
   const found: unknown = Reflect.get(destination, name)
   return hold !== undefined && hold.shadow(name) === found ? hold.original(name) : found
 }
 
 /** Calls a method of the destination as it is without our hold. */
-export function callUnheld(destination: object, name: string, ...args: unknown[]): unknown {
-  const method = unheld(destination, name)
+export function callOriginal(destination: object, name: string, ...args: unknown[]): unknown {
+  const method = originalMethod(destination, name)
   return typeof method === 'function'
-    ? passHold(destination, () => Reflect.apply(method, destination, args))
+    ? bypassHold(destination, () => Reflect.apply(method, destination, args))
     : undefined
 }
 

@@ -2,7 +2,7 @@
 import type http from 'node:http'
 import type net from 'node:net'
 
-import { callUnheld, inOrder, visible } from './hold.ts'
+import { callOriginal, inOrder, visibleMethod } from './hold.ts'
 import { wrapped } from '../errors/obstacle.ts'
 import {
   type Hook,
@@ -15,7 +15,7 @@ import {
 } from '../node/marker.ts'
 import { define } from '../node/handle.ts'
 import { isHooked } from './socket-hook.ts'
-import { type HookedSocket, SocketPlace } from './socket-place.ts'
+import { type HookedSocket, HookedSegmentSocket } from './segment-socket.ts'
 import { declareOurs, isOwnWrite } from '../node/unpatched.ts'
 
 /** A chunk that waits for the socket of its message. */
@@ -48,7 +48,7 @@ function hookedFlush(this: PrivateMessage, socket: net.Socket): unknown {
   const first = outputData.findIndex(({ data }) => segmentOf(data) !== undefined)
   if (first === -1) return this._flushOutput(socket)
   hook(socket)
-  const takesMarkers = isOwnWrite(socket, visible(socket, 'write')) && isHooked(socket)
+  const takesMarkers = isOwnWrite(socket, visibleMethod(socket, 'write')) && isHooked(socket)
   if (takesMarkers) return this._flushOutput(socket)
   const rest = outputData.splice(first)
   this._flushOutput(socket)
@@ -71,16 +71,16 @@ function pass(socket: net.Socket, { data, encoding, callback }: Waiting): void {
 
 /** Writes the bytes of a segment through `write` of the socket. */
 function copy(socket: net.Socket, segment: Segment, callback: Waiting['callback']): Promise<void> {
-  const place = new StreamPlace(socket as HookedSocket)
-  const closed = (): void => place.hook.running?.destroyed(socket.errored, false)
+  const segmentSocket = new UnhookedSegmentSocket(socket as HookedSocket)
+  const closed = (): void => segmentSocket.hook.running?.destroyed(socket.errored, false)
   // Uses the return value and 'drain', because a wrapper may not pass the callback on.
   const write: WriteChunk = (chunk, written) => {
-    if (callUnheld(socket, 'write', chunk) === false) socket.once('drain', written)
+    if (callOriginal(socket, 'write', chunk) === false) socket.once('drain', written)
     else written()
   }
   socket.once('close', closed)
   return new Promise((resolve) => {
-    segment.materialise(place, write, wrapped('write'), (error) => {
+    segment.materialise(segmentSocket, write, wrapped('write'), (error) => {
       socket.off('close', closed)
       if (error) socket.destroy(error)
       callback?.(error)
@@ -90,7 +90,7 @@ function copy(socket: net.Socket, segment: Segment, callback: Waiting['callback'
 }
 
 /** A socket that is written to through `write`: no guard is needed, and its hook may belong to another copy. */
-class StreamPlace extends SocketPlace {
+class UnhookedSegmentSocket extends HookedSegmentSocket {
   override readonly hook: Hook = {
     protocol: PROTOCOL,
     dispatched: 0,

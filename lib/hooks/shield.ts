@@ -11,7 +11,7 @@ import { badDestination } from '../errors/sendfile-error.ts'
 import { KEY, segmentOf, type WriteCallback } from '../node/marker.ts'
 import { type Entries, inTurn } from './writev.ts'
 import { deliver, SocketRuns } from './delivery.ts'
-import { type HookedSocket, type WritableState } from './socket-place.ts'
+import { type HookedSocket, type WritableState } from './segment-socket.ts'
 import { isOurs } from '../node/unpatched.ts'
 
 /** Returns what is passed on in place of a callback of the Writable: it checks the hooks before the next chunk is taken. */

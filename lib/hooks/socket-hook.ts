@@ -6,7 +6,7 @@ import { type Hook, KEY, PROTOCOL, segmentOf, type WriteCallback } from '../node
 import { deliver, SocketRuns } from './delivery.ts'
 import { define, type PrivateSocket } from '../node/handle.ts'
 import { checked, standAgain, watchFirstChunk } from './shield.ts'
-import { type HookedSocket, below, type ObstacleTo, type OwnHook } from './socket-place.ts'
+import { type HookedSocket, below, type ObstacleTo, type OwnHook } from './segment-socket.ts'
 import { declareOurs, hasOwnWrites as areOwnWrites, isOurs } from '../node/unpatched.ts'
 
 /** Whether a socket has a hook that this copy of the package can write markers to. */

@@ -48,7 +48,7 @@ export interface Hook {
 }
 
 /** The socket of a segment whose turn has come: every earlier byte is in the kernel. */
-export interface Place {
+export interface SegmentSocket {
   /** The descriptor of the socket, valid in this tick; -1 if there is none. */
   readonly fd: number
   /** Whether it is a TCP socket; otherwise it may be anything that libuv treats as a pipe. */
@@ -82,11 +82,11 @@ export interface Segment {
    * Sends, in the tick of {@link deliver}, the bytes that http has written before the marker. Returns the number of bytes
    * that the kernel accepted; 0 if they must be written by Node.
    */
-  sendHead(place: Place, head: Buffer): number
+  sendHead(socket: SegmentSocket, head: Buffer): number
   /** Moves the bytes in the kernel, or copies them if a descriptor cannot be obtained. */
-  deliver(place: Place, write: WriteChunk, callback: WriteCallback): void
+  deliver(socket: SegmentSocket, write: WriteChunk, callback: WriteCallback): void
   /** The kernel cannot send to the socket after all: reads the bytes and writes them. */
-  materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void
+  materialise(socket: SegmentSocket, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void
 }
 
 const NO_BYTES = new ArrayBuffer(0)

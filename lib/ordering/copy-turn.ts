@@ -3,7 +3,7 @@ import { AdaptiveSize } from '../executor/chunk-size.ts'
 import { copyRange, type Taker } from '../executor/portable.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import type { Figures } from '../executor/end.ts'
-import type { Place, WriteChunk } from '../node/marker.ts'
+import type { SegmentSocket, WriteChunk } from '../node/marker.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import { Stop, type Stopped } from '../wait/stop.ts'
 import { Turn } from './turn.ts'
@@ -19,7 +19,7 @@ export class CopyTurn extends Turn {
     this.lasts()
     const { range, request } = this.order
     const { bytesSent: sent, syscalls, refusals } = done
-    const writer = new Writer(this.place, write, (bytesSent) => this.#moved(sent + bytesSent))
+    const writer = new Writer(this.socket, write, (bytesSent) => this.#moved(sent + bytesSent))
     this.#writer = writer
     const remainder = { ...range, offset: add(offset, sent), count: add(range.count, -sent) }
     void copyRange(remainder, request, AdaptiveSize.fixed(COPY_CHUNK), writer, this.#stop, obstacle).then((end) =>
@@ -44,7 +44,7 @@ export class CopyTurn extends Turn {
 
 /** Writes to the socket while it processes the marker. */
 class Writer implements Taker {
-  readonly #place: Place
+  readonly #socket: SegmentSocket
   readonly #write: WriteChunk
   readonly progress: (bytesSent: number) => void
   wouldBlock = 0
@@ -53,8 +53,8 @@ class Writer implements Taker {
   #isDestroyed = false
   #hasFailed = false
 
-  constructor(place: Place, write: WriteChunk, progress: (bytesSent: number) => void) {
-    this.#place = place
+  constructor(socket: SegmentSocket, write: WriteChunk, progress: (bytesSent: number) => void) {
+    this.#socket = socket
     this.#write = write
     this.progress = progress
   }
@@ -85,7 +85,7 @@ class Writer implements Taker {
   }
 
   outstanding(): number {
-    return this.#place.queued
+    return this.#socket.queued
   }
 
   /** Bytes in libuv are sent later, unless the socket is destroyed. libuv does not report the progress of a failed write. */
@@ -98,6 +98,6 @@ class Writer implements Taker {
     // Also called when the socket has closed; by then libuv has nothing of it.
     if (this.#isDestroyed) return
     this.#isDestroyed = true
-    this.#left = Math.min(this.#left, this.#place.queued)
+    this.#left = Math.min(this.#left, this.#socket.queued)
   }
 }

@@ -1,7 +1,7 @@
 /** A turn in which the engine moves the bytes. */
 import type { RangeEnd } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
-import type { Place } from '../node/marker.ts'
+import type { SegmentSocket } from '../node/marker.ts'
 import { TARGET } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import type { Method } from '../options/sendfile.ts'
@@ -38,9 +38,9 @@ export class EngineTurn extends Turn implements kernel.Listener {
   }
 
   /** Sends, in the tick of {@link begin}, the bytes that http has written before. Returns the number of bytes accepted. */
-  static sendHead(place: Place, head: Buffer): number {
-    const sent = kernel.sendHead(place.fd, head)
-    place.hook.dispatched += sent
+  static sendHead(socket: SegmentSocket, head: Buffer): number {
+    const sent = kernel.sendHead(socket.fd, head)
+    socket.hook.dispatched += sent
     return sent
   }
 
@@ -61,8 +61,8 @@ export class EngineTurn extends Turn implements kernel.Listener {
 
   progress(bytesSent: number, method: Method): void {
     this.#taken = bytesSent + this.order.request.headers.length
-    this.place.hook.moves += 1
-    this.place.refreshIdleTimer()
+    this.socket.hook.moves += 1
+    this.socket.refreshIdleTimer()
     this.owner.progressed?.(bytesSent)
     if (this.order.request.onProgress === undefined) return
     this.inContext(() => this.owner.progress?.(bytesSent, method))
@@ -70,14 +70,14 @@ export class EngineTurn extends Turn implements kernel.Listener {
 
   override completed(end: RangeEnd): void {
     this.#count(this.#accepted(end))
-    if (end.bytesSent > 0) this.place.refreshIdleTimer()
+    if (end.bytesSent > 0) this.socket.refreshIdleTimer()
     super.completed(end.kind === 'stopped' && this.#why !== undefined ? { ...end, ...this.#why } : end)
   }
 
   #command(offset: Bytes): kernel.Command {
     const { range, methods, request } = this.order
     const { source, count, ownPosition } = range
-    const { fd, isTcp, idleTimeout } = this.place
+    const { fd, isTcp, idleTimeout } = this.socket
     const { onProgress, progressInterval } = request
     const idleTick = idleTimeout > 0 ? Math.min(TICK_MS, Math.ceil(idleTimeout / 10)) : TICK_MS
     const tick = onProgress === undefined ? idleTick : Math.min(idleTick, progressInterval)
@@ -103,7 +103,7 @@ export class EngineTurn extends Turn implements kernel.Listener {
   }
 
   #count(bytes: number): void {
-    this.place.hook.dispatched += bytes - this.#counted
+    this.socket.hook.dispatched += bytes - this.#counted
     this.#counted = bytes
   }
 }

@@ -3,7 +3,7 @@ import type { KernelFile, Range } from '../executor/range.ts'
 import { type Figures, NOTHING_SENT, type RangeEnd } from '../executor/end.ts'
 import { STOPPED, type Stopped } from '../wait/stop.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
-import { type Place, PROTOCOL, type Segment, type WriteCallback, type WriteChunk } from '../node/marker.ts'
+import { type SegmentSocket, PROTOCOL, type Segment, type WriteCallback, type WriteChunk } from '../node/marker.ts'
 import { ONLY } from '../native/codes.ts'
 import type { Bytes } from '../options/validate.ts'
 import { DEFAULT_REQUEST } from '../options/sendfile.ts'
@@ -64,30 +64,30 @@ export class FileSegment implements Segment, TurnOwner {
     else if (this.#life !== 'over') this.#life.stop(why)
   }
 
-  sendHead(place: Place, head: Buffer): number {
+  sendHead(socket: SegmentSocket, head: Buffer): number {
     // Only bytes of http, which no longer matter if the transfer fails.
-    return this.#order.framed && this.#life !== 'over' ? EngineTurn.sendHead(place, head) : 0
+    return this.#order.framed && this.#life !== 'over' ? EngineTurn.sendHead(socket, head) : 0
   }
 
-  deliver(place: Place, write: WriteChunk, callback: WriteCallback): void {
-    if (this.#life === 'over') return this.#skip(place, callback)
+  deliver(socket: SegmentSocket, write: WriteChunk, callback: WriteCallback): void {
+    if (this.#life === 'over') return this.#skip(socket, callback)
     const offset = this.#begin()
-    const turn = new EngineTurn(this.#order, place, callback, this)
+    const turn = new EngineTurn(this.#order, socket, callback, this)
     this.#life = turn
     const end = turn.begin(offset, this.length)
     if (end === undefined) return
     if (end.kind === 'lacking' && this.#canContinueByCopy) {
-      return this.#copy(place, write, callback, { obstacle: end.shortage, offset, done: end })
+      return this.#copy(socket, write, callback, { obstacle: end.shortage, offset, done: end })
     }
     // Not within `_write`: http may be flushing its queue, and `end` would flush it again.
     process.nextTick(() => turn.over(end))
   }
 
-  materialise(place: Place, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
-    if (this.#life === 'over') return this.#skip(place, callback)
+  materialise(socket: SegmentSocket, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
+    if (this.#life === 'over') return this.#skip(socket, callback)
     const offset = this.#begin()
-    if (this.#mayCopy) return this.#copy(place, write, callback, { obstacle, offset, done: NOTHING_SENT })
-    const turn = new EngineTurn(this.#order, place, callback, this)
+    if (this.#mayCopy) return this.#copy(socket, write, callback, { obstacle, offset, done: NOTHING_SENT })
+    const turn = new EngineTurn(this.#order, socket, callback, this)
     this.#life = turn
     process.nextTick(() => turn.over({ ...NOTHING_SENT, kind: 'unreachable', reason: obstacle.reason }))
   }
@@ -113,12 +113,12 @@ export class FileSegment implements Segment, TurnOwner {
   }
 
   #copy(
-    place: Place,
+    socket: SegmentSocket,
     write: WriteChunk,
     callback: WriteCallback,
     { obstacle, offset, done }: { obstacle: Obstacle; offset: Bytes; done: Figures },
   ): void {
-    const turn = new CopyTurn(this.#order, place, callback, this)
+    const turn = new CopyTurn(this.#order, socket, callback, this)
     this.#life = turn
     turn.begin(write, obstacle, offset, done)
   }
@@ -135,8 +135,8 @@ export class FileSegment implements Segment, TurnOwner {
   }
 
   /** The segment was cancelled while it waited: an announced length can no longer be kept. */
-  #skip(place: Place, callback: WriteCallback): void {
-    if (this.#order.framed) place.destroy()
+  #skip(socket: SegmentSocket, callback: WriteCallback): void {
+    if (this.#order.framed) socket.destroy()
     callback()
   }
 }

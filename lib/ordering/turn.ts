@@ -3,7 +3,7 @@ import { AsyncResource } from 'node:async_hooks'
 
 import type { RangeEnd } from '../executor/end.ts'
 import { failsDestination, isConnectionLost } from '../executor/failure.ts'
-import type { Place, Running, WriteCallback } from '../node/marker.ts'
+import type { SegmentSocket, Running, WriteCallback } from '../node/marker.ts'
 import type { KernelRange } from './segment.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 import type { Stopped } from '../wait/stop.ts'
@@ -30,15 +30,15 @@ export interface TurnOwner {
 
 export abstract class Turn implements Running {
   protected readonly order: Order
-  protected readonly place: Place
+  protected readonly socket: SegmentSocket
   protected readonly owner: TurnOwner
   readonly #callback: WriteCallback
   #resource: AsyncResource | undefined
 
   /** `callback` informs the Writable that the chunk has been written. */
-  constructor(order: Order, place: Place, callback: WriteCallback, owner: TurnOwner) {
+  constructor(order: Order, socket: SegmentSocket, callback: WriteCallback, owner: TurnOwner) {
     this.order = order
-    this.place = place
+    this.socket = socket
     this.owner = owner
     this.#callback = callback
   }
@@ -51,8 +51,8 @@ export abstract class Turn implements Running {
   /** The turn continues after this tick: guards the socket until its end. */
   protected lasts(): void {
     this.#resource = new AsyncResource('SENDFILE64')
-    this.place.hook.running = this
-    this.place.guard()
+    this.socket.hook.running = this
+    this.socket.guard()
   }
 
   protected inContext(action: () => void): void {
@@ -62,8 +62,8 @@ export abstract class Turn implements Running {
 
   /** Ends a turn for which {@link lasts} was called. */
   protected completed(end: RangeEnd): void {
-    this.place.hook.running = undefined
-    this.place.unguard()
+    this.socket.hook.running = undefined
+    this.socket.unguard()
     this.inContext(() => this.over(end))
   }
 
@@ -73,7 +73,7 @@ export abstract class Turn implements Running {
    */
   over(end: RangeEnd): void {
     if (end.kind === 'done') this.#succeed(end)
-    else if (isConnectionLost(end)) this.place.afterReading((isAnswered) => this.#fail(end, isAnswered))
+    else if (isConnectionLost(end)) this.socket.afterReading((isAnswered) => this.#fail(end, isAnswered))
     else this.#fail(end)
   }
 
@@ -83,7 +83,7 @@ export abstract class Turn implements Running {
       this.#callback()
     } finally {
       const error = this.owner.ended(end)
-      if (error !== undefined && this.order.framed) this.place.destroy()
+      if (error !== undefined && this.order.framed) this.socket.destroy()
     }
   }
 
@@ -96,7 +96,7 @@ export abstract class Turn implements Running {
     const error = this.owner.ended(end)
     const isStock = ['failed', 'refused', 'lacking'].includes(end.kind) || failsDestination(end)
     if (framed && isStock && error !== undefined && !isAnswered) return this.#callback(error)
-    if (framed || failsDestination(end)) this.place.destroy()
+    if (framed || failsDestination(end)) this.socket.destroy()
     this.#callback()
   }
 }

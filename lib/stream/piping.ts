@@ -18,7 +18,7 @@ import { ChunkSize } from '../executor/chunk-size.ts'
 import type { Shortfall } from '../node/announced-length.ts'
 import { Audience } from './audience.ts'
 import { type Opening, SMALL } from '../source/cached.ts'
-import { closedState, hidesChunks, isWrapped, routeTo } from '../destination/stream.ts'
+import { closedState, isUnobserved, isWrapped, routeTo } from '../destination/stream.ts'
 import { systemError, unsupported } from '../errors/sendfile-error.ts'
 import { isShortage, OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
 import type { RangeEnd } from '../executor/end.ts'
@@ -113,7 +113,7 @@ export class Pump implements SegmentSender {
     if (this.#source.destroyed) return
     // The file has grown since its length was announced: ends the stream here.
     if (this.#size.room <= 0) return void this.#source.push(null)
-    const hidden = this.#isEncrypted && this.#audience.isUnseen && hidesChunks(this.#destination)
+    const hidden = this.#isEncrypted && this.#audience.isUnseen && isUnobserved(this.#destination)
     const chunk = hidden ? this.#chunks.instead(size) : this.#cursor.fitting(size)
     readAsStock(this.#source, this.#size.ofChunk(chunk))
   }

@@ -6,7 +6,7 @@ import { constants } from 'node:os'
 import { AdaptiveSize } from '../executor/chunk-size.ts'
 import { copyRange } from '../executor/portable.ts'
 import type { OpenFile, Range } from '../executor/range.ts'
-import { DescriptorDestination, inTurnOf, type ParsedDescriptor, type Place } from '../destination/descriptor.ts'
+import { DescriptorDestination, inTurnOf, type ParsedDescriptor, type FilePosition } from '../destination/descriptor.ts'
 import { overlap, systemError, withAccount } from '../errors/sendfile-error.ts'
 import { DONE, NOTHING_SENT, type RangeEnd } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
@@ -106,12 +106,12 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     settlement.count = range.count
     settlement.path = file.path
     if (file.identity !== undefined && this.#destination.kind === KIND.regular) settlement.best = 'copy_file_range'
-    const place = this.#destination.placeIn(file)
-    if (place !== undefined) rejectOverlap(range, this.#request, await place)
+    const destinationPosition = this.#destination.positionIn(file)
+    if (destinationPosition !== undefined) rejectOverlap(range, this.#request, await destinationPosition)
     const obstacle = switchedOff ?? fileObstacle(file)
     if (obstacle !== undefined) {
       rejectIfForced(this.#request, obstacle)
-      this.#destination.mustBeWritten(obstacle)
+      this.#destination.rejectIfKernelOnly(obstacle)
     }
     const { headers, trailers } = this.#request
     if (range.count === 0 && headers.length + trailers.length === 0) {
@@ -222,10 +222,14 @@ export class DescriptorSending implements kernel.Listener, Abortable {
  * sendfile(2) within one file would read what it has just written, without an error.
  * @throws {SendfileError} ERR_SENDFILE_OVERLAP
  */
-function rejectOverlap(range: Range, { headers, trailers }: Request, place: Place | undefined): void {
+function rejectOverlap(
+  range: Range,
+  { headers, trailers }: Request,
+  destinationPosition: FilePosition | undefined,
+): void {
   const { file, offset, count } = range
-  if (count === 0 || place === undefined) return
-  const { position } = place
+  if (count === 0 || destinationPosition === undefined) return
+  const { position } = destinationPosition
   const readEnd = count === undefined ? Infinity : add(offset, count)
   const written =
     position === undefined || count === undefined

@@ -11,7 +11,7 @@ import { badDestination } from '../errors/sendfile-error.ts'
 import { OBSTACLE, type Obstacle } from '../errors/obstacle.ts'
 import { DONE, NOTHING_SENT, type RangeEnd } from '../executor/end.ts'
 import { Framing } from './framing.ts'
-import { callUnheld, type Destination, inOrder, passHold } from '../hooks/hold.ts'
+import { callOriginal, type Destination, inOrder, bypassHold } from '../hooks/hold.ts'
 import { writeAsOwn } from '../node/unpatched.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
@@ -186,7 +186,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const target = route.by === 'socket' ? route.socket : route.message
     // Bypasses the hold of this transfer, and wrappers that do not change the body.
     this.#placement.put((chunk, written) => {
-      passHold(this.#destination, () => writeAsOwn(target, chunk, written))
+      bypassHold(this.#destination, () => writeAsOwn(target, chunk, written))
     })
   }
 
@@ -231,7 +231,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     const sent = end.kind === 'dropped' ? { ...end, bytesSent: 0 } : end
     try {
       if (this.#request.end && end.kind === 'done' && this.#segment !== undefined) this.#framing.taken()
-      if (this.#request.end) callUnheld(this.#destination, 'end')
+      if (this.#request.end) callOriginal(this.#destination, 'end')
       if (this.#framing.failure !== undefined) throw this.#framing.failure
     } catch (error) {
       this.#fail(error, sent.bytesSent)

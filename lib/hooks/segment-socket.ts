@@ -2,7 +2,7 @@
 import type net from 'node:net'
 
 import type { Obstacle } from '../errors/obstacle.ts'
-import { type Hook, KEY, type Place, type WriteCallback } from '../node/marker.ts'
+import { type Hook, KEY, type SegmentSocket, type WriteCallback } from '../node/marker.ts'
 import { guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from '../node/handle.ts'
 
 /** A hook, with what only the copy of the package that made it needs. */
@@ -56,7 +56,7 @@ function isAnswered({ _httpMessage: message }: HookedSocket): boolean {
   return message?.res?.complete === true
 }
 
-export class SocketPlace implements Place {
+export class HookedSegmentSocket implements SegmentSocket {
   readonly #socket: HookedSocket
   readonly hook: Hook
 
