@@ -45,20 +45,20 @@ function thrown(t: ExecutionContext, ...args: readonly unknown[]): Error | undef
   return t.throws(() => Reflect.apply(sendfileSync, undefined, [...args]))
 }
 
-kernelTest('sends a range, and says where the next byte is', (t) => {
+kernelTest('sends a range and returns the offset of the next byte', (t) => {
   const { path, fd } = target(t)
   const source = openFor(t, file.path, 'r')
   t.deepEqual(sendfileSync(fd, source, 1000, 250_000), { bytesSent: 250_000, offset: 251_000 })
   t.is(sha256(readFileSync(path)), sha256(file.bytes.subarray(1000, 251_000)))
 })
 
-kernelTest('takes bigints, and gives numbers where they are exact', (t) => {
+kernelTest('accepts bigints and returns numbers where they are exact', (t) => {
   const { path, fd } = target(t)
   t.deepEqual(sendfileSync(fd, openFor(t, file.path, 'r'), 1n, 2n), { bytesSent: 2, offset: 3 })
   t.deepEqual(readFileSync(path), file.bytes.subarray(1, 3))
 })
 
-kernelTest('short counts are returned: at the end of the file, and beyond it', (t) => {
+kernelTest('a short count is returned at the end of the file and beyond it', (t) => {
   const { fd } = target(t)
   const source = openFor(t, file.path, 'r')
   t.deepEqual(sendfileSync(fd, source, 299_990, 100), { bytesSent: 10, offset: 300_000 })
@@ -67,7 +67,7 @@ kernelTest('short counts are returned: at the end of the file, and beyond it', (
   t.deepEqual(sendfileSync(fd, source, 0, 0), { bytesSent: 0, offset: 0 })
 })
 
-kernelTest('a numeric offset leaves the position of the source alone, null uses and moves it', (t) => {
+kernelTest('a numeric offset leaves the position of the source unchanged; null uses and moves it', (t) => {
   const { path, fd } = target(t)
   const source = openFor(t, file.path, 'r')
   t.is(readSync(source, Buffer.alloc(7)), 7)
@@ -80,7 +80,7 @@ kernelTest('a numeric offset leaves the position of the source alone, null uses 
   t.deepEqual(readFileSync(path), Buffer.concat([file.bytes.subarray(100, 150), file.bytes.subarray(7, 57)]))
 })
 
-kernelTest('a full socket is EAGAIN, and what was accepted arrives', async (t) => {
+kernelTest('a full socket throws EAGAIN, and the accepted bytes arrive', async (t) => {
   const { near, far, close } = await tcpPair()
   t.teardown(close)
   const source = openFor(t, sampleFile(2 * 2 ** 20).path, 'r')
@@ -105,7 +105,7 @@ function handleFd(socket: object): number {
   return fd
 }
 
-kernelTest("the kernel's errors have code, errno, syscall and how far it got", (t) => {
+kernelTest('kernel errors have code, errno, syscall and bytesSent', (t) => {
   const { fd } = target(t)
   const source = openFor(t, file.path, 'r')
   const appending = openFor(t, file.path, 'a')
@@ -124,7 +124,7 @@ kernelTest("the kernel's errors have code, errno, syscall and how far it got", (
   }
 })
 
-kernelTest('a peer that has gone is EPIPE, and no signal', async (t) => {
+kernelTest('a closed peer throws EPIPE and raises no signal', async (t) => {
   const { near, close } = await tcpPair()
   t.teardown(close)
   near.end()
@@ -153,7 +153,7 @@ kernelTest('offsets and counts go up to 2^63 - 1', (t) => {
   t.is(sha256(readFileSync(path)), sha256(file.bytes))
 })
 
-kernelTest('one call moves 0x7ffff000 bytes at most, from beyond 4 GiB too', (t) => {
+kernelTest('one call moves at most 0x7ffff000 bytes, also from beyond 4 GiB', (t) => {
   // On tmpfs a hole costs no memory and next to no time.
   const folder = existsSync('/dev/shm') ? '/dev/shm' : sampleDirectory()
   const path = join(folder, `sendfile64-sparse-${process.pid}`)
@@ -196,7 +196,7 @@ function bytes(name: string): NodeError[] {
   ]
 }
 
-test("bad arguments: Node's classes, codes and words", (t) => {
+test('bad arguments throw errors with the class, code and message that Node uses', (t) => {
   const errors = [
     ...descriptor('outFd'),
     ...descriptor('inFd'),
@@ -216,7 +216,7 @@ test("bad arguments: Node's classes, codes and words", (t) => {
   t.is(statSync(path).size, 0, 'no byte has moved')
 })
 
-test('descriptor numbers are refused in the words of fs.closeSync', (t) => {
+test('invalid descriptor numbers throw the error of fs.closeSync', (t) => {
   for (const fd of [-1, 2 ** 31, 1.5, '1', null]) {
     const stock = t.throws(() => Reflect.apply(closeSync, undefined, [fd]))
     const ours = thrown(t, fd, 0, 0, 0)
@@ -227,7 +227,7 @@ test('descriptor numbers are refused in the words of fs.closeSync', (t) => {
 
 const straceIsThere = spawnSync('strace', ['-V']).status === 0
 
-;(straceIsThere ? kernelTest : test.skip)('makes exactly one sendfile64(2), whatever the count', (t) => {
+;(straceIsThere ? kernelTest : test.skip)('makes exactly one sendfile64(2) for any count', (t) => {
   const log = join(sampleDirectory(), 'sync.strace')
   const script = fileURLToPath(new URL('../fixtures/children/one-sendfile-sync.ts', import.meta.url))
   const node = [process.execPath, TYPESCRIPT, script, file.path]

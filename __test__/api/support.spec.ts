@@ -18,7 +18,7 @@ function supportWith(env: NodeJS.ProcessEnv): Support {
   return JSON.parse(text.toString())
 }
 
-test('says which binding is loaded, and where', (t) => {
+test('reports which binding is loaded and its path', (t) => {
   const { reason, ...found } = support()
   t.is(reason === undefined, IN_KERNEL, reason)
   const manifest: { version: string } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -34,14 +34,14 @@ test('says which binding is loaded, and where', (t) => {
   })
 })
 
-test('says of every method whether it can be used', (t) => {
+test('reports for every method whether it can be used', (t) => {
   const { methods } = support()
   const available = { state: 'available' as const }
   const call = IN_KERNEL ? available : { state: 'unavailable' as const, code: 'ENOSYS' }
   t.deepEqual(methods, { sendfile: call, splice: call, copy_file_range: call, copy: available })
 })
 
-kernelTest('says of what makes transfers faster whether it is known to be there', (t) => {
+kernelTest('reports for each optimization whether it is known to be available', (t) => {
   const { features } = support()
   t.deepEqual(Object.keys(features).toSorted(), ['cachestat', 'mincore', 'openat2', 'readnowait', 'recency', 'reopen'])
   const without = supportWith({ SENDFILE64_WITHOUT: 'openat2,reopen' }).features
@@ -50,11 +50,11 @@ kernelTest('says of what makes transfers faster whether it is known to be there'
   t.deepEqual(without.cachestat, { state: 'not-probed' })
 })
 
-test('SENDFILE64=off leaves everything to JavaScript', (t) => {
+test('SENDFILE64=off makes JavaScript do everything', (t) => {
   t.is(supportWith({ SENDFILE64: 'off' }).executor, 'portable')
 })
 
-test('every call gives an object of its own', (t) => {
+test('every call returns a new object', (t) => {
   const spoilt = support()
   spoilt.methods.copy.state = 'unavailable'
   spoilt.version = '0'
@@ -62,7 +62,7 @@ test('every call gives an object of its own', (t) => {
   t.not(support().version, '0')
 })
 
-kernelTest('a method that is not there is unavailable, with the code of the answer', (t) => {
+kernelTest('a method that the kernel lacks is unavailable, with the errno as code', (t) => {
   const without = { SENDFILE64_WITHOUT: 'sendfile,splice,copy_file_range' }
   const { binding, methods } = supportWith(without)
   const unavailable = { state: 'unavailable' as const, code: 'ENOSYS' }
@@ -75,7 +75,7 @@ kernelTest('a method that is not there is unavailable, with the code of the answ
   })
 })
 
-kernelTest('a switch that is not known is a warning, not an error', (t) => {
+kernelTest('an unknown switch causes a warning, not an error', (t) => {
   const env = { ...process.env, SENDFILE64_WITHOUT: 'openat2,teleport' }
   const { status, stderr, stdout } = spawnSync(process.execPath, node, { env, encoding: 'utf8', timeout: 20_000 })
   t.is(status, 0)
@@ -87,7 +87,7 @@ kernelTest('a switch that is not known is a warning, not an error', (t) => {
 // a checkout need not have built it
 const wasiIsBuilt = existsSync(new URL('../../sendfile64.wasip1.cjs', import.meta.url))
 
-test('without the addon the WASI flavor is loaded, and says why', (t) => {
+test('without the addon the WASI flavor is loaded, and the reason is reported', (t) => {
   const { binding, reason, executor, methods } = supportWith({ SENDFILE64_WITHOUT: 'addon' })
   t.is(binding, wasiIsBuilt ? 'wasm32-wasip1' : 'none')
   t.regex(String(reason), /SENDFILE64_WITHOUT disables the addon|NAPI_RS_WASI_FLAVOR/)
@@ -96,7 +96,7 @@ test('without the addon the WASI flavor is loaded, and says why', (t) => {
   t.is(methods.copy.state, wasiIsBuilt ? 'available' : 'unavailable')
 })
 
-test('without both there is none, and the reason says what was tried and what to do', (t) => {
+test('without either binding, the reason names what was tried and what to do', (t) => {
   const { binding, reason, methods } = supportWith({ SENDFILE64_WITHOUT: 'addon,wasi' })
   t.is(binding, 'none')
   t.regex(String(reason), /disables the addon|NAPI_RS_WASI_FLAVOR/)
@@ -105,7 +105,7 @@ test('without both there is none, and the reason says what was tried and what to
   t.is(methods.copy.state, 'unavailable')
 })
 
-test('the WASI flavor is not loaded before its first use: Node warns that it is experimental', (t) => {
+test('the WASI flavor is not loaded before its first use, because Node warns that it is experimental', (t) => {
   const script = "await import('./index.ts'); process.stderr.write('imported')"
   const args = [TYPESCRIPT, '--input-type=module', '--eval', script]
   const env = { ...process.env, SENDFILE64_WITHOUT: 'addon', NODE_OPTIONS: '', NAPI_RS_WASI_FLAVOR: '' }

@@ -32,7 +32,7 @@ test.before(warmEngine)
 /* ---------------------------------------------------------------- sock_sendfile */
 
 test.serial(
-  'CPython asyncio 12: the whole file, and its position is at the end',
+  'CPython asyncio 12: the whole file is sent, and its position is at the end',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, file.path)
@@ -45,7 +45,7 @@ test.serial(
 
 // asyncio moves the position whatever the offset; api.md: only with null.
 test.serial(
-  'CPython asyncio 13: 2000 bytes from 1000 on, by an offset and by the position',
+  'CPython asyncio 13: 2000 bytes from offset 1000 are sent, by `offset` and by the position',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, file.path)
@@ -61,7 +61,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython asyncio 14: an empty file is 0 bytes',
+  'CPython asyncio 14: an empty file sends 0 bytes',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, sampleFile(0).path)
@@ -76,7 +76,7 @@ test.serial(
 
 // By the socket, 22 is the same.
 kernelSerial(
-  'CPython asyncio 15: what is sent before and after keeps its place',
+  'CPython asyncio 15: bytes sent before and after the file keep their place',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const fd = handleFd(near)
@@ -90,7 +90,7 @@ kernelSerial(
 /* ---------------------------------------------------------------- sendfile: what is refused */
 
 test.serial(
-  'CPython asyncio 16: a datagram socket is refused, by itself and by its number',
+  'CPython asyncio 16: a datagram socket is refused, as an object and as a number',
   tidy(async (t, closing) => {
     const socket = dgram.createSocket('udp4')
     closing.teardown(() => once(socket.close(), 'close'))
@@ -111,7 +111,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython asyncio 18: where the kernel does not have sendfile(2), everything is copied',
+  'CPython asyncio 18: without sendfile(2) in the kernel, everything is copied',
   tidy(async (t, closing) => {
     const child = run(closing, 'one-transfer.ts', [large.path], { env: { SENDFILE64_WITHOUT: 'sendfile' } })
     const { code, stdout } = await child.exit
@@ -123,7 +123,7 @@ test.serial(
 
 // asyncio makes its own function answer "not available"; here the kernel does: copy_file_range(2) is for files.
 test.serial(
-  'CPython asyncio 19: a forced method that the kernel refuses is not replaced, and no byte is sent',
+  'CPython asyncio 19: a forced method that the kernel refuses rejects the call, and no byte is sent',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, file.path)
@@ -153,7 +153,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython asyncio 31: a forced method is not possible where only copying is',
+  'CPython asyncio 31: a forced method is refused where only copying is possible',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing, 'tls')
     const source = opened(closing, file.path)
@@ -178,12 +178,17 @@ interface Wanted {
 }
 
 const WANTED: readonly Wanted[] = [
-  { title: 'CPython asyncio 17: the whole file through a socket', transport: 'tcp' },
-  { title: 'CPython asyncio 20: the whole file over TLS', transport: 'tls' },
+  { title: 'CPython asyncio 17: the whole file is sent through a socket', transport: 'tcp' },
+  { title: 'CPython asyncio 20: the whole file is sent over TLS', transport: 'tls' },
   { title: 'CPython asyncio 22: writes before and after keep their place', transport: 'tcp', around: true },
   { title: 'CPython asyncio 23: writes before and after keep their place over TLS', transport: 'tls', around: true },
-  { title: 'CPython asyncio 24: 100 bytes from 1000 on', transport: 'tcp', from: 1000, count: 100 },
-  { title: 'CPython asyncio 25: 100 bytes from 1000 on over TLS', transport: 'tls', from: 1000, count: 100 },
+  { title: 'CPython asyncio 24: 100 bytes from offset 1000 are sent', transport: 'tcp', from: 1000, count: 100 },
+  {
+    title: 'CPython asyncio 25: 100 bytes from offset 1000 are sent over TLS',
+    transport: 'tls',
+    from: 1000,
+    count: 100,
+  },
 ]
 
 for (const { title, transport, from = 0, count, around = false } of WANTED) {
@@ -214,8 +219,8 @@ for (const { title, transport, from = 0, count, around = false } of WANTED) {
 /* ---------------------------------------------------------------- peers that leave */
 
 for (const [title, transport] of [
-  ['CPython asyncio 26: a peer that closes after it has got everything', 'tcp'],
-  ['CPython asyncio 27: a TLS peer that closes after it has got everything', 'tls'],
+  ['CPython asyncio 26: a peer may close after it has received everything', 'tcp'],
+  ['CPython asyncio 27: a TLS peer may close after it has received everything', 'tls'],
 ] as const) {
   test.serial(
     title,
@@ -244,21 +249,33 @@ interface Leaving {
 }
 
 const LEAVING: readonly Leaving[] = [
-  { title: 'CPython asyncio 28: a peer that closes in the middle', to: 'socket', transport: 'tcp' },
-  { title: 'CPython asyncio 28: the same with the number of the socket', to: 'number', transport: 'tcp' },
   {
-    title: 'CPython asyncio 28: the same with bytes in a pipe between the file and the socket',
+    title: 'CPython asyncio 28: a peer that closes in the middle rejects the transfer',
+    to: 'socket',
+    transport: 'tcp',
+  },
+  {
+    title: 'CPython asyncio 28: a peer that closes in the middle rejects the transfer to the number of the socket',
+    to: 'number',
+    transport: 'tcp',
+  },
+  {
+    title: 'CPython asyncio 28: a peer that closes in the middle rejects a splice through a pipe',
     to: 'socket',
     transport: 'tcp',
     options: { method: 'splice' },
   },
   {
-    title: 'CPython asyncio 29: a peer that closes in the middle of a copy',
+    title: 'CPython asyncio 29: a peer that closes in the middle rejects a copy',
     to: 'socket',
     transport: 'tcp',
     options: { method: 'copy' },
   },
-  { title: 'CPython asyncio 29: a TLS peer that closes in the middle', to: 'socket', transport: 'tls' },
+  {
+    title: 'CPython asyncio 29: a TLS peer that closes in the middle rejects the transfer',
+    to: 'socket',
+    transport: 'tls',
+  },
 ]
 
 for (const { title, to, transport, options = {} } of LEAVING) {
@@ -287,7 +304,7 @@ for (const { title, to, transport, options = {} } of LEAVING) {
 
 // asyncio refuses the write; api.md: it waits for its turn.
 test.serial(
-  'CPython asyncio 30: a write while the transfer runs goes behind it',
+  'CPython asyncio 30: a write during the transfer is sent after it',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const transfer = sendfile(near, large.path)

@@ -25,7 +25,7 @@ const HALF = SIZE / 2
 test.before(warmEngine)
 
 kernelSerial(
-  'CPython os 1: the whole file in steps, each at the offset that the last one returned',
+  'CPython os 1: the whole file is sent in steps, each from the offset that the previous step returned',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, file.path)
@@ -41,7 +41,7 @@ kernelSerial(
 )
 
 test.serial(
-  'CPython os 1: the same by sendfile(), by the number of the socket and by the socket',
+  'CPython os 1: sendfile() sends the same to the number of the socket and to the socket',
   tidy(async (t, closing) => {
     for (const by of ['number', 'socket']) {
       const { near, rest } = await line(closing)
@@ -58,7 +58,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython os 2: from the middle on, the peer gets exactly the second half',
+  'CPython os 2: from the middle of the file, the peer receives exactly the second half',
   tidy(async (t, closing) => {
     const source = opened(closing, file.path)
     if (IN_KERNEL) {
@@ -77,7 +77,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython os 3: an offset beyond the end is no error, and no byte',
+  'CPython os 3: an offset beyond the end sends 0 bytes without an error',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, file.path)
@@ -118,7 +118,7 @@ for (const [title, wrong] of [
 }
 
 test.serial(
-  'CPython os 6: every option by its name, all at once',
+  'CPython os 6: all options can be passed together by name',
   tidy(async (t, closing) => {
     const { near, body } = await line(closing)
     const received = body()
@@ -158,7 +158,7 @@ const TRAILER = sampleBytes(1024, 8)
 
 for (const to of ['socket', 'number', 'file'] as const) {
   test.serial(
-    `pysendfile test_header and test_trailer: before and after the file, not counted, to a ${to}`,
+    `pysendfile test_header and test_trailer: they surround the file and are not counted, to a ${to}`,
     tidy(async (t, closing) => {
       const connection = await line(closing)
       const out = target(closing)
@@ -174,7 +174,7 @@ for (const to of ['socket', 'number', 'file'] as const) {
 }
 
 test.serial(
-  'pysendfile test_non_socket: a file takes what a socket takes',
+  'pysendfile test_non_socket: a file receives the same bytes as a socket',
   tidy(async (t, closing) => {
     const [one, other] = [target(closing), target(closing)]
     t.like(await within(sendfile(one.fd, file.path), 'the transfer'), { bytesSent: SIZE, offset: SIZE })
@@ -187,7 +187,7 @@ test.serial(
 
 // pysendfile: nbytes 0 means "to the end". api.md: a count of 0 is no byte, headers and trailers are sent.
 test.serial(
-  'pysendfile test_nbytes_0: a count of 0 is no byte of the file',
+  'pysendfile test_nbytes_0: a count of 0 sends no byte of the file',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source = opened(closing, file.path)
@@ -202,7 +202,7 @@ test.serial(
 )
 
 test.serial(
-  'pysendfile test_small_file, test_empty_file and an offset beyond their ends',
+  'pysendfile test_small_file, test_empty_file: any offset sends the rest of the file',
   tidy(async (t, closing) => {
     const small = sampleFile(12, 4)
     const { near, rest } = await line(closing)
@@ -235,7 +235,7 @@ test.serial(
 )
 
 test.serial(
-  'pysendfile TestLargeFile: 2.5 GB, all of it counted and its last bytes right',
+  'pysendfile TestLargeFile: 2.5 GB are counted completely and end with the right bytes',
   tidy(async (t, closing) => {
     const size = 2_500_000_000
     const end = sampleBytes(300_000, 9)

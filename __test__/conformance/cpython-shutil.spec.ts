@@ -66,7 +66,7 @@ function failure(t: ExecutionContext, transfer: Promise<SendfileResult>): Promis
 
 // shutil.copyfile() calls sendfile(2); between two files of one filesystem, copy_file_range(2) is better.
 test.serial(
-  'CPython shutil 43: a regular copy needs no fallback',
+  'CPython shutil 43: copying a regular file needs no fallback',
   tidy(async (t, closing) => {
     await asBest(t, copied(t, closing, file.path, file.bytes))
     for (const method of METHODS) {
@@ -76,7 +76,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython shutil 43: the same to a FileHandle, which is closed at the end',
+  'CPython shutil 43: copying to a FileHandle with `end` closes it',
   tidy(async (t) => {
     const path = freshPath('target')
     const handle = await open(path, 'w')
@@ -88,7 +88,7 @@ test.serial(
 
 // shutil refuses one file under two names; api.md: ranges that overlap, whatever the name.
 test.serial(
-  'CPython shutil 44: the same file is refused, and stays as it is',
+  'CPython shutil 44: copying a file to itself is refused, and the file stays unchanged',
   tidy(async (t, closing) => {
     const bytes = sampleBytes(10_000, 5)
     const path = writeSample(bytes)
@@ -107,7 +107,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython shutil 45: a source that does not exist',
+  'CPython shutil 45: a source that does not exist rejects with ENOENT',
   tidy(async (t, closing) => {
     const { fd, content } = target(closing)
     const path = freshPath('nothing')
@@ -119,7 +119,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython shutil 46: an empty file',
+  'CPython shutil 46: an empty file is copied',
   tidy(async (t, closing) => {
     const nothing = Buffer.alloc(0)
     await asBest(t, copied(t, closing, sampleFile(0).path, nothing))
@@ -127,7 +127,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython shutil 47: an exception of the caller comes through as it is',
+  'CPython shutil 47: an exception of the caller is passed on unchanged',
   tidy(async (t, closing) => {
     const { fd, content } = target(closing)
     const thrown = new Error('of no kind that anybody knows')
@@ -151,7 +151,7 @@ test.serial(
 
 // api.md: a file open for appending gets the bytes once, behind what is in it.
 test.serial(
-  'CPython shutil 48: EINVAL at the first call, then everything is copied',
+  'CPython shutil 48: after EINVAL from the first call, everything is copied',
   tidy(async (t, closing) => {
     const { path, content } = target(closing)
     const out = opened(closing, path, 'a')
@@ -166,7 +166,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython shutil 49: ENOSPC is raised',
+  'CPython shutil 49: a full device rejects with ENOSPC',
   tidy(async (t, closing) => {
     const full = opened(closing, '/dev/full', 'w')
     const source = opened(closing, file.path)
@@ -177,7 +177,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython shutil 50: a source that is no regular file is copied',
+  'CPython shutil 50: a source that is not a regular file is copied',
   tidy(async (t, closing) => {
     const ends = pipe(closing)
     fed(ends, file.bytes)
@@ -187,7 +187,7 @@ test.serial(
 
 // shutil gives up at once; api.md: the kernel can send to a pipe.
 test.serial(
-  'CPython shutil 51: a destination that is no regular file',
+  'CPython shutil 51: a destination that is not a regular file receives every byte',
   tidy(async (t, closing) => {
     for (const method of (['auto', 'sendfile', 'splice', 'copy'] as const).filter(canForce)) {
       const ends = pipe(closing)
@@ -204,7 +204,7 @@ test.serial(
 // shutil's EBADF comes from a mock. A reader that leaves is an error that comes late by itself.
 for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
   serialBy(method)(
-    `CPython shutil 52: an error at a later call is raised, and nothing begins again, by ${method}`,
+    `CPython shutil 52: an error of a later call rejects, and no byte is sent again, by ${method}`,
     tidy(async (t, closing) => {
       const ends = pipe(closing)
       const source = opened(closing, file.path)
@@ -226,7 +226,7 @@ for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
 }
 
 test.serial(
-  'CPython shutil 53: a file whose size cannot be known',
+  'CPython shutil 53: a file of unknown size is copied to its end',
   tidy(async (t, closing) => {
     // 0 bytes long, by fstat(2)
     const path = '/proc/version'
@@ -239,7 +239,7 @@ test.serial(
 // The origin makes st_size too small, which is how it chooses its blocks; here they are the quantum. Files of /proc are
 // too small by themselves.
 test.serial(
-  'CPython shutil 54: blocks that are smaller than the file',
+  'CPython shutil 54: blocks smaller than the file copy all of it',
   tidy(async (t, closing) => {
     const small = sampleFile(300_001)
     for (const method of METHODS) {
@@ -253,7 +253,7 @@ test.serial(
 
 // A file of /sys says that it is a page long, whatever is in it.
 test.serial(
-  'CPython shutil 55: blocks that are larger than the file, and a size that is',
+  'CPython shutil 55: blocks and a size larger than the file copy all of it',
   tidy(async (t, closing) => {
     for (const method of METHODS) {
       await copied(t, closing, file.path, file.bytes, { method, quantum: 0x7ffff000 })
@@ -265,7 +265,7 @@ test.serial(
 
 // shutil: at least 8 MiB. Here 1 MiB, so that others get their turn (lib/options/sendfile.ts).
 kernelSerial(
-  'CPython shutil 56: the size of the blocks',
+  'CPython shutil 56: the size of the blocks is the quantum',
   tidy(async (t, closing) => {
     const byDefault = await copied(t, closing, file.path, file.bytes, { method: 'sendfile' })
     t.true(byDefault.syscalls >= 4, `${byDefault.syscalls} calls of 1 MiB at most`)
@@ -277,7 +277,7 @@ kernelSerial(
 // shutil remembers ENOTSOCK, which Linux never says. api.md: what the kernel says of one pair of descriptors concerns no
 // other; that it does not have the call at all does.
 test.serial(
-  'CPython shutil 57: a refusal is remembered only where it concerns every transfer',
+  'CPython shutil 57: a refusal is remembered only if it applies to every transfer',
   tidy(async (t, closing) => {
     const appending = opened(closing, freshPath('target'), 'a')
     t.is((await within(sendfile(appending, file.path), 'the copy')).method, 'copy')
@@ -292,7 +292,7 @@ test.serial(
 
 for (const cut of ['stall', 'abort'] as const) {
   test.serial(
-    `CPython shutil 50: between two pipes, the error of a cut (${cut}) says exactly how much the second one has taken`,
+    `CPython shutil 50: between two pipes, the error after an interruption (${cut}) has the exact number of bytes written`,
     tidy(async (t, closing) => {
       const [from, to] = [pipe(closing), pipe(closing)]
       fed(from, file.bytes)

@@ -30,12 +30,12 @@ const METHODS = ['copy', 'sendfile', 'splice'] as const
 
 /** What is asked for by name, and what of the file that is. */
 const RANGES: readonly (readonly [title: string, options: SendfileOptions, from: number, to: number])[] = [
-  ['CPython socket 32: the whole file', {}, 0, SIZE],
-  ['CPython socket 35: the rest of the file from 5000 on', { offset: 5000 }, 5000, SIZE],
-  ['CPython socket 36: the first 5000007 bytes', { count: 5_000_007 }, 0, 5_000_007],
-  ['CPython socket 37: one byte', { count: 1 }, 0, 1],
-  ['CPython socket 38: 100007 bytes from 2007 on', { offset: 2007, count: 100_007 }, 2007, 102_014],
-  ['CPython socket 40: with a time limit that is not reached', { stallTimeout: 60_000 }, 0, SIZE],
+  ['CPython socket 32: the whole file is sent', {}, 0, SIZE],
+  ['CPython socket 35: the rest of the file from offset 5000 is sent', { offset: 5000 }, 5000, SIZE],
+  ['CPython socket 36: the first 5000007 bytes are sent', { count: 5_000_007 }, 0, 5_000_007],
+  ['CPython socket 37: one byte is sent', { count: 1 }, 0, 1],
+  ['CPython socket 38: 100007 bytes from offset 2007 are sent', { offset: 2007, count: 100_007 }, 2007, 102_014],
+  ['CPython socket 40: a time limit that is not reached has no effect', { stallTimeout: 60_000 }, 0, SIZE],
 ]
 
 for (const method of METHODS) {
@@ -55,7 +55,7 @@ for (const method of METHODS) {
   }
 
   serialBy(method)(
-    `CPython socket 32: the position is at the end, by ${method}`,
+    `CPython socket 32: the position of the file is at its end, by ${method}`,
     tidy(async (t, closing) => {
       const { near, body } = await line(closing)
       const received = body()
@@ -68,7 +68,7 @@ for (const method of METHODS) {
   )
 
   serialBy(method)(
-    `CPython socket 34: an empty file is 0 bytes, by ${method}`,
+    `CPython socket 34: an empty file sends 0 bytes, by ${method}`,
     tidy(async (t, closing) => {
       const { near, rest } = await line(closing)
       t.like(await within(sendfile(near, empty.path, { method }), 'the transfer'), { bytesSent: 0, offset: 0, method })
@@ -79,7 +79,7 @@ for (const method of METHODS) {
   // CPython refuses sockets that do not wait, as os.sendfile would fail for want of room. api.md: nobody waits in a call,
   // whatever the mode of the descriptor, which stays as it is.
   serialBy(method)(
-    `CPython socket 39: a socket that does not wait, and a pipe that would, by ${method}`,
+    `CPython socket 39: a nonblocking socket and a blocking pipe keep their mode, by ${method}`,
     tidy(async (t, closing) => {
       const { near, body } = await line(closing)
       t.true(isNonBlocking(handleFd(near)))
@@ -99,7 +99,7 @@ for (const method of METHODS) {
   )
 
   serialBy(method)(
-    `CPython socket 41: a peer that does not read for longer than the time limit, by ${method}`,
+    `CPython socket 41: a peer that does not read within the time limit rejects the transfer, by ${method}`,
     tidy(async (t, closing) => {
       for (const to of ['socket', 'number']) {
         const { near, rest } = await line(closing)
@@ -118,7 +118,7 @@ for (const method of METHODS) {
 }
 
 test.serial(
-  'CPython socket 33: what is not a file is copied, and nothing of it is lost where that is forbidden',
+  'CPython socket 33: a source that is not a file is copied, and loses no byte if copying is refused',
   tidy(async (t, closing) => {
     const bytes = sampleBytes(300_000, 3)
     const ends = pipe(closing)
@@ -138,7 +138,7 @@ test.serial(
 )
 
 test.serial(
-  'CPython socket 33: where it cannot be copied to the number of a socket, that is said, and nothing of it is lost',
+  'CPython socket 33: if it cannot be copied to the number of a socket, the call rejects and loses no byte',
   tidy(async (t, closing) => {
     const bytes = sampleBytes(300_000, 3)
     const ends = pipe(closing)
@@ -158,7 +158,7 @@ test.serial(
 /* ---------------------------------------------------------------- errors */
 
 test.serial(
-  'CPython socket 42: a datagram socket',
+  'CPython socket 42: a datagram socket is refused',
   tidy(async (t, closing) => {
     const socket = dgram.createSocket('udp4')
     closing.teardown(() => once(socket.close(), 'close'))
@@ -173,7 +173,7 @@ test.serial(
 
 // Node has no files in text mode. A stream with an encoding comes nearest: its descriptor may be sent, it may not.
 test.serial(
-  'CPython socket 42: a source of text',
+  'CPython socket 42: a stream with an encoding is refused as a source',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const text = createReadStream(file.path, { encoding: 'latin1' })
@@ -195,7 +195,7 @@ const COUNTS: readonly (readonly [count: unknown, code: string | undefined])[] =
 ]
 
 test.serial(
-  'CPython socket 42: counts that are none',
+  'CPython socket 42: invalid counts are refused',
   tidy(async (t, closing) => {
     const { near, rest } = await line(closing)
     const source: SourceArgument = opened(closing, file.path)

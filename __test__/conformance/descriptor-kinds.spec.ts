@@ -74,7 +74,7 @@ for (const row of sources) {
   })
 }
 
-test('4.1: no descriptor is left over from any of them', (t) => {
+test('4.1: no pair of kinds leaves a descriptor open', (t) => {
   if (reason === undefined) return t.is(left, 0)
   t.log(`skipped: ${reason}`)
   return t.pass()

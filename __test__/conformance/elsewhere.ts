@@ -30,11 +30,11 @@ export const elsewhere: Readonly<Record<string, Elsewhere>> = {
     test: 'into_a_pipe_bytes_come_from_files_pipes_and_sockets',
   },
   // TestSendfileWithLargeFile, 1 << 31 bytes.
-  'Go 80': { file: '__test__/lifecycle/volume.spec.ts', test: 'more than 2 GiB in one call' },
+  'Go 80': { file: '__test__/lifecycle/volume.spec.ts', test: 'one call sends more than 2 GiB' },
   // Of a socket; of a pipe and of a source it is in hazards.spec.ts.
   '2.13 D': {
     file: '__test__/lifecycle/descriptors.spec.ts',
-    test: 'the number of a destroyed socket goes to a new connection while the transfer runs',
+    test: 'a new connection reuses the number of a destroyed socket without receiving its transfer',
   },
   // 10,000 rounds on loopback; from one network namespace to another it is in hazards-confined.spec.ts.
   '2.13 J': { file: '__test__/http/order.spec.ts', test: 'rounds of write, sendfile and end on' },

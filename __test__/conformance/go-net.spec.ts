@@ -79,7 +79,7 @@ counted('Go 82: TestSendfileSeeked', async (t, scope) => {
   t.is(sha256((await received).bytes), sha256(bytes.subarray(seekTo)))
 })
 
-counted('Go 83: TestSendfilePipe, a pipe as source stays in its mode', async (t, scope) => {
+counted('Go 83: TestSendfilePipe, a source pipe keeps its mode', async (t, scope) => {
   const fifo = new Fifo(scope)
   const flags = flagsOf(fifo.reader)
   const { near, arrived } = await lineOver(scope, 'tcp')
@@ -95,7 +95,7 @@ counted('Go 83: TestSendfilePipe, a pipe as source stays in its mode', async (t,
   t.is(sha256((await received).bytes), sha256(content))
 })
 
-counted('Go 83: TestSendfilePipe, a limit and a late close still end it', async (t, scope) => {
+counted('Go 83: TestSendfilePipe, a limit or a late close ends the transfer', async (t, scope) => {
   const fifo = new Fifo(scope)
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()

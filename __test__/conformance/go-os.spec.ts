@@ -52,7 +52,7 @@ for (const transport of TRANSPORTS) {
 
 /* ---------------------------------------------------------------- copy_test.go */
 
-counted('Go os: TestLargeCopyViaNetwork, 10 MiB there and into a file', async (t, scope) => {
+counted('Go os: TestLargeCopyViaNetwork, 10 MiB through a connection and into a file', async (t, scope) => {
   const { path, bytes } = sampleFile(10 << 20, 6)
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()
@@ -69,7 +69,7 @@ const LIMITS = [undefined, 0, 1, SMALL - PAGE] as const
 
 for (const from of STARTS) {
   for (const to of STARTS) {
-    counted(`Go os: TestCopyFileToFile, from ${from} to ${to} by every limit`, async (t, scope) => {
+    counted(`Go os: TestCopyFileToFile, from ${from} to ${to} with every limit`, async (t, scope) => {
       for (const limit of LIMITS) {
         const target = writeSample(before)
         const source = await openAt(scope, small.path, 'r', from)
@@ -129,7 +129,7 @@ counted('Go os: TestCopyFileRange, DoesntTryCopyFileRangeInAppendMode', async (t
   t.is(fs.readFileSync(target, 'latin1'), 'before after')
 })
 
-counted('Go os: TestCopyFileRange, CopyFileItself doubles it', async (t, scope) => {
+counted('Go os: TestCopyFileRange, CopyFileItself doubles the file', async (t, scope) => {
   const { path, bytes } = sampleFile(10_000, 11)
   const end = await openAt(scope, path, 'r+', bytes.length)
   t.like(await sendfile(end, path), { bytesSent: bytes.length })
@@ -159,7 +159,7 @@ counted('Go os: TestCopyFileRange, NotRegular: BothPipes, DstPipe and SrcPipe', 
   t.is(fs.readFileSync(target, 'latin1'), 'from a pipe')
 })
 
-counted('Go os: TestCopyFileRange, a closed file is an error and not a crash', async (t) => {
+counted('Go os: TestCopyFileRange, a closed file rejects without a crash', async (t) => {
   const target = `${sampleDirectory()}/closed`
   const file = await open(target, 'w')
   await file.close()

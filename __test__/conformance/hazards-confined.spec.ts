@@ -25,25 +25,28 @@ function skipped(t: ExecutionContext, why: string): void {
 /* ---------------------------------------------------------------- E */
 
 // Where Node writes, it is Node that ignores the signal.
-kernelTest('2.13 E: SIGPIPE kills nobody, in the main thread and in a worker, by every method', async (t) => {
-  t.timeout(60_000)
-  if (reason !== undefined) return skipped(t, reason)
-  const { code, signal, stdout, stderr } = await run(t, 'broken-pipe.ts', []).exit
-  t.deepEqual([code, signal], [0, null], stderr)
-  const [first, ...rest]: readonly Broken[] = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-  t.true(first?.fatal, 'the signal would have ended the process')
-  t.is(rest.length, 6, stdout)
-  for (const { where, method, codes = [] } of rest) {
-    const [unread, left, tcp, unix, shut] = codes
-    t.deepEqual([unread, left, shut], ['EPIPE', 'EPIPE', 'EPIPE'], `${where}, ${method}`)
-    // Who closes a socket with unread bytes in it, resets the connection; which call hears of that first is open.
-    for (const code of [tcp, unix]) t.regex(code ?? '', /^(EPIPE|ECONNRESET)$/, `${where}, ${method}`)
-  }
-  return undefined
-})
+kernelTest(
+  '2.13 E: SIGPIPE does not end the process, in the main thread and in a worker, by every method',
+  async (t) => {
+    t.timeout(60_000)
+    if (reason !== undefined) return skipped(t, reason)
+    const { code, signal, stdout, stderr } = await run(t, 'broken-pipe.ts', []).exit
+    t.deepEqual([code, signal], [0, null], stderr)
+    const [first, ...rest]: readonly Broken[] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    t.true(first?.fatal, 'the signal would have ended the process')
+    t.is(rest.length, 6, stdout)
+    for (const { where, method, codes = [] } of rest) {
+      const [unread, left, tcp, unix, shut] = codes
+      t.deepEqual([unread, left, shut], ['EPIPE', 'EPIPE', 'EPIPE'], `${where}, ${method}`)
+      // Who closes a socket with unread bytes in it, resets the connection; which call hears of that first is open.
+      for (const code of [tcp, unix]) t.regex(code ?? '', /^(EPIPE|ECONNRESET)$/, `${where}, ${method}`)
+    }
+    return undefined
+  },
+)
 
 interface Broken {
   readonly fatal?: boolean
@@ -60,33 +63,36 @@ for (const [name, errno] of [
   ['EPERM', EPERM],
   ['ENOSYS', ENOSYS],
 ] as const) {
-  kernelTest(`2.13 I: a sendfile(2) that seccomp answers with ${name} is replaced, and not tried again`, async (t) => {
-    t.timeout(60_000)
-    if (reason !== undefined) return skipped(t, reason)
-    const target = `${sampleDirectory()}/denied-${name}`
-    const source = `${file.path}|r`
-    const attempts: Attempt[] = [
-      { name: 'first', out: 100, readFrom: 101, source, options: { count: 10 } },
-      { name: 'second', out: 100, readFrom: 101, source, options: { count: 10 } },
-      { name: 'forced', out: 100, source, options: { count: 10, method: 'sendfile' } },
-      { name: 'file', out: `${target}|w`, source, options: {} },
-    ]
-    const settings = ['--open', 'stream=100,101', '--nonblocking', '100', '--deny', `sendfile:${errno}`]
-    const { ended, left } = await attemptAll(t, settings, attempts)
-    for (const each of ['first', 'second']) {
-      const found = ended.get(each)
-      t.is(found === undefined ? '' : summary(found), `sendfile ${name}, copy`, each)
-      t.is(found?.text, file.bytes.toString('latin1', 0, 10), each)
-      t.is(found?.syscalls, 2, `${each}: one read(2) and one send(2), as the engine has tried sendfile(2) before`)
-    }
-    t.like(ended.get('forced'), { code: 'ERR_SENDFILE_UNSUPPORTED', bytesSent: 0, cause: name })
-    t.like(ended.get('file'), { code: 'ok', method: 'copy_file_range', fallbacks: [] })
-    t.is(sha256(fs.readFileSync(target)), sha256(file.bytes))
-    t.is(left, 0)
-    return undefined
-  })
+  kernelTest(
+    `2.13 I: if seccomp fails sendfile(2) with ${name}, another method is used and sendfile(2) is not tried again`,
+    async (t) => {
+      t.timeout(60_000)
+      if (reason !== undefined) return skipped(t, reason)
+      const target = `${sampleDirectory()}/denied-${name}`
+      const source = `${file.path}|r`
+      const attempts: Attempt[] = [
+        { name: 'first', out: 100, readFrom: 101, source, options: { count: 10 } },
+        { name: 'second', out: 100, readFrom: 101, source, options: { count: 10 } },
+        { name: 'forced', out: 100, source, options: { count: 10, method: 'sendfile' } },
+        { name: 'file', out: `${target}|w`, source, options: {} },
+      ]
+      const settings = ['--open', 'stream=100,101', '--nonblocking', '100', '--deny', `sendfile:${errno}`]
+      const { ended, left } = await attemptAll(t, settings, attempts)
+      for (const each of ['first', 'second']) {
+        const found = ended.get(each)
+        t.is(found === undefined ? '' : summary(found), `sendfile ${name}, copy`, each)
+        t.is(found?.text, file.bytes.toString('latin1', 0, 10), each)
+        t.is(found?.syscalls, 2, `${each}: one read(2) and one send(2), as the engine has tried sendfile(2) before`)
+      }
+      t.like(ended.get('forced'), { code: 'ERR_SENDFILE_UNSUPPORTED', bytesSent: 0, cause: name })
+      t.like(ended.get('file'), { code: 'ok', method: 'copy_file_range', fallbacks: [] })
+      t.is(sha256(fs.readFileSync(target)), sha256(file.bytes))
+      t.is(left, 0)
+      return undefined
+    },
+  )
 
-  kernelTest(`2.13 I: a copy_file_range(2) that seccomp answers with ${name} is replaced, too`, async (t) => {
+  kernelTest(`2.13 I: if seccomp fails copy_file_range(2) with ${name}, another method is used`, async (t) => {
     t.timeout(60_000)
     if (reason !== undefined) return skipped(t, reason)
     const target = `${sampleDirectory()}/no-range-${name}`
@@ -111,7 +117,7 @@ const NOTHING: Attempted = { name: '', code: 'never made', bytesSent: 0 }
 /* ---------------------------------------------------------------- J */
 
 // The same on loopback, with chunks and lengths, pipelines and tails: elsewhere.ts.
-test('2.13 J: the bytes before the file come first, in 10,000 rounds between two network namespaces', async (t) => {
+test('2.13 J: bytes written before the file arrive first, in 10,000 rounds between two network namespaces', async (t) => {
   t.timeout(120_000)
   const rounds = 10_000
   const { path } = sampleFile(1 << 20, 21)
@@ -133,7 +139,7 @@ test('2.13 J: the bytes before the file come first, in 10,000 rounds between two
 
 const METHODS = (['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] as const).filter(canForce)
 
-test('2.13 N: RLIMIT_FSIZE is EFBIG with a partial count, and the process lives', async (t) => {
+test('2.13 N: RLIMIT_FSIZE rejects with EFBIG and a partial count, and the process continues', async (t) => {
   t.timeout(60_000)
   if (reason !== undefined) return skipped(t, reason)
   const limit = 65_537
@@ -155,7 +161,7 @@ test('2.13 N: RLIMIT_FSIZE is EFBIG with a partial count, and the process lives'
 /** A tmpfs of 64 KiB that only the child sees: mount(8) in a namespace of its own. */
 const MOUNT = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"'
 
-test('2.13 O: a full file system is ENOSPC with a partial count', async (t) => {
+test('2.13 O: a full file system rejects with ENOSPC and a partial count', async (t) => {
   t.timeout(60_000)
   if (reason !== undefined) return skipped(t, reason)
   const folder = `${sampleDirectory()}/full`

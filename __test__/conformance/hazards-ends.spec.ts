@@ -27,36 +27,39 @@ const MARK = Buffer.from('and then')
 
 /* ---------------------------------------------------------------- K */
 
-counted('2.13 K: aborted before, in and after: exact bytesSent, and the socket goes on', async (t, scope) => {
-  const { near, far, received } = await connectedPair(scope, { reading: false })
-  const before = await t.throwsAsync(sendfile(near, large.path, { signal: AbortSignal.abort() }), {
-    instanceOf: SendfileError,
-  })
-  t.like(before, { code: 'ABORT_ERR', bytesSent: 0 })
+counted(
+  '2.13 K: an abort before, during or after a transfer reports the exact bytesSent, and the socket stays usable',
+  async (t, scope) => {
+    const { near, far, received } = await connectedPair(scope, { reading: false })
+    const before = await t.throwsAsync(sendfile(near, large.path, { signal: AbortSignal.abort() }), {
+      instanceOf: SendfileError,
+    })
+    t.like(before, { code: 'ABORT_ERR', bytesSent: 0 })
 
-  const controller = new AbortController()
-  const sending = sendfile(near, large.path, { signal: controller.signal, offset: 7 })
-  await stalled(near)
-  controller.abort()
-  const during = await t.throwsAsync(within(sending, 'the abort'), { instanceOf: SendfileError })
-  const bytesSent = Number(during?.bytesSent)
-  t.like(during, { code: 'ABORT_ERR', name: 'AbortError', offset: 7 + bytesSent })
-  t.true(bytesSent > 0 && bytesSent < large.bytes.length)
+    const controller = new AbortController()
+    const sending = sendfile(near, large.path, { signal: controller.signal, offset: 7 })
+    await stalled(near)
+    controller.abort()
+    const during = await t.throwsAsync(within(sending, 'the abort'), { instanceOf: SendfileError })
+    const bytesSent = Number(during?.bytesSent)
+    t.like(during, { code: 'ABORT_ERR', name: 'AbortError', offset: 7 + bytesSent })
+    t.true(bytesSent > 0 && bytesSent < large.bytes.length)
 
-  const later = new AbortController()
-  far.resume()
-  near.write(MARK)
-  t.like(await within(sendfile(near, large.path, { signal: later.signal, count: 1000 }), 'the next'), {
-    bytesSent: 1000,
-  })
-  later.abort()
-  near.end(MARK)
-  await within(received.closed, 'the end')
-  const expected = [large.bytes.subarray(7, 7 + bytesSent), MARK, large.bytes.subarray(0, 1000), MARK]
-  t.is(sha256(received.bytes), sha256(...expected))
-})
+    const later = new AbortController()
+    far.resume()
+    near.write(MARK)
+    t.like(await within(sendfile(near, large.path, { signal: later.signal, count: 1000 }), 'the next'), {
+      bytesSent: 1000,
+    })
+    later.abort()
+    near.end(MARK)
+    await within(received.closed, 'the end')
+    const expected = [large.bytes.subarray(7, 7 + bytesSent), MARK, large.bytes.subarray(0, 1000), MARK]
+    t.is(sha256(received.bytes), sha256(...expected))
+  },
+)
 
-counted('2.13 K: aborted in a transfer to a pipe and to a file: exact bytesSent', async (t, scope) => {
+counted('2.13 K: an abort of a transfer to a pipe or to a file reports the exact bytesSent', async (t, scope) => {
   const fifo = new Fifo(scope)
   const controller = new AbortController()
   const sending = sendfile(fifo.writer, large.path, { signal: controller.signal })
@@ -90,7 +93,7 @@ counted('2.13 K: aborted in a transfer to a pipe and to a file: exact bytesSent'
 })
 
 // The destination takes everything at once, and the writer never stops.
-counted('2.13 K: aborted while another process fills the pipe: exact bytesSent', async (t, scope) => {
+counted('2.13 K: an abort while another process fills the pipe reports the exact bytesSent', async (t, scope) => {
   const fifo = new Fifo(scope)
   const yes = spawn('yes', { stdio: ['ignore', fifo.writer, 'ignore'] })
   const exit = once(yes, 'exit')
@@ -122,7 +125,7 @@ for (const path of [
   '/proc/self/limits',
   '/sys/kernel/mm/transparent_hugepage/enabled',
 ]) {
-  counted(`2.13 P: ${path}`, async (t, scope) => {
+  counted(`2.13 P: all of ${path} is sent`, async (t, scope) => {
     if (!fs.existsSync(path)) {
       t.log(`skipped: there is no ${path} here`)
       t.pass()
@@ -143,7 +146,7 @@ for (const path of [
 
 /* ---------------------------------------------------------------- Q */
 
-counted('2.13 Q: a file that appends gets everything once, at its end', async (t, scope) => {
+counted('2.13 Q: a file open for appending receives everything once, at its end', async (t, scope) => {
   const target = writeSample(Buffer.from('before'))
   const file = await open(target, 'a')
   scope.teardown(() => file.close())
@@ -159,7 +162,7 @@ counted('2.13 Q: a file that appends gets everything once, at its end', async (t
 /* ---------------------------------------------------------------- R */
 
 for (const method of ['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] as const) {
-  counted.by(method)(`2.13 R: one file at both ends and overlapping ranges, by ${method}`, async (t, scope) => {
+  counted.by(method)(`2.13 R: overlapping ranges of one file are refused, by ${method}`, async (t, scope) => {
     const { path, bytes } = sampleFile(10_000, 19)
     const link = `${path}-link`
     fs.linkSync(path, link)

@@ -29,7 +29,7 @@ const METHODS: readonly Method[] = ['sendfile', 'splice', 'copy']
 /* ---------------------------------------------------------------- a file that changes meanwhile */
 
 for (const method of METHODS) {
-  counted.by(method)(`2.13 A: a file that is truncated in flight, by ${method}`, async (t, scope) => {
+  counted.by(method)(`2.13 A: a file truncated during the transfer rejects, by ${method}`, async (t, scope) => {
     const { path, bytes } = sampleFile(16 << 20, 14)
     const { near, far, received } = await connectedPair(scope, { reading: false })
     const sending = sendfile(near, path, { method, end: true })
@@ -75,7 +75,7 @@ const unread: readonly Unread[] = [
 
 // Documented behavior: the kernel sends pages, not copies (sendfile(2), NOTES). Who changes files in place, copies.
 for (const { name, send } of unread) {
-  counted(`2.13 B: a page that is truncated before it is read arrives with NULs, ${name}`, async (t, scope) => {
+  counted(`2.13 B: a page truncated before it is read arrives with NULs, ${name}`, async (t, scope) => {
     const old = Buffer.alloc(PAGE, 'A')
     for (const [method, expected] of [
       ['sendfile', Buffer.alloc(PAGE).fill('A', 0, 2)],
@@ -88,21 +88,18 @@ for (const { name, send } of unread) {
     }
   })
 
-  counted(
-    `2.13 C: a page that is overwritten before it is read arrives with the new bytes, ${name}`,
-    async (t, scope) => {
-      const [old, fresh] = [sampleBytes(PAGE, 15), sampleBytes(PAGE, 16)]
-      for (const [method, expected] of [
-        ['sendfile', fresh],
-        ['copy', old],
-      ] as const) {
-        if (!canForce(method)) continue
-        const path = writeSample(old)
-        const read = await send(scope, path, method, () => fs.writeFileSync(path, fresh, { flag: 'r+' }))
-        t.is(sha256(read), sha256(expected), method)
-      }
-    },
-  )
+  counted(`2.13 C: a page overwritten before it is read arrives with the new bytes, ${name}`, async (t, scope) => {
+    const [old, fresh] = [sampleBytes(PAGE, 15), sampleBytes(PAGE, 16)]
+    for (const [method, expected] of [
+      ['sendfile', fresh],
+      ['copy', old],
+    ] as const) {
+      if (!canForce(method)) continue
+      const path = writeSample(old)
+      const read = await send(scope, path, method, () => fs.writeFileSync(path, fresh, { flag: 'r+' }))
+      t.is(sha256(read), sha256(expected), method)
+    }
+  })
 }
 
 /* ---------------------------------------------------------------- numbers and pipes */
@@ -117,7 +114,7 @@ function reuse(scope: Scope, fd: number, path: string, flags: 'r' | 'w+'): void 
   }
 }
 
-counted('2.13 D: the number of the destination goes to another file meanwhile', async (t, scope) => {
+counted('2.13 D: another file that reuses the number of the destination receives no byte', async (t, scope) => {
   const fifo = new Fifo(scope)
   const sending = sendfile(fifo.writer, large.path)
   await engineIdle()
@@ -133,7 +130,7 @@ counted('2.13 D: the number of the destination goes to another file meanwhile', 
 })
 
 // Without the addon there is no duplicate of it.
-counted.kernel('2.13 D: the number of the source goes to another file meanwhile', async (t, scope) => {
+counted.kernel('2.13 D: another file that reuses the number of the source is not sent', async (t, scope) => {
   const { near, far, received } = await connectedPair(scope, { reading: false })
   const fd = fs.openSync(large.path, 'r')
   const sending = sendfile(near, fd, { end: true })
@@ -148,7 +145,7 @@ counted.kernel('2.13 D: the number of the source goes to another file meanwhile'
 
 for (const method of METHODS) {
   counted.by(method)(
-    `2.13 F: 8 MiB to a pipe that nobody reads leave the pool alone, by ${method}`,
+    `2.13 F: a transfer of 8 MiB to a pipe without a reader uses no thread of the pool, by ${method}`,
     async (t, scope) => {
       const fifo = new Fifo(scope)
       const count = 8 << 20
@@ -178,7 +175,7 @@ const ranges = [
 const inOrder = ranges.map(({ offset, count }) => large.bytes.subarray(offset, offset + count))
 
 for (const transport of TRANSPORTS) {
-  counted(`2.13 G: transfers to one socket go one after the other, ${transport}`, async (t, scope) => {
+  counted(`2.13 G: transfers to one socket run one after the other, ${transport}`, async (t, scope) => {
     const { near, arrived } = await lineOver(scope, transport)
     const sendings = ranges.map((range) => sendfile(near, large.path, range))
     const received = arrived()
@@ -192,7 +189,7 @@ for (const transport of TRANSPORTS) {
   })
 }
 
-counted('2.13 G: transfers to one number go one after the other, a pipe and a file', async (t, scope) => {
+counted('2.13 G: transfers to one number run one after the other, to a pipe and to a file', async (t, scope) => {
   const fifo = new Fifo(scope)
   const toPipe = ranges.map((range) => sendfile(fifo.writer, large.path, range))
   const reader = fifo.stream()
@@ -214,7 +211,7 @@ counted('2.13 G: transfers to one number go one after the other, a pipe and a fi
 const SHARE = 100_000
 
 // By the order of completions. How long a small one takes is the benchmark's business.
-counted('2.13 H: 200 small transfers are over before the large one that began first', async (t, scope) => {
+counted('2.13 H: 200 small transfers complete before a large one that began first', async (t, scope) => {
   const huge = `${sampleDirectory()}/huge`
   fs.writeFileSync(huge, '')
   fs.truncateSync(huge, 1 << 28)

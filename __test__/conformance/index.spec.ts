@@ -59,7 +59,7 @@ function run(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index)
 }
 
-test('every case that is asked for is there', (t) => {
+test('every required case has a test', (t) => {
   const covered = new Set(titles().flatMap(({ numbers }) => numbers))
   for (const name of Object.keys(elsewhere)) covered.add(Number(/^\w+ (\d+)$/.exec(name)?.[1]))
   const asked = ASKED.flatMap((numbers) => run(...numbers))
@@ -70,7 +70,7 @@ test('every case that is asked for is there', (t) => {
   )
 })
 
-test('every hazard that no other suite has is there', (t) => {
+test('every hazard that no other suite covers has a test', (t) => {
   const found = texts().flatMap((text) => [...text.matchAll(/['"`]2\.13 ([A-R])\b/g)].map(([, letter]) => letter))
   const covered = new Set([...found, ...Object.keys(elsewhere).map((name) => /^2\.13 ([A-R])$/.exec(name)?.[1])])
   t.deepEqual(
@@ -79,7 +79,7 @@ test('every hazard that no other suite has is there', (t) => {
   )
 })
 
-test('a number has one origin', (t) => {
+test('a case number has one origin', (t) => {
   const origins = new Map<number, string>()
   for (const { origin, numbers } of titles()) {
     for (const number of numbers) {
@@ -89,7 +89,7 @@ test('a number has one origin', (t) => {
   }
 })
 
-test('what is tested elsewhere is there', (t) => {
+test('every test named in elsewhere.ts exists', (t) => {
   for (const [name, place] of Object.entries(elsewhere)) {
     t.true(readFileSync(new URL(place.file, root), 'utf8').includes(place.test), `${name}: ${place.test}`)
   }

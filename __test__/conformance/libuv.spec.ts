@@ -16,7 +16,7 @@ import { within } from '../fixtures/within.ts'
 const counted = counting(test)
 
 // libuv's answer is what there was; by api.md an explicit count beyond the end is an error, after what there is.
-counted('libuv 92: fs_async_sendfile, a sparse file from its second byte on', async (t, scope) => {
+counted('libuv 92: fs_async_sendfile, a sparse file from its second byte', async (t, scope) => {
   const source = `${sampleDirectory()}/libuv-sparse`
   const size = 65_546
   fs.writeFileSync(source, 'begin\n')
@@ -44,7 +44,7 @@ counted('libuv 93: fs_async_sendfile_nodata, an empty file', async (t, scope) =>
 })
 
 // More than one call takes is EINVAL in libuv. By api.md the transfer iterates, and one call is cut as the kernel cuts it.
-counted('libuv 94: fs_sendfile_io_64_safe, a count that no call takes', async (t, scope) => {
+counted('libuv 94: fs_sendfile_io_64_safe, a count larger than any call accepts', async (t, scope) => {
   const { path, bytes } = sampleFile(10_000, 94)
   const target = writeSample(Buffer.alloc(0))
   const [from, to] = [await open(path, 'r'), await open(target, 'r+')]
@@ -59,7 +59,7 @@ counted('libuv 94: fs_sendfile_io_64_safe, a count that no call takes', async (t
 })
 
 // uv_cancel takes back what no thread has begun. Here the first transfer holds up the others by its peer.
-counted('libuv 95: threadpool_cancel, what has not begun is taken back', async (t, scope) => {
+counted('libuv 95: threadpool_cancel, queued transfers are canceled', async (t, scope) => {
   const { path, bytes } = sampleFile(16 << 20, 95)
   const { near, far, received } = await connectedPair(scope, { reading: false })
   const first = sendfile(near, path)

@@ -68,7 +68,7 @@ counted('LTP 69: sendfile05, offset -1', async (t, scope) => {
   t.is(near.bytesWritten, 0)
 })
 
-counted('LTP 70: sendfile06, without an offset the position moves', async (t, scope) => {
+counted('LTP 70: sendfile06, offset null moves the position', async (t, scope) => {
   const file = await open(source)
   scope.teardown(() => file.close())
   const { near, arrived } = await lineOver(scope, 'tcp')
@@ -98,7 +98,7 @@ counted('LTP 71: sendfile07, a datagram socket', async (t, scope) => {
   t.like(ended.get('unix'), { code, bytesSent: 0 })
 })
 
-counted('LTP 72: sendfile08, a file that is written keeps its position', async (t, scope) => {
+counted('LTP 72: sendfile08, a destination file is written at its position', async (t, scope) => {
   const file = await open(target, 'w+')
   scope.teardown(() => file.close())
   await file.write('hello')
@@ -114,7 +114,7 @@ for (const [number, offset] of [
   [73, 0],
   [74, 4 * 2 ** 30 - LARGE / 2],
 ] as const) {
-  counted(`LTP ${number}: sendfile09, a large range from ${offset} on`, async (t, scope) => {
+  counted(`LTP ${number}: sendfile09, a large range from offset ${offset}`, async (t, scope) => {
     const path = `${sampleDirectory()}/ltp-large-${number}`
     const fd = fs.openSync(path, 'w')
     fs.writeSync(fd, ALPHABET, 0, 26, offset)

@@ -98,7 +98,7 @@ counted('Netty 97: testCustomFileRegion', async (t, scope) => {
   t.is(sha256((await received).bytes), sha256(hello, content))
 })
 
-counted('Netty: DefaultFileRegionTest, a file that is shorter than the region starts', async (t, scope) => {
+counted('Netty: DefaultFileRegionTest, a region that starts beyond the end of the file', async (t, scope) => {
   const path = writeSample(sampleBytes(1024, 102))
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()

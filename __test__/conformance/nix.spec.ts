@@ -59,7 +59,7 @@ for (const [number, system] of [
 }
 
 // A vector of pieces of files and of memory is one call there, and one after the other here.
-counted('nix 91: test_sendfilev, pieces of files and of memory in their order', async (t, scope) => {
+counted('nix 91: test_sendfilev, parts of files and of memory in order', async (t, scope) => {
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()
   const headers = Buffer.from('first ')

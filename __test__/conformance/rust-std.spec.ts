@@ -46,7 +46,7 @@ for (const method of ['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] a
 }
 
 test.serial(
-  'Rust std 103: a file open for appending gets the bytes once, at its end',
+  'Rust std 103: a file open for appending receives the bytes once, at its end',
   tidy(async (t, closing) => {
     const hello = Buffer.from('Hello everyone')
     const path = writeSample(BEFORE)
@@ -67,7 +67,7 @@ for (const [method, seen] of [
   ['splice', 'new'],
 ] as const) {
   serialBy(method)(
-    `Rust std 104: a file that is changed after it went into a pipe: the reader of a ${method} gets the ${seen} bytes`,
+    `Rust std 104: a file changed after it was sent to a pipe by ${method} is read with the ${seen} bytes`,
     tidy(async (t, closing) => {
       const [old, changed] = [sampleBytes(4096, 4), sampleBytes(4096, 5)]
       const path = writeSample(old)

@@ -14,7 +14,7 @@ interface Way {
 
 const { SENDFILE64_EXPECT_BINDING: expected } = process.env
 
-test('the binding is the one that the environment expects', (t) => {
+test('the loaded binding is the one that the environment expects', (t) => {
   const { binding, reason } = support()
   t.log(`binding: ${binding}${reason === undefined ? '' : ` (${reason})`}`)
   if (expected === undefined) t.true(['native', 'wasm32-wasip1'].includes(binding))
@@ -51,7 +51,7 @@ async function wayTo(t: ExecutionContext, name: string, method: MethodOption = '
 }
 
 // scripts/test/fallbacks.mjs reads the line that this prints.
-test('the bytes take the way that support() lets expect', async (t) => {
+test('the bytes are sent by the method that support() predicts', async (t) => {
   const { way, open } = await wayTo(t, 'TCP socket')
   const toFile = await wayTo(t, 'file by number')
   const toPipe = await wayTo(t, 'FIFO in blocking mode')

@@ -19,7 +19,7 @@ export const fileKinds: Kind[] = [
   { name: 'FileHandle', family: 'file', isDescriptor: true, connect: async () => intoHandle() },
   { name: 'file by number', family: 'file', isDescriptor: true, connect: async () => intoFile('w') },
   {
-    name: 'file that is appended to',
+    name: 'file open for appending',
     family: 'file',
     isDescriptor: true,
     appends: true,

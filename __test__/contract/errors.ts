@@ -52,7 +52,7 @@ function truncation(range: SendfileOptions, bytes: Uint8Array, offset: number): 
 }
 
 export const refusals: Record<string, Check> = {
-  'is refused before a byte moves': refusal({}),
+  'is refused before any byte is sent': refusal({}),
   'is refused for a range': refusal({ offset: 5, count: 10 }),
   async 'is refused for an empty range'(scene) {
     // The kernel is not asked, so it cannot refuse.

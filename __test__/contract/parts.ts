@@ -76,7 +76,7 @@ export const parts: Record<string, Check> = {
     medium.bytes.length,
     medium,
   ),
-  'sends nothing around the file if the parts are empty': surrounded(
+  'sends nothing around the file if headers and trailers are empty': surrounded(
     { headers: [], trailers: new Uint8Array(0) },
     { count: 100 },
     0,
@@ -84,10 +84,10 @@ export const parts: Record<string, Check> = {
   ),
 
   'sends the right bytes at a rate': sends({ rate: 2 * MEBI, burst: 100_000 }, SIZE),
-  'sends the right bytes by small steps': sends({ quantum: 1000 }, 50_500),
-  'sends the right bytes if a stall would be noticed': sends({ stallTimeout: 5000 }, SIZE),
+  'sends the right bytes with a small quantum': sends({ quantum: 1000 }, 50_500),
+  'sends the right bytes with a stallTimeout': sends({ stallTimeout: 5000 }, SIZE),
 
-  async 'surrounds a range from the own position of the source'(scene) {
+  async 'sends headers and trailers around a range from the position of the source'(scene) {
     const { t, kind, connect, options } = scene
     const path = pathTo(kind, options.method, true)
     if (!path.possible) return void t.pass('refused as any other range with headers')
@@ -108,7 +108,7 @@ export const parts: Record<string, Check> = {
     }
   },
 
-  async 'tells how far it has come'(scene) {
+  async 'reports its progress'(scene) {
     const { t, connect, options } = scene
     const { destination, target, received } = await connect({ length: medium.bytes.length, slow: true })
     const told: Progress[] = []
@@ -129,7 +129,7 @@ export const parts: Record<string, Check> = {
     t.is(told.length, calls, 'nothing is told after the promise')
   },
 
-  async 'waits for the acknowledgement where the kernel can tell'(scene) {
+  async 'waits for the acknowledgment where the kernel reports it'(scene) {
     const { t, path, connect, options } = scene
     const { destination, target, received } = await connect({ length: (path.inKernel ? SIZE : 0) + TAIL.length })
     const sending = within(send(destination, file.path, { ...options, until: 'acknowledged' }), 'the transfer')

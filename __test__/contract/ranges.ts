@@ -25,7 +25,7 @@ export function range(options: SendfileOptions, from: number, to: number, source
 
 /** What is written to a stream meanwhile waits. */
 export const streamRanges: Record<string, Check> = {
-  async 'holds back what is written while it runs'(scene) {
+  async 'holds back bytes written while it runs'(scene) {
     const { t, connect, options } = scene
     const { destination, target, received } = await connect({ length: HEAD.length + SIZE + TAIL.length })
     target.write(HEAD)
@@ -39,7 +39,7 @@ export const streamRanges: Record<string, Check> = {
 
 /** For destinations that may be closed. */
 export const endings: Record<string, Check> = {
-  async 'ends the destination if asked to'(scene) {
+  async 'ends the destination with `end`'(scene) {
     const { t, connect, options } = scene
     const { destination, received, isEnded } = await connect({ length: SIZE })
     t.false(isEnded())
@@ -51,14 +51,14 @@ export const endings: Record<string, Check> = {
 }
 
 export const ranges: Record<string, Check> = {
-  'sends the whole file between what is written before and after': range({}, 0, SIZE),
+  'sends the whole file between the bytes written before and after': range({}, 0, SIZE),
   'sends from an offset': range({ offset: 70_001 }, 70_001, SIZE),
-  'sends from an offset that is a bigint': range({ offset: 70_001n }, 70_001, SIZE),
-  'sends as many bytes as count says': range({ count: 123_457 }, 0, 123_457),
+  'sends from a bigint offset': range({ offset: 70_001n }, 70_001, SIZE),
+  'sends `count` bytes': range({ count: 123_457 }, 0, 123_457),
   'sends a range': range({ offset: 99_999, count: 100_000n }, 99_999, 199_999),
   'sends the last byte': range({ offset: SIZE - 1 }, SIZE - 1, SIZE),
-  'sends nothing from the end on': range({ offset: SIZE }, SIZE, SIZE),
-  'sends nothing from beyond the end on': range({ offset: SIZE + 4096 }, SIZE, SIZE),
+  'sends nothing from the end of the file': range({ offset: SIZE }, SIZE, SIZE),
+  'sends nothing from beyond the end of the file': range({ offset: SIZE + 4096 }, SIZE, SIZE),
   'sends nothing if count is 0': range({ offset: 5, count: 0 }, 5, 5),
   'sends nothing of an empty file': range({}, 0, 0, empty),
 
@@ -77,7 +77,7 @@ export const ranges: Record<string, Check> = {
     checkResult(scene, second, 100, 200)
   },
 
-  async 'can be sent to again after it has settled'(scene) {
+  async 'can be used again after it has settled'(scene) {
     const { t, connect, options } = scene
     const { destination, target, received } = await connect({ length: 2 * SIZE })
     checkResult(scene, await send(destination, file.path, options), SIZE, SIZE)
@@ -86,7 +86,7 @@ export const ranges: Record<string, Check> = {
     arrived(t, await within(received(), 'the end'), file.bytes, file.bytes)
   },
 
-  async 'leaves the destination open if not asked to end it'({ t, connect, options }) {
+  async 'leaves the destination open without `end`'({ t, connect, options }) {
     const { destination, target, received, isEnded } = await connect({ length: SIZE })
     await send(destination, file.path, { ...options, end: false })
     t.false(isEnded())
@@ -94,7 +94,7 @@ export const ranges: Record<string, Check> = {
     arrived(t, await within(received(), 'the end'), file.bytes)
   },
 
-  async 'gives byte figures as bigint if asked to'({ t, connect, options }) {
+  async 'returns byte counts as bigint with `bigint`'({ t, connect, options }) {
     const { destination, target, received } = await connect({ length: 1000 })
     const result: unknown = await send(destination, file.path, { ...options, offset: 7n, count: 1000, bigint: true })
     target.end()
@@ -136,7 +136,7 @@ export const ranges: Record<string, Check> = {
     }
   },
 
-  async 'leaves the position of the source alone with an offset'({ t, connect, options }) {
+  async 'leaves the position of the source unchanged with an offset'({ t, connect, options }) {
     const { destination, target, received } = await connect({ length: 10 })
     const fd = openSync(file.path, 'r')
     try {

@@ -35,31 +35,28 @@ function timesOpen(path: string): number {
   return fs.readdirSync('/proc/self/fd').filter((fd) => linked(fd) === path).length
 }
 
-test.serial(
-  'what is done after the engine has let go of a number does not close whose number it has become',
-  async (t) => {
-    const before = countDescriptors()
-    const path = outputPath()
-    const own = new OwnDescriptor(fs.openSync(path, 'w'))
-    const first = sendfile(own.fd, file.path)
-    // Nothing is heard of its end in this tick, however long that takes: the engine closes its duplicate meanwhile.
-    for (const deadline = performance.now() + 5000; timesOpen(path) > 1;) {
-      if (performance.now() > deadline) return t.fail('the engine has not closed its duplicate')
-    }
-    const second = sendfile(own.fd, other.path)
-    const results = await within(Promise.all([first, second]), 'both')
-    t.deepEqual(
-      results.map(({ bytesSent }) => bytesSent),
-      [300_001, 50_000],
-    )
-    own.close()
-    t.is(sha256(fs.readFileSync(path)), sha256(file.bytes, other.bytes))
-    t.is(await descriptorsSettleAt(before), before)
-  },
-)
+test.serial('nothing is closed under a number that was reused after the engine had released it', async (t) => {
+  const before = countDescriptors()
+  const path = outputPath()
+  const own = new OwnDescriptor(fs.openSync(path, 'w'))
+  const first = sendfile(own.fd, file.path)
+  // Nothing is heard of its end in this tick, however long that takes: the engine closes its duplicate meanwhile.
+  for (const deadline = performance.now() + 5000; timesOpen(path) > 1;) {
+    if (performance.now() > deadline) return t.fail('the engine has not closed its duplicate')
+  }
+  const second = sendfile(own.fd, other.path)
+  const results = await within(Promise.all([first, second]), 'both')
+  t.deepEqual(
+    results.map(({ bytesSent }) => bytesSent),
+    [300_001, 50_000],
+  )
+  own.close()
+  t.is(sha256(fs.readFileSync(path)), sha256(file.bytes, other.bytes))
+  t.is(await descriptorsSettleAt(before), before)
+})
 
 // Without a duplicate, the caller has to keep the number open.
-kernelSerial('bytes that wait for their turn never go to the file that the number stands for by then', async (t) => {
+kernelSerial('queued bytes never go to a file that has reused the number', async (t) => {
   const before = countDescriptors()
   const [path, stranger] = [outputPath(), outputPath()]
   const { fd } = new OwnDescriptor(fs.openSync(path, 'w'))
@@ -74,7 +71,7 @@ kernelSerial('bytes that wait for their turn never go to the file that the numbe
   t.is(await descriptorsSettleAt(before), before)
 })
 
-test.serial('a file is written at its own position, which moves', async (t) => {
+test.serial('a file is written at its own position, and the position moves', async (t) => {
   const handle = await open(outputPath(), 'w+')
   await handle.write('0123456789')
   const { bytesSent, offset } = await sendfile(handle, file.path, { offset: 7, count: 1000 })
@@ -90,7 +87,7 @@ test.serial('a file is written at its own position, which moves', async (t) => {
   await handle.close()
 })
 
-test.serial('a file that is appended to gets the bytes once, at its end', async (t) => {
+test.serial('a file open for appending receives the bytes once, at its end', async (t) => {
   const path = writeSample(Buffer.from('first '))
   const own = new OwnDescriptor(fs.openSync(path, 'a'))
   await sendfile(own.fd, file.path, { headers: Buffer.from('<'), trailers: Buffer.from('>') })
@@ -98,7 +95,7 @@ test.serial('a file that is appended to gets the bytes once, at its end', async 
   t.is(sha256(fs.readFileSync(path)), sha256(Buffer.from('first <'), file.bytes, Buffer.from('>')))
 })
 
-test.serial('`end` closes a FileHandle and a number, on success alone', async (t) => {
+test.serial('`end` closes a FileHandle and a number only on success', async (t) => {
   const before = countDescriptors()
   const handle = await open(outputPath(), 'w')
   const own = new OwnDescriptor(fs.openSync(outputPath(), 'w'))
@@ -112,7 +109,7 @@ test.serial('`end` closes a FileHandle and a number, on success alone', async (t
   t.is(await descriptorsSettleAt(before), before)
 })
 
-test.serial('a descriptor that cannot be sent to is refused with nothing opened', async (t) => {
+test.serial('an unsuitable descriptor is refused before anything is opened', async (t) => {
   const before = countDescriptors()
   const reading = fs.openSync(other.path, 'r')
   const directory = fs.openSync(sampleDirectory(), 'r')
@@ -128,7 +125,7 @@ test.serial('a descriptor that cannot be sent to is refused with nothing opened'
 })
 
 test.serial(
-  'a range that would be read after it is overwritten is refused, another one of the file is sent',
+  'a range that would be overwritten before it is read is refused; another range of the same file is sent',
   async (t) => {
     const path = writeSample(file.bytes.subarray(0, 1000))
     const handle = await open(path, 'r+')
@@ -140,7 +137,7 @@ test.serial(
   },
 )
 
-test.serial("a disk that is full is the kernel's answer, with what has been written", async (t) => {
+test.serial('a full disk rejects with the error of the kernel and the bytes written', async (t) => {
   const fd = fs.openSync('/dev/full', 'w')
   const error = await t.throwsAsync(sendfile(fd, file.path), { code: 'ENOSPC' })
   t.like(error, { bytesSent: 0, offset: 0, errno: -28 })

@@ -61,7 +61,7 @@ for (const [event, message] of [
   })
 }
 
-test.serial(`'close' while a transfer waits for the one before rejects both`, async (t) => {
+test.serial("'close' rejects both the running transfer and the one queued behind it", async (t) => {
   const plain = new Plain(false)
   const both = [sendfile(plain, file.path), sendfile(plain, file.path)]
   setImmediate(() => plain.emit('close'))
@@ -69,14 +69,14 @@ test.serial(`'close' while a transfer waits for the one before rejects both`, as
     await t.throwsAsync(within(sent, 'the rejection'), { instanceOf: SendfileError, code: 'ERR_SENDFILE_DESTINATION' })
 })
 
-test.serial('what cannot be taken off is put on once, however many transfers there are', async (t) => {
+test.serial('an object without `off` gets each listener once, for any number of transfers', async (t) => {
   const plain = new Plain(true)
   for (let turn = 0; turn < 12; turn += 1) await within(sendfile(plain, file.path), 'a transfer')
   t.deepEqual(plain.listeners.map(([event]) => event).toSorted(), ['close', 'drain', 'error'])
   t.is(sha256(...plain.chunks), sha256(...Array.from({ length: 12 }, () => file.bytes)))
 })
 
-test.serial('an `on` that throws rejects', async (t) => {
+test.serial('an `on` that throws rejects the transfer', async (t) => {
   const plain = new Plain(true)
   const thrown = new RangeError('no listeners here')
   plain.on = () => {

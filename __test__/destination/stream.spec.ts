@@ -47,7 +47,7 @@ async function refused(t: ExecutionContext, destination: unknown, why: RegExp): 
   t.regex(error?.message ?? '', why)
 }
 
-test.serial("wrong types: Node's class, code and words, and nothing has happened", async (t) => {
+test.serial("a wrong type rejects with Node's class, code and message, before anything is opened", async (t) => {
   const values = [
     'undefined',
     'null',
@@ -75,19 +75,19 @@ test.serial("wrong types: Node's class, code and words, and nothing has happened
   )
 })
 
-test('a stream that can only be read is of the wrong type', async (t) => {
+test('a Readable is a wrong type', async (t) => {
   for (const destination of [Readable.from(['x']), new AbortController(), new http.Agent()]) {
     await t.throwsAsync(call(destination, file.path), { instanceOf: TypeError, code: 'ERR_INVALID_ARG_TYPE' })
   }
 })
 
-test('a datagram socket', async (t) => {
+test('a datagram socket is refused', async (t) => {
   const socket = dgram.createSocket('udp4')
   t.teardown(() => socket.close())
   await refused(t, socket, /datagram/)
 })
 
-test('a socket that is ended, destroyed or closed', async (t) => {
+test('an ended, destroyed or closed socket is refused', async (t) => {
   const ended = await pairFor(t)
   ended.near.end('last words')
   await refused(t, ended.near, /ended/)
@@ -100,11 +100,11 @@ test('a socket that is ended, destroyed or closed', async (t) => {
   await refused(t, near, /destroyed|closed/)
 })
 
-test('a socket that was never connected is no destination once it is destroyed', async (t) => {
+test('a socket that was destroyed before it connected is refused', async (t) => {
   await refused(t, new net.Socket().destroy(), /destroyed/)
 })
 
-test('a Writable that is ended, destroyed or finished', async (t) => {
+test('an ended, destroyed or finished Writable is refused', async (t) => {
   const ended = new PassThrough()
   ended.end()
   await refused(t, ended, /ended/)
@@ -116,7 +116,7 @@ test('a Writable that is ended, destroyed or finished', async (t) => {
   await refused(t, finished, /ended|destroyed/)
 })
 
-test('a response that is ended, destroyed, or whose client has gone', async (t) => {
+test('a response that is ended, destroyed or without a client is refused', async (t) => {
   const ended = await exchange(t)
   ended.response.end('all of it')
   await refused(t, ended.response, /ended/)
@@ -131,7 +131,7 @@ test('a response that is ended, destroyed, or whose client has gone', async (t) 
   await refused(t, response, /closed|destroyed/)
 })
 
-test('a request that is ended or destroyed', async (t) => {
+test('an ended or destroyed request is refused', async (t) => {
   const server = http.createServer((_request, response) => response.end())
   const port = await listen(t, server)
   const ended = http.request({ port, host: '127.0.0.1', method: 'PUT', agent: false })
@@ -144,7 +144,7 @@ test('a request that is ended or destroyed', async (t) => {
   await refused(t, destroyed, /destroyed/)
 })
 
-test('a transform gets every byte and can be ended', async (t) => {
+test('a Transform receives every byte and can be ended', async (t) => {
   const gzip = createGzip()
   const unpacked = collect(gzip.pipe(createGunzip()))
   const { method, fallbacks, bytesSent } = await sendfile(gzip, file.path, { end: true })
@@ -154,7 +154,7 @@ test('a transform gets every byte and can be ended', async (t) => {
   t.is(sha256((await within(unpacked, 'the end')).bytes), sha256(file.bytes))
 })
 
-test('an abort while a Writable does not go on says what its buffer has taken', async (t) => {
+test('an abort while a Writable is blocked reports the bytes that its buffer accepted', async (t) => {
   const taken: Buffer[] = []
   const held = new Writable({ highWaterMark: 100_000, write: (chunk: Buffer) => void taken.push(chunk) })
   t.teardown(() => held.destroy())
@@ -175,7 +175,7 @@ class Tagged extends net.Socket {
   }
 }
 
-test('a socket whose write or _write somebody has replaced gets every byte through it', async (t) => {
+test('a socket whose write or _write is replaced receives every byte through the replacement', async (t) => {
   const wrapped = await pairFor(t)
   const written: Uint8Array[] = []
   const { write } = wrapped.near

@@ -39,7 +39,7 @@ test('every exported value has a heading', (t) => {
   )
 })
 
-test('every code that docs/api.md names exists', (t) => {
+test('every error code in docs/api.md exists', (t) => {
   const named = new Set(
     [...page.matchAll(/`(ERR_[A-Z_]*[A-Z]|ABORT_ERR|E[A-Z0-9]{3,})`/g)].map(([, code = '']) => code),
   )

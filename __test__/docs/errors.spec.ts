@@ -40,7 +40,7 @@ test('every section has a code', (t) => {
   )
 })
 
-test('every section says when, what to do, and shows the fields', (t) => {
+test('every section has a cause, a remedy and the fields', (t) => {
   for (const code of documented) {
     const text = sections.get(code) ?? ''
     for (const part of ['\nWhen: ', '\nWhat to do: ', '```js\n', `code: '${code}'`, 'bytesSent: ', 'offset: '])
@@ -48,7 +48,7 @@ test('every section says when, what to do, and shows the fields', (t) => {
   }
 })
 
-test('every errno of the kernel table exists, and stands there once', (t) => {
+test('every errno of the kernel table exists and is listed once', (t) => {
   const named = rowsOf('What the kernel says')
   t.true(named.length >= 20)
   t.deepEqual(
@@ -72,7 +72,7 @@ test('every errno that crates/sys names as a failure is in the kernel table', (t
   )
 })
 
-test("Node's codes for bad arguments are those that lib/errors/node-error.ts gives", (t) => {
+test("Node's codes for bad arguments are those that lib/errors/node-error.ts uses", (t) => {
   const source = readFileSync(new URL('lib/errors/node-error.ts', root), 'utf8')
   const given = new Set([...source.matchAll(/'(ERR_(?:INVALID|OUT)_[A-Z_]+)'/g)].map(([, code = '']) => code))
   t.deepEqual(rowsOf('Bad arguments').toSorted(), [...given].toSorted())

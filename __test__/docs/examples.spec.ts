@@ -18,7 +18,7 @@ function copy(...args: string[]): { status: number | null; stdout: string; stder
   return spawnSync(process.execPath, [example, ...args], { cwd: root, encoding: 'utf8', timeout: 40_000 })
 }
 
-test('the example that copies a file copies it, and tells how far it is', (t) => {
+test('the copy example copies a file and prints its progress', (t) => {
   const target = join(sampleDirectory(), 'copied')
   const { status, stdout, stderr } = copy(file.path, target)
   t.is(status, 0, stderr)
@@ -27,7 +27,7 @@ test('the example that copies a file copies it, and tells how far it is', (t) =>
   t.true(stderr.includes(`${file.bytes.length} of ${file.bytes.length} bytes`), stderr)
 })
 
-test('the example that copies a file says what is wrong', (t) => {
+test('the copy example prints the error of a failed copy', (t) => {
   t.is(copy().status, 2)
   const { status, stderr } = copy('/nowhere', join(sampleDirectory(), 'nothing'))
   t.is(status, 1)

@@ -51,7 +51,7 @@ for (const page of pages) {
   })
 }
 
-test('the README leads to every page of docs/ itself', (t) => {
+test('the README links to every page directly in docs/', (t) => {
   const readme = read(new URL('README.md', root))
   t.true(docs.length >= 6)
   t.deepEqual(

@@ -21,7 +21,7 @@ function tableOf(first: string): string[][] {
   )
 }
 
-test('the targets are those that are built', (t) => {
+test('the documented targets are those that are built', (t) => {
   const targets: string[] = manifest.napi.targets
   t.true(targets.length >= 8)
   t.deepEqual(
@@ -30,12 +30,12 @@ test('the targets are those that are built', (t) => {
   )
 })
 
-test('the versions of Node.js are those of `engines`', (t) => {
+test('the documented versions of Node.js are those of `engines`', (t) => {
   const node = tableOf('runtime').find(([runtime]) => runtime === 'Node.js')
   t.is(node?.[1], manifest.engines.node)
 })
 
-test('the kernel versions are those that crates/sys names', (t) => {
+test('the documented kernel versions are those in crates/sys', (t) => {
   const source = read('crates/sys/src/probe/mod.rs')
   const named = [...source.matchAll(/^ +\/\/\/ (\w+\(2\)(?: with \w+)?): Linux ([\d.]+)\.$/gm)]
   t.true(named.length >= 3)
@@ -56,7 +56,7 @@ for (const [list, title] of [
   ['REMOTE', 'remote filesystem'],
   ['PSEUDO', 'pseudo filesystem'],
 ] as const) {
-  test(`each ${title} is one to crates/sys`, (t) => {
+  test(`each documented ${title} is classified as such by crates/sys`, (t) => {
     const numbers = magics(read('crates/sys/src/descriptor/filesystem.rs'), list)
     t.true(numbers.length >= 10)
     t.deepEqual(

@@ -23,7 +23,7 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-test('the example of the README serves the file it names', async (t) => {
+test('the example of the README serves its file', async (t) => {
   const [code = ''] = codeBlocks('js')
   t.regex(code, /sendfile\(res, 'README\.md'/)
   const port = await freePort()
@@ -52,7 +52,7 @@ test('every other block of JavaScript in the README runs', async (t) => {
   }
 })
 
-test('the commands of the README are scripts of the package', (t) => {
+test('every npm command of the README is a script in package.json', (t) => {
   const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   const commands = [...readme.matchAll(/^npm (start|test)/gm)].map(([, name = '']) => name)
   t.deepEqual(commands.toSorted(), ['start', 'test'])

@@ -39,7 +39,7 @@ function known(): string[] {
   ]
 }
 
-test('every code and every reason is documented, and no other', (t) => {
+test('the documentation has every code and every reason, and no others', (t) => {
   t.true(known().length > 20)
   t.deepEqual(documented().toSorted(), known().toSorted())
 })
@@ -48,11 +48,11 @@ test('no two obstacles have the same sentence', (t) => {
   t.is(new Set(known()).size, known().length)
 })
 
-test('a stream of node:http2 has a code of its own', (t) => {
+test('a stream of node:http2 has its own code', (t) => {
   t.is(foreignStream('ServerHttp2Stream').code, 'HTTP2')
 })
 
-test('sentences stand in lib/errors/obstacle.ts alone', (t) => {
+test('only lib/errors/obstacle.ts contains these sentences', (t) => {
   const codes = 'TLS|HTTP2|WRAPPED|FILESYSTEM|FOREIGN|PLATFORM|SMALL'
   const names = readdirSync(new URL('../../lib', import.meta.url), { recursive: true, encoding: 'utf8' })
   const others = names.filter((name) => name.endsWith('.ts') && name !== join('errors', 'obstacle.ts'))

@@ -26,7 +26,7 @@ const METHODS = IN_KERNEL ? (['auto', 'sendfile', 'copy'] as const) : (['auto', 
 
 test.before(warmEngine)
 
-test('every code of ours is in the documentation', (t) => {
+test('every code of the package is documented', (t) => {
   const root = new URL('../../', import.meta.url)
   const folder = new URL('docs/', root)
   const pages = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.md')) : []
@@ -40,7 +40,7 @@ test('every code of ours is in the documentation', (t) => {
   )
 })
 
-test('every code of ours has a sentence', (t) => {
+test('every code of the package has a message', (t) => {
   for (const [code, meaning] of Object.entries(ERROR_CODES)) {
     t.regex(code, /^(?:ERR_SENDFILE_[A-Z]+|ABORT_ERR)$/)
     t.regex(meaning, /^[A-Z].{10,}[a-z]$/)
@@ -61,7 +61,7 @@ const UNREADABLE: Record<string, () => Error> = Object.fromEntries(
 )
 
 for (const [name, make] of Object.entries(UNREADABLE)) {
-  test.serial(`an error whose ${name} cannot be read ends the transfer, and leaves nothing open`, async (t) => {
+  test.serial(`an error whose ${name} cannot be read ends the transfer and leaves nothing open`, async (t) => {
     const before = descriptorsOf(file.path)
     const { near, close } = await tcpPair()
     t.teardown(close)
@@ -82,7 +82,7 @@ for (const [name, make] of Object.entries(UNREADABLE)) {
   })
 }
 
-test('a SendfileError is an Error with a name, a code and a stack of its own', async (t) => {
+test('a SendfileError is an Error with its own name, code and stack', async (t) => {
   const sending = call(new Writable().destroy(), file.path)
   const error = await t.throwsAsync(sending, { instanceOf: SendfileError })
   t.true(error instanceof Error)
@@ -112,18 +112,18 @@ const pairs: Record<string, () => Promise<SocketPair>> = {
   'a TLS': tlsPair,
 }
 const departures: Record<string, (far: net.Socket) => void> = {
-  'is destroyed': (far) => void far.destroy(),
+  'destroys the connection': (far) => void far.destroy(),
   'resets the connection': (far) => void far.resetAndDestroy(),
 }
 
 for (const [kind, connect] of Object.entries(pairs)) {
   for (const [departure, leave] of Object.entries(departures)) {
     // Only TCP has a reset.
-    if (kind !== 'a TCP' && departure !== 'is destroyed') continue
+    if (kind !== 'a TCP' && departure !== 'destroys the connection') continue
     for (const method of METHODS) {
       if (kind === 'a TLS' && method === 'sendfile') continue
       test.serial(
-        `${kind} peer that ${departure}, ${method}: the kernel's answer, and no uncaught 'error'`,
+        `${kind} peer that ${departure}, ${method}: rejects with the error of the kernel, without an uncaught 'error'`,
         async (t) => {
           await peerLeaves(t, connect, leave, { method, offset: 1000 })
         },
@@ -155,25 +155,28 @@ async function peerLeaves(
   t.is(await descriptorsSettleAt(before), before)
 }
 
-test.serial("a client that goes away: the transfer to its response rejects, and no 'error' is uncaught", async (t) => {
-  const server = http.createServer()
-  const asked = once(server, 'request')
-  const port = await listen(t, server)
-  const client = http.get({ port, host: '127.0.0.1', agent: false }).on('error', () => {})
-  const [, response] = await asked
-  const sending = sendfile(response, file.path, { end: true })
-  const [answer] = await once(client, 'response')
-  client.destroy()
-  answer.destroy()
-  const error = await t.throwsAsync(within(sending, 'the rejection'), { instanceOf: SendfileError })
-  // Where JavaScript copies, http tells that the response is closed, and not why.
-  if (IN_KERNEL) checkGone(t, error, 0)
-  else t.like(error, { code: 'ERR_SENDFILE_DESTINATION' })
-  if (!response.closed) await within(once(response, 'close'), 'the end of the response')
-  t.true(response.destroyed)
-})
+test.serial(
+  "a client that disconnects rejects the transfer to its response, without an uncaught 'error'",
+  async (t) => {
+    const server = http.createServer()
+    const asked = once(server, 'request')
+    const port = await listen(t, server)
+    const client = http.get({ port, host: '127.0.0.1', agent: false }).on('error', () => {})
+    const [, response] = await asked
+    const sending = sendfile(response, file.path, { end: true })
+    const [answer] = await once(client, 'response')
+    client.destroy()
+    answer.destroy()
+    const error = await t.throwsAsync(within(sending, 'the rejection'), { instanceOf: SendfileError })
+    // Where JavaScript copies, http tells that the response is closed, and not why.
+    if (IN_KERNEL) checkGone(t, error, 0)
+    else t.like(error, { code: 'ERR_SENDFILE_DESTINATION' })
+    if (!response.closed) await within(once(response, 'close'), 'the end of the response')
+    t.true(response.destroyed)
+  },
+)
 
-test.serial('a server that goes away: the upload rejects', async (t) => {
+test.serial('a server that disconnects rejects the upload', async (t) => {
   const server = http.createServer((request) => request.once('readable', () => request.socket.resetAndDestroy()))
   const port = await listen(t, server)
   const request = http.request({ port, host: '127.0.0.1', method: 'PUT', agent: false })
@@ -186,14 +189,14 @@ test.serial('a server that goes away: the upload rejects', async (t) => {
   await within(hungUp, 'the end of the request')
 })
 
-test.serial('a connection that is refused: the error of connect(2), and not a byte', async (t) => {
+test.serial('a refused connection rejects with the error of connect(2), and no byte is sent', async (t) => {
   const path = `${sampleDirectory()}/nobody.sock`
   const socket = net.connect(path)
   const error = await t.throwsAsync(within(sendfile(socket, file.path), 'the rejection'), { instanceOf: SendfileError })
   t.like(error, { code: 'ENOENT', errno: -constants.errno.ENOENT, syscall: 'connect', bytesSent: 0, offset: 0 })
 })
 
-test.serial('a socket that its owner destroys with an error: rejected with that error in its words', async (t) => {
+test.serial('a socket destroyed with an error rejects with the message of that error', async (t) => {
   const { near, far, close } = await tcpPair()
   t.teardown(close)
   const sending = sendfile(near, file.path)
@@ -204,7 +207,7 @@ test.serial('a socket that its owner destroys with an error: rejected with that 
   t.is(error?.offset, error?.bytesSent)
 })
 
-test.serial('a Writable that fails: rejected with what it took, and no uncaught error', async (t) => {
+test.serial('a Writable that fails rejects with the bytes that it accepted, without an uncaught error', async (t) => {
   const before = countDescriptors()
   let taken = 0
   const failing = new Writable({
@@ -223,7 +226,7 @@ test.serial('a Writable that fails: rejected with what it took, and no uncaught 
   t.is(await descriptorsSettleAt(before), before)
 })
 
-test.serial('an object whose write throws: rejected with what it took before', async (t) => {
+test.serial('an object whose write throws rejects with the bytes that it accepted before', async (t) => {
   let taken = 0
   const target = {
     write(chunk: Uint8Array): boolean {
@@ -238,7 +241,7 @@ test.serial('an object whose write throws: rejected with what it took before', a
   t.like(error, { code: 'ERR_SENDFILE_DESTINATION', message: 'full', bytesSent: taken, offset: taken })
 })
 
-test.serial('an aborted transfer is an AbortError with the reason as cause', async (t) => {
+test.serial('an aborted transfer rejects with an AbortError whose cause is the reason', async (t) => {
   const reason = new Error('changed my mind')
   for (const destination of [new PassThrough(), (await pairFor(t)).near]) {
     const controller = new AbortController()

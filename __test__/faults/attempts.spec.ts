@@ -33,7 +33,7 @@ const UNCORKED = /TCP_CORK, \[0\]/
 
 // Up to Linux 6.4 sendfile(2) holds the end of a file back when it was asked for more (see Pair::uncork).
 for (const count of [small.bytes.length + 5000, 100_000]) {
-  declare(`the end of a file that is shorter than the count of ${count} is let go`, async (t) => {
+  declare(`the last bytes of a file shorter than the count of ${count} are not held back`, async (t) => {
     const { code, lines, bytes } = await traced(t, 'TCP socket', small, { count }, 'setsockopt,sendfile')
     t.is(code, 'ERR_SENDFILE_TRUNCATED')
     t.is(sha256(bytes), sha256(Buffer.concat([small.bytes, TAIL])))
@@ -41,7 +41,7 @@ for (const count of [small.bytes.length + 5000, 100_000]) {
   })
 }
 
-declare('no sendfile(2) asks for more than a file of known size has, and nothing has to be let go', async (t) => {
+declare('no sendfile(2) requests more than the known size of the file, so that no byte is held back', async (t) => {
   const { code, lines } = await traced(t, 'TCP socket', small, {}, 'setsockopt,sendfile')
   t.is(code, 'none')
   t.deepEqual(
@@ -51,7 +51,7 @@ declare('no sendfile(2) asks for more than a file of known size has, and nothing
   t.false(lines.some((line) => UNCORKED.test(line)))
 })
 
-declare('what is no socket is not asked to let anything go', async (t) => {
+declare('a destination that is not a socket is not flushed', async (t) => {
   for (const kind of ['file', 'FIFO'] as const) {
     const { code, lines } = await traced(t, kind, small, { count: 5000, method: 'sendfile' }, 'setsockopt,sendfile')
     t.is(code, 'ERR_SENDFILE_TRUNCATED')
@@ -59,7 +59,7 @@ declare('what is no socket is not asked to let anything go', async (t) => {
   }
 })
 
-declare('a source that keeps an attempt for long is asked for less, whatever the quantum', async (t) => {
+declare('an attempt on a slow source is smaller than the quantum', async (t) => {
   const file = sampleFile(3 * MIB)
   const slow = ['-e', 'inject=copy_file_range:delay_exit=200000:when=1', '-P', file.path]
   const options = { quantum: 0x7fff_f000 }

@@ -43,23 +43,26 @@ async function copied(
 for (const method of methods) {
   const declare = canForce(method) ? test.serial : test.serial.skip
   for (const length of [0, CUT]) {
-    declare(`a file cut to ${length} bytes while it is copied by ${method} is truncated, and counted`, async (t) => {
-      const file = sampleFile(SIZE)
-      const { path, sending } = await copied(t, file, { method }, () => truncateSync(file.path, length))
-      const ending = await within(endingOf(sending), 'the rejection')
-      t.is(ending.code, 'ERR_SENDFILE_TRUNCATED')
-      const written = readFileSync(path)
-      t.is(ending.bytesSent, written.length)
-      if (length > 0) t.is(written.length, length)
-      t.is(sha256(written), sha256(file.bytes.subarray(0, written.length)))
-    })
+    declare(
+      `a file truncated to ${length} bytes while it is copied by ${method} rejects with the exact count`,
+      async (t) => {
+        const file = sampleFile(SIZE)
+        const { path, sending } = await copied(t, file, { method }, () => truncateSync(file.path, length))
+        const ending = await within(endingOf(sending), 'the rejection')
+        t.is(ending.code, 'ERR_SENDFILE_TRUNCATED')
+        const written = readFileSync(path)
+        t.is(ending.bytesSent, written.length)
+        if (length > 0) t.is(written.length, length)
+        t.is(sha256(written), sha256(file.bytes.subarray(0, written.length)))
+      },
+    )
   }
 
   for (const [what, change] of [
     ['unlinked', (path: string) => unlinkSync(path)],
     ['appended to', (path: string) => appendFileSync(path, Buffer.alloc(MIB))],
   ] as const) {
-    declare(`a file that is ${what} while it is copied by ${method} arrives as it was at the call`, async (t) => {
+    declare(`a file that is ${what} while it is copied by ${method} arrives with its length at the call`, async (t) => {
       const file = sampleFile(SIZE)
       const { path, sending } = await copied(t, file, { method }, () => change(file.path))
       t.is((await within(sending, 'the copy')).bytesSent, SIZE)
@@ -75,7 +78,7 @@ const declareAppending = spawnSync('python3', ['-c', 'import fcntl']).status ===
 
 for (const length of [0, 2 * SIZE]) {
   declareAppending(
-    `a destination of ${length} bytes that becomes O_APPEND in the middle gets every byte once`,
+    `a destination of ${length} bytes that becomes O_APPEND in the middle receives every byte once`,
     async (t) => {
       const file = sampleFile(SIZE)
       const before = sampleBytes(length, 2)
@@ -105,16 +108,19 @@ for (const length of [0, 2 * SIZE]) {
 const declareInjected = straceWorks ? kernelSerial : test.serial.skip
 
 for (const when of ['1', '2']) {
-  declareInjected(`copy_file_range(2) that says 0 in call ${when} is not the end of the file`, async (t) => {
-    const file = sampleFile(6 * MIB)
-    const injection = injecting({ copy_file_range: `retval=0:when=${when}` }, [file.path])
-    const { told, collected } = await transferTo(t, 'file', place('file'), file, {}, injection)
-    t.true(injection.injected() > 0)
-    t.like(told, { code: 'none', bytesSent: file.bytes.length, method: 'sendfile' })
-    t.is(sha256(collected.bytes), sha256(file.bytes, TAIL))
-  })
+  declareInjected(
+    `a copy_file_range(2) that returns 0 in call ${when} is not taken for the end of the file`,
+    async (t) => {
+      const file = sampleFile(6 * MIB)
+      const injection = injecting({ copy_file_range: `retval=0:when=${when}` }, [file.path])
+      const { told, collected } = await transferTo(t, 'file', place('file'), file, {}, injection)
+      t.true(injection.injected() > 0)
+      t.like(told, { code: 'none', bytesSent: file.bytes.length, method: 'sendfile' })
+      t.is(sha256(collected.bytes), sha256(file.bytes, TAIL))
+    },
+  )
 
-  declareInjected(`copy_file_range(2) that is forced and says 0 in call ${when} is an error`, async (t) => {
+  declareInjected(`a forced copy_file_range(2) that returns 0 in call ${when} rejects`, async (t) => {
     const file = sampleFile(6 * MIB)
     const injection = injecting({ copy_file_range: `retval=0:when=${when}` }, [file.path])
     const options = { method: 'copy_file_range' } as const

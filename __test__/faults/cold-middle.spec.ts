@@ -57,9 +57,9 @@ async function movedByCold(t: ExecutionContext, inside: readonly string[]): Prom
 
 for (const [user, inside] of [
   ['its owner', []],
-  ['somebody else', asNobody],
+  ['another user', asNobody],
 ] as const) {
-  declare(`${user} sends a file whose middle is cold by threads that may wait for the disk`, async (t) => {
+  declare(`${user} sends a file with a cold middle by the threads that may wait for the disk`, async (t) => {
     chmodSync(sampleDirectory(), 0o755)
     makeMiddlesCold()
     // What is read ahead meanwhile goes by the other threads.

@@ -70,17 +70,17 @@ const lacking: readonly Row[] = (['ENFILE', 'EAGAIN'] as const).flatMap((error):
 const LOWEST = 3
 
 for (const [destination, options, call, error, expected] of lacking) {
-  declare(`${destination}, ${options.method ?? 'auto'}: a descriptor of its own is always ${error}`, (t) =>
+  declare(`${destination}, ${options.method ?? 'auto'}: duplicating a descriptor always fails with ${error}`, (t) =>
     refused(t, [destination, options, call, error, expected], LOWEST, long),
   )
 }
 for (const [destination, options, call, error, expected] of always) {
-  declare(`${destination}, ${options.method ?? 'auto'}: ${call} is always ${error}`, (t) =>
+  declare(`${destination}, ${options.method ?? 'auto'}: ${call} always fails with ${error}`, (t) =>
     refused(t, [destination, options, call, error, expected], 0),
   )
 }
 for (const [destination, options, call, error, expected] of last) {
-  declare(`${destination}, ${options.method ?? 'auto'}: ${call} of the last bytes is ${error}`, (t) =>
+  declare(`${destination}, ${options.method ?? 'auto'}: ${call} of the last bytes fails with ${error}`, (t) =>
     refused(t, [destination, options, call, error, expected], REST),
   )
 }

@@ -81,7 +81,7 @@ async function splice(t: ExecutionContext, offset: number, connections: number):
 }
 
 for (const offset of [0, 1, 4095, 4096]) {
-  declare(`through a pipe of one page or two, from offset ${offset}`, (t) => splice(t, offset, 1))
+  declare(`a splice works through a pipe of one or two pages, from offset ${offset}`, (t) => splice(t, offset, 1))
 }
 
-declare('through fifty pipes of one page or two', (t) => splice(t, SIZE - (1 << 20) - 1, 50))
+declare('fifty splices work through pipes of one or two pages', (t) => splice(t, SIZE - (1 << 20) - 1, 50))

@@ -26,7 +26,7 @@ function both(openat2: 'EPERM' | 'ENOSYS', cachestat: 'EPERM' | 'ENOSYS'): Launc
 }
 
 for (const [title, launch] of Object.entries(launches)) {
-  declare(`${title}: the kernel sends the file all the same`, async (t) => {
+  declare(`${title}: the kernel still sends the file`, async (t) => {
     for (const kind of ['TCP socket', 'file'] as const) {
       const { told, collected } = await transferTo(t, kind, place(kind), file, { method: 'sendfile' }, launch)
       t.is(told.code, 'none')
@@ -36,7 +36,7 @@ for (const [title, launch] of Object.entries(launches)) {
   })
 }
 
-declare('neither the import nor support() makes a call that a filter may trap', (t) => {
+declare('neither the import nor support() makes a system call that a filter may trap', (t) => {
   const index = new URL('../../index.ts', import.meta.url).href
   const script = `const { support } = await import('${index}'); console.log(JSON.stringify(support()))`
   const [program = '', ...args] = [...trap.command, process.execPath, TYPESCRIPT, '--input-type=module', '-e', script]

@@ -72,7 +72,7 @@ const announcements: { name: string; announce: (response: http.ServerResponse, l
 
 for (const { name, announce } of announcements) {
   for (const length of [11, 200]) {
-    test(`a file of ${SIZE} bytes is refused where ${name} says ${length}, and the response can still be used`, async (t) => {
+    test(`a file of ${SIZE} bytes is refused if ${name} says ${length}, and the response stays usable`, async (t) => {
       const answers = await twice(t, async (response) => {
         announce(response, length)
         const error = await failureOf(sendfile(response, file.path, { end: true }))
@@ -84,7 +84,7 @@ for (const { name, announce } of announcements) {
     })
   }
 
-  test(`a file of ${SIZE} bytes is sent where ${name} says so`, async (t) => {
+  test(`a file of ${SIZE} bytes is sent if ${name} says so`, async (t) => {
     const answers = await twice(t, async (response) => {
       announce(response, SIZE)
       const { bytesSent } = await sendfile(response, file.path, { end: true })
@@ -94,7 +94,7 @@ for (const { name, announce } of announcements) {
   })
 }
 
-test("headers and trailers count, and the error is Node's", async (t) => {
+test("headers and trailers count towards the length, and the error is Node's", async (t) => {
   const around: SendfileOptions = { headers: [head], trailers: [tail], end: true }
   const whole = Buffer.concat([head, file.bytes, tail])
   const answers = await twice(t, async (response) => {
@@ -116,7 +116,7 @@ test("headers and trailers count, and the error is Node's", async (t) => {
   answeredWith(t, answers, whole)
 })
 
-test('two transfers that add up to the length are sent', async (t) => {
+test('two transfers whose sum is the length are sent', async (t) => {
   const answers = await twice(t, async (response) => {
     response.setHeader('Content-Length', 2 * SIZE)
     await Promise.all([sendfile(response, file.path), sendfile(response, file.path, { end: true })])
@@ -124,7 +124,7 @@ test('two transfers that add up to the length are sent', async (t) => {
   answeredWith(t, answers, Buffer.concat([file.bytes, file.bytes]))
 })
 
-test('what has been written to the message counts, whoever wrote it and whenever', async (t) => {
+test('all bytes written to the message count, by any writer at any time', async (t) => {
   const answers = await twice(t, async (response) => {
     response.writeHead(200, { 'Content-Length': head.length + SIZE + tail.length })
     response.write(head.toString())
@@ -136,7 +136,7 @@ test('what has been written to the message counts, whoever wrote it and whenever
   answeredWith(t, answers, Buffer.concat([head, file.bytes, tail]))
 })
 
-test('a range that is shorter than the length is sent, and what comes after it', async (t) => {
+test('a range shorter than the length is sent, and the rest can be written after it', async (t) => {
   const answers = await twice(t, async (response) => {
     response.setHeader('Content-Length', 150)
     await sendfile(response, file.path, { count: 100 })
@@ -145,7 +145,7 @@ test('a range that is shorter than the length is sent, and what comes after it',
   answeredWith(t, answers, Buffer.concat([file.bytes.subarray(0, 100), Buffer.from('y'.repeat(50))]))
 })
 
-test('a response that is ended before its length is destroyed, and is not told as finished', async (t) => {
+test("a response ended before its length is destroyed and does not emit 'finish'", async (t) => {
   const events: string[] = []
   const [first, second] = await twice(t, async (response) => {
     for (const event of ['finish', 'close']) response.on(event, () => events.push(event))
@@ -160,7 +160,7 @@ test('a response that is ended before its length is destroyed, and is not told a
   t.deepEqual(events, ['close'])
 })
 
-test('a file that was shortened before it is opened is refused', async (t) => {
+test('a file that was truncated before it is opened is refused', async (t) => {
   const { path } = sampleFile(300_000)
   const answers = await twice(t, async (response) => {
     response.setHeader('Content-Length', 300_000)
@@ -172,7 +172,7 @@ test('a file that was shortened before it is opened is refused', async (t) => {
   t.true(answers.every((answer) => answer instanceof Unanswered))
 })
 
-kernelTest('a file that grows while it is sent gives the bytes that it had', async (t) => {
+kernelTest('a file that grows while it is sent sends its original length', async (t) => {
   const { path, bytes } = sampleFile(3 << 20)
   const answers = await twice(t, async (response) => {
     response.setHeader('Content-Length', bytes.length)
@@ -205,7 +205,7 @@ for (const { name, written, whole } of [
 }
 
 for (const status of [204, 304]) {
-  test(`a ${status} may announce what it does not carry`, async (t) => {
+  test(`a ${status} may announce a length without a body`, async (t) => {
     const answers = await twice(t, async (response) => {
       response.statusCode = status
       if (status === 304) response.setHeader('Content-Length', 5)
@@ -215,7 +215,7 @@ for (const status of [204, 304]) {
   })
 }
 
-test('an upload is held to its length', async (t) => {
+test('an upload is checked against its length', async (t) => {
   const bodies: string[] = []
   const { port } = await serve(t, async (request, response) => {
     const parts: Buffer[] = []

@@ -51,14 +51,14 @@ async function storesSeen(t: ExecutionContext, send: Send): Promise<string[]> {
   return seen.toSorted()
 }
 
-test("stores equal stock's after the call and in every event", async (t) => {
+test('the stores after the call and in every event equal those of a stock stream', async (t) => {
   const expected = await storesSeen(t, stock)
   t.is(expected.length, 6 * 6)
   t.true(expected.includes('/c2 finish: store of /c2'))
   t.deepEqual(await storesSeen(t, ours), expected)
 })
 
-test('callbacks of what is written behind the file see the store of their writer', async (t) => {
+test('callbacks of writes after the file run in the store of their caller', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const seen: (string | undefined)[] = []
   const { connect, answered } = await serve(t, async (_, response) => {

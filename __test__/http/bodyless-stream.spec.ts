@@ -19,7 +19,7 @@ const cases = [
 ]
 
 for (const { name, status, method } of cases) {
-  kernelSerial(`${name} answered by a stream of 200 GiB does not stop the event loop`, async (t) => {
+  kernelSerial(`a stream of 200 GiB as the body of a ${name} does not block the event loop`, async (t) => {
     const path = writeSample(Buffer.alloc(0))
     truncateSync(path, SIZE)
     const seen: string[] = []

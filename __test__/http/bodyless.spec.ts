@@ -41,7 +41,7 @@ const bodyless: readonly { name: string; status: number; request: RequestParts; 
 
 for (const { name, status, request, length } of bodyless) {
   for (const end of [true, false]) {
-    test(`${name} with end: ${end} sends no byte and says so`, async (t) => {
+    test(`${name} with end: ${end} sends no byte and reports 0 bytes`, async (t) => {
       const results: SendfileResult[] = []
       const response = await thenWhole(
         t,
@@ -59,7 +59,7 @@ for (const { name, status, request, length } of bodyless) {
     })
   }
 
-  test(`${name} is an error for servers that reject such writes, as stock's`, async (t) => {
+  test(`${name} fails on a server that rejects such writes, as a stock stream does`, async (t) => {
     const errors: unknown[] = []
     await thenWhole(
       t,
@@ -91,7 +91,7 @@ async function strictly(
   return client.request('/')
 }
 
-test('strictContentLength counts the bytes of the kernel', async (t) => {
+test('strictContentLength counts the bytes that the kernel sends', async (t) => {
   const response = await strictly(t, SIZE + 8, async (res) => {
     res.write('head')
     await sendfile(res, file.path)
@@ -101,7 +101,7 @@ test('strictContentLength counts the bytes of the kernel', async (t) => {
   t.is(sha256(response.body), expected)
 })
 
-test('strictContentLength with a file that is too long is refused before a byte moves', async (t) => {
+test('strictContentLength refuses a file that is too long before any byte is sent', async (t) => {
   const errors: unknown[] = []
   const response = await strictly(t, SIZE - 1, async (res) => {
     res.flushHeaders() // Node knows the length once the headers are fixed
@@ -114,7 +114,7 @@ test('strictContentLength with a file that is too long is refused before a byte 
   t.like(errors[0], { bytesSent: 0, offset: 0 })
 })
 
-test('strictContentLength with a file that is too short for end: true is refused before a byte moves', async (t) => {
+test('strictContentLength refuses a file that is too short for end: true before any byte is sent', async (t) => {
   const errors: unknown[] = []
   const answered = strictly(t, SIZE + 1, async (res) => {
     const sent = sendfile(res, file.path, { end: true })
@@ -126,7 +126,7 @@ test('strictContentLength with a file that is too short for end: true is refused
   t.like(errors[0], { bytesSent: 0, offset: 0 })
 })
 
-test('a stock client understands what we answer', async (t) => {
+test('a stock client parses the responses', async (t) => {
   const { port } = await serve(t, async (_, response) => {
     await sendfile(response, file.path, { end: true })
   })
@@ -148,7 +148,7 @@ test('a stock client understands what we answer', async (t) => {
   t.deepEqual(new Set(bodies), new Set([sha256(file.bytes)]))
 })
 
-test('strictContentLength with a file that is too long is refused also before the headers are fixed', async (t) => {
+test('strictContentLength refuses a file that is too long also before the headers are fixed', async (t) => {
   const response = await strictly(t, SIZE - 1, async (res) => {
     await t.throwsAsync(sendfile(res, file.path), { code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH' })
     t.false(res.headersSent || res.destroyed)

@@ -87,7 +87,7 @@ function dechunk(body: Buffer): { readonly data: Buffer; readonly rest: string }
 }
 
 for (const framing of ['length', 'chunked'] as const) {
-  kernelSerial(`a stream with ${framing} stops between two writes, and keeps one descriptor as in Node`, async (t) => {
+  kernelSerial(`a stream with ${framing} stops between two writes and keeps one descriptor, as in Node`, async (t) => {
     const { path, bytes } = sampleFile(SIZE)
     const send = (response: ServerResponse): void => void createReadStream(path).pipe(response)
     const { body } = await download(t, { path, send, framing })
@@ -101,7 +101,7 @@ for (const framing of ['length', 'chunked'] as const) {
     t.pass()
   })
 
-  kernelSerial(`a file by sendfile() with ${framing} arrives whole`, async (t) => {
+  kernelSerial(`a file by sendfile() with ${framing} arrives complete`, async (t) => {
     const { path, bytes } = sampleFile(SIZE)
     const send = (response: ServerResponse): Promise<unknown> => sendfile(response, path, { end: true })
     const { body, settled } = await download(t, { path, send, framing })
@@ -118,23 +118,26 @@ for (const framing of ['length', 'chunked'] as const) {
 
 for (const framing of ['length', 'chunked'] as const) {
   for (const how of ['sendfile()', 'a stream'] as const) {
-    kernelSerial(`half a request line and requestTimeout tear no segment of ${how} with ${framing}`, async (t) => {
-      const { path, bytes } = sampleFile(SIZE)
-      const send = (response: ServerResponse): Promise<unknown> | void =>
-        how === 'sendfile()' ? sendfile(response, path, { end: true }) : void createReadStream(path).pipe(response)
-      const options = { requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 100 }
-      const { body, settled } = await download(t, { path, send, framing, garbage: 'GET / HT', options })
-      const data = framing === 'chunked' ? dechunk(body).data : body.subarray(0, -BAD_REQUEST.length)
-      t.is(sha256(data), sha256(bytes.subarray(0, data.length)))
-      if (how === 'sendfile()') t.is(data.length, SIZE)
-      if (how === 'sendfile()') await until(() => settled.length === 1, 'the promise is settled')
-      await until(() => descriptorsOf(path) <= (data.length === SIZE ? 0 : 1), 'the file is closed')
-      t.true(body.includes(BAD_REQUEST))
-    })
+    kernelSerial(
+      `an incomplete request line and requestTimeout interrupt no segment of ${how} with ${framing}`,
+      async (t) => {
+        const { path, bytes } = sampleFile(SIZE)
+        const send = (response: ServerResponse): Promise<unknown> | void =>
+          how === 'sendfile()' ? sendfile(response, path, { end: true }) : void createReadStream(path).pipe(response)
+        const options = { requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 100 }
+        const { body, settled } = await download(t, { path, send, framing, garbage: 'GET / HT', options })
+        const data = framing === 'chunked' ? dechunk(body).data : body.subarray(0, -BAD_REQUEST.length)
+        t.is(sha256(data), sha256(bytes.subarray(0, data.length)))
+        if (how === 'sendfile()') t.is(data.length, SIZE)
+        if (how === 'sendfile()') await until(() => settled.length === 1, 'the promise is settled')
+        await until(() => descriptorsOf(path) <= (data.length === SIZE ? 0 : 1), 'the file is closed')
+        t.true(body.includes(BAD_REQUEST))
+      },
+    )
   }
 }
 
-kernelSerial('sendfile() that copies to an encrypted connection rejects once that has been ended', async (t) => {
+kernelSerial('sendfile() that copies to a TLS connection rejects after the connection was ended', async (t) => {
   const { path, bytes } = sampleFile(SIZE)
   const send = (response: ServerResponse): Promise<unknown> => sendfile(response, path, { end: true })
   const { body, settled } = await download(t, { path, send, encrypted: true })
@@ -147,7 +150,7 @@ kernelSerial('sendfile() that copies to an encrypted connection rejects once tha
 
 for (const encrypted of [false, true]) {
   const over = encrypted ? 'TLS' : 'TCP'
-  kernelSerial(`responses that wait behind another one over ${over} are given up with their connection`, async (t) => {
+  kernelSerial(`responses queued behind another one over ${over} reject with their connection`, async (t) => {
     const { path } = sampleFile(SIZE)
     const warnings: Error[] = []
     const warn = (warning: Error): number => warnings.push(warning)

@@ -66,7 +66,7 @@ const senders: Readonly<Record<string, (request: http.ClientRequest, results: Pr
 for (const [name, send] of Object.entries(senders)) {
   for (const enough of [0, 1 << 20]) {
     kernelSerial(
-      `the answer to an upload by ${name} arrives from a server that closes after ${enough} bytes`,
+      `the response to an upload by ${name} arrives from a server that closes after ${enough} bytes`,
       async (t) => {
         const port = await startServer(t, { enough, drains: false })
         const results: Promise<unknown>[] = []
@@ -84,11 +84,14 @@ for (const [name, send] of Object.entries(senders)) {
     )
   }
 
-  kernelSerial(`an upload by ${name} goes on behind an early answer of a server that reads on`, async (t) => {
-    const port = await startServer(t, { enough: 0, drains: true })
-    const results: Promise<unknown>[] = []
-    t.deepEqual(await upload(port, (request) => send(request, results)), { status: 413, body: 'big', errors: [] })
-    for (const result of await Promise.all(results)) t.is(result, 'sent')
-    await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
-  })
+  kernelSerial(
+    `an upload by ${name} continues after an early response of a server that continues reading`,
+    async (t) => {
+      const port = await startServer(t, { enough: 0, drains: true })
+      const results: Promise<unknown>[] = []
+      t.deepEqual(await upload(port, (request) => send(request, results)), { status: 413, body: 'big', errors: [] })
+      for (const result of await Promise.all(results)) t.is(result, 'sent')
+      await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
+    },
+  )
 }

@@ -123,7 +123,7 @@ function withoutEnd(events: readonly string[]): string[] {
 
 for (const pipelined of [false, true]) {
   const how = pipelined ? 'pipelined' : 'one after the other'
-  test(`events, figures and state equal stock's with requests ${how}`, async (t) => {
+  test(`events, byte counts and state equal those of a stock stream with requests ${how}`, async (t) => {
     const expected = await wholeConnection(t, stock, pipelined)
     const observed = await wholeConnection(t, ours, pipelined)
     t.deepEqual(expected.bodies, [sha256(file.bytes), sha256(file.bytes), sha256(file.bytes)])
@@ -133,7 +133,7 @@ for (const pipelined of [false, true]) {
 }
 
 for (const by of ['client', 'response'] as const) {
-  test(`events equal stock's when the ${by} breaks off`, async (t) => {
+  test(`events equal those of a stock stream when the ${by} disconnects`, async (t) => {
     const expected = await brokenOff(t, stock, by)
     t.true(expected.includes('response close') && expected.includes('finished false'))
     t.deepEqual(withoutEnd(await brokenOff(t, ours, by)), withoutEnd(expected))

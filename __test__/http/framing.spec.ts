@@ -63,7 +63,7 @@ test('end: true announces the length', async (t) => {
   t.deepEqual([result.method, result.bytesSent, result.offset], [METHOD, SIZE, SIZE])
 })
 
-test('end: true leaves a Content-Length that is there already', async (t) => {
+test('end: true keeps an existing Content-Length', async (t) => {
   const { response } = await exchange(t, (res) => {
     res.setHeader('content-LENGTH', `000${SIZE}`)
     return sendfile(res, file.path, { end: true })
@@ -72,7 +72,7 @@ test('end: true leaves a Content-Length that is there already', async (t) => {
   bodyIs(t, response, file.bytes)
 })
 
-test('end: true leaves a Transfer-Encoding that is there already', async (t) => {
+test('end: true keeps an existing Transfer-Encoding', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     res.setHeader('Transfer-Encoding', 'chunked')
     return sendfile(res, file.path, { end: true })
@@ -84,7 +84,7 @@ test('end: true leaves a Transfer-Encoding that is there already', async (t) => 
   t.is(result.method, METHOD)
 })
 
-test('end: true sets nothing once the headers are out', async (t) => {
+test('end: true sets no header after the headers are sent', async (t) => {
   const { response } = await exchange(t, (res) => {
     res.writeHead(200, { 'X-Sent': 'early' })
     return sendfile(res, file.path, { end: true })
@@ -94,7 +94,7 @@ test('end: true sets nothing once the headers are out', async (t) => {
   bodyIs(t, response, file.bytes)
 })
 
-test('without end, a file is chunked as a write of the same length', async (t) => {
+test('without end, a file is chunked like a write of the same length', async (t) => {
   const around = (response: ServerResponse, sendBody: () => void): void => {
     response.write('head')
     sendBody()
@@ -135,15 +135,15 @@ for (const { name, options, from, to } of [
 for (const { name, path, options } of [
   { name: 'an empty file', path: empty.path, options: {} },
   { name: 'count 0', path: file.path, options: { count: 0 } },
-  { name: 'an offset behind the end', path: file.path, options: { offset: SIZE + 5 } },
+  { name: 'an offset beyond the end', path: file.path, options: { offset: SIZE + 5 } },
 ]) {
-  test(`${name} is a body of length 0`, async (t) => {
+  test(`${name} with end: true is a body of length 0`, async (t) => {
     const { response, result } = await exchange(t, (res) => sendfile(res, path, { ...options, end: true }))
     t.deepEqual([response.status, response.headers.get('content-length')], [200, '0'])
     t.deepEqual([result.bytesSent, result.syscalls], [0, 0])
   })
 
-  test(`${name} is no chunk: the body would end there`, async (t) => {
+  test(`${name} writes no chunk, which would end the body`, async (t) => {
     const { response, result } = await exchange(t, async (res) => {
       res.write('head')
       const sent = await sendfile(res, path, options)
@@ -169,7 +169,7 @@ test('trailers follow the file', async (t) => {
   t.is(response.trailers.get('x-digest'), sha256(response.body))
 })
 
-test('HTTP/1.0 gets no chunks: the end of the connection is the end of the body', async (t) => {
+test('HTTP/1.0 receives no chunks; the end of the connection ends the body', async (t) => {
   const { response, result } = await exchange(t, (res) => sendThenEnd(res), { version: '1.0' })
   t.is(response.framing, 'close')
   t.false(response.headers.has('transfer-encoding'))
@@ -177,14 +177,14 @@ test('HTTP/1.0 gets no chunks: the end of the connection is the end of the body'
   t.is(result.method, METHOD)
 })
 
-test('HTTP/1.0 with keep-alive and a length goes on', async (t) => {
+test('HTTP/1.0 with keep-alive and a length keeps the connection', async (t) => {
   const request = { version: '1.0', headers: { connection: 'keep-alive' } }
   const { response } = await exchange(t, (res) => sendfile(res, file.path, { end: true }), request)
   t.is(response.framing, 'length')
   bodyIs(t, response, file.bytes)
 })
 
-test('connection: close ends it after the last byte', async (t) => {
+test('Connection: close ends the connection after the last byte', async (t) => {
   const results: SendfileResult[] = []
   const { connect, answered } = await serve(t, async (_, response) => {
     results.push(await sendfile(response, file.path, { end: true }))
@@ -199,7 +199,7 @@ test('connection: close ends it after the last byte', async (t) => {
   t.is(results[0]!.bytesSent, SIZE)
 })
 
-test('a shorter file than it was when the length went out destroys the connection', async (t) => {
+test('a file that was truncated after its length was sent destroys the connection', async (t) => {
   const errors: unknown[] = []
   const { connect, answered } = await serve(t, async (_, response) => {
     response.setHeader('Content-Length', SIZE + 10)

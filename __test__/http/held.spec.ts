@@ -45,7 +45,7 @@ function bodyIs(t: ExecutionContext, { body }: RawResponse, ...expected: Buffer[
   t.is(sha256(body), sha256(...expected))
 }
 
-test('what is written meanwhile waits for the file, and the shadows are gone afterwards', async (t) => {
+test('writes during the opening of the file are sent after it, and the held methods are restored', async (t) => {
   const answer = await answerTo(t, async (response) => {
     response.write('before ')
     const sent = sendfile(response, file.path)
@@ -62,7 +62,7 @@ test('what is written meanwhile waits for the file, and the shadows are gone aft
   bodyIs(t, answer, text('before '), file.bytes, text('held after'))
 })
 
-test('end() waits, and calls back', async (t) => {
+test('end() waits and calls its callback', async (t) => {
   const answer = await answerTo(t, async (response) => {
     const sent = sendfile(response, file.path)
     const written = new Promise<void>((resolve) => {
@@ -78,7 +78,7 @@ test('end() waits, and calls back', async (t) => {
   bodyIs(t, answer, file.bytes, text('middtail'))
 })
 
-test('writeHead() is answered as if the headers were out; setHeader() before them still counts', async (t) => {
+test('writeHead() behaves as after the headers were sent; an earlier setHeader() still applies', async (t) => {
   const answer = await answerTo(t, async (response) => {
     response.statusCode = 203
     const sent = sendfile(response, file.path, { end: true })
@@ -92,7 +92,7 @@ test('writeHead() is answered as if the headers were out; setHeader() before the
   bodyIs(t, answer, file.bytes)
 })
 
-test('transfers and writes take turns as they were called', async (t) => {
+test('transfers and writes keep the order of their calls', async (t) => {
   const answer = await answerTo(t, async (response) => {
     response.write('1')
     const first = sendfile(response, file.path)
@@ -112,7 +112,7 @@ test('transfers and writes take turns as they were called', async (t) => {
   bodyIs(t, answer, text('1'), file.bytes, text('2'), ...slices, text('3'), other.bytes, text('4'))
 })
 
-test('a stream piped meanwhile waits, and is told to go on', async (t) => {
+test("a stream piped during the opening waits and resumes with 'drain'", async (t) => {
   const answer = await answerTo(t, async (response) => {
     const sent = sendfile(response, file.path)
     createReadStream(other.path).pipe(response)
@@ -121,7 +121,7 @@ test('a stream piped meanwhile waits, and is told to go on', async (t) => {
   bodyIs(t, answer, file.bytes, other.bytes)
 })
 
-test('a wrapper put on meanwhile stays on, and sees the bytes of its time', async (t) => {
+test('a wrapper installed during the opening stays and sees the bytes sent after the file', async (t) => {
   const observed: Buffer[] = []
   const answer = await answerTo(t, async (response) => {
     const sent = sendfile(response, file.path)
@@ -137,7 +137,7 @@ test('a wrapper put on meanwhile stays on, and sees the bytes of its time', asyn
   t.is(Buffer.concat(observed).toString(), 'held later end')
 })
 
-test('a wrapper put on before keeps its place', async (t) => {
+test('a wrapper installed before the call keeps its place', async (t) => {
   const observed: Buffer[] = []
   const answer = await answerTo(t, async (response) => {
     observeBody(response, (chunk) => observed.push(chunk))
@@ -152,7 +152,7 @@ test('a wrapper put on before keeps its place', async (t) => {
   t.is(sha256(...observed), sha256(answer.body))
 })
 
-test('compressing middleware put on before compresses the file', async (t) => {
+test('compression installed before the call compresses the file', async (t) => {
   const answer = await answerTo(t, async (response) => {
     compress(response, () => true)
     const { method, fallbacks } = await sendfile(response, file.path, { end: true })
@@ -162,7 +162,7 @@ test('compressing middleware put on before compresses the file', async (t) => {
   t.is(sha256(gunzipSync(answer.body)), sha256(file.bytes))
 })
 
-test('compressing middleware put on meanwhile comes too late for this body', async (t) => {
+test('compression installed during the opening does not affect this body', async (t) => {
   const answer = await answerTo(t, async (response) => {
     const sent = sendfile(response, file.path)
     compress(response, () => true)
@@ -173,7 +173,7 @@ test('compressing middleware put on meanwhile comes too late for this body', asy
   bodyIs(t, answer, file.bytes, text('tail'))
 })
 
-test('held calls, and the chunks of the file, run in the store of their caller', async (t) => {
+test('held calls and the chunks of the file run in the store of their caller', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const seen: string[] = []
   const answer = await answerTo(t, async (response) => {
@@ -190,7 +190,7 @@ test('held calls, and the chunks of the file, run in the store of their caller',
   bodyIs(t, answer, file.bytes, text('middletail'))
 })
 
-test('a file that cannot be opened lets go of what was held', async (t) => {
+test('held calls are made if the file cannot be opened', async (t) => {
   const errors: unknown[] = []
   const answer = await answerTo(t, async (response) => {
     const sent = sendfile(response, missing, { end: true })
@@ -207,7 +207,7 @@ test('a file that cannot be opened lets go of what was held', async (t) => {
   t.like(errors[0], { code: 'ENOENT', syscall: 'open', path: missing, bytesSent: 0, offset: 0 })
 })
 
-test('the transfer behind one that cannot be opened goes on', async (t) => {
+test('a queued transfer runs if the one before it cannot open its file', async (t) => {
   const answer = await answerTo(t, async (response) => {
     const failing = t.throwsAsync(sendfile(response, missing), { code: 'ENOENT' })
     const sent = sendfile(response, file.path, { end: true })
@@ -217,7 +217,7 @@ test('the transfer behind one that cannot be opened goes on', async (t) => {
   bodyIs(t, answer, file.bytes)
 })
 
-test('a signal that fires meanwhile lets go of what was held', async (t) => {
+test('held calls are made if the transfer is aborted', async (t) => {
   const controller = new AbortController()
   const errors: unknown[] = []
   const answer = await answerTo(t, async (response) => {
@@ -232,7 +232,7 @@ test('a signal that fires meanwhile lets go of what was held', async (t) => {
 })
 
 for (const by of ['response', 'client'] as const) {
-  test.serial(`destroyed by the ${by} meanwhile: rejected, and nothing is left open`, async (t) => {
+  test.serial(`a response destroyed by the ${by} during the opening rejects, and nothing stays open`, async (t) => {
     const before = await restingDescriptors()
     const errors: unknown[] = []
     const served = await serve(t, async (_, response) => {

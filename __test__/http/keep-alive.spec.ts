@@ -22,7 +22,7 @@ for (const { name, act } of [
   { name: 'server.close()', act: (server: Server) => void server.close() },
   { name: 'server.closeIdleConnections()', act: (server: Server) => server.closeIdleConnections() },
 ]) {
-  test(`${name} in the middle of a transfer lets it finish`, async (t) => {
+  test(`${name} during a transfer lets the transfer finish`, async (t) => {
     const results: Promise<SendfileResult>[] = []
     const { server, connect } = await serve(t, (_, response) => {
       results.push(sendfile(response, file.path, { end: true }))
@@ -45,7 +45,7 @@ for (const { name, act } of [
   })
 }
 
-test('server.close() is not finished before the transfer is', async (t) => {
+test('server.close() completes after the transfer', async (t) => {
   const order: string[] = []
   let sending: Promise<unknown> | undefined
   const { server, connect } = await serve(t, (_, response) => {
@@ -68,7 +68,7 @@ test('server.close() is not finished before the transfer is', async (t) => {
   t.deepEqual(IN_KERNEL ? order : order.toSorted().toReversed(), ['sent', 'closed'])
 })
 
-test('keepAliveTimeout runs once the transfer is over, not before', async (t) => {
+test('keepAliveTimeout starts when the transfer has ended', async (t) => {
   const { server, connect } = await serve(t, async (_, response) => {
     await sendfile(response, file.path, { end: true })
   })
@@ -93,7 +93,7 @@ test('keepAliveTimeout runs once the transfer is over, not before', async (t) =>
   for (const body of bodies) t.is(sha256(body), digest)
 })
 
-test.serial('connections kept alive and then closed leave no descriptor', async (t) => {
+test.serial('closed keep-alive connections leave no descriptor open', async (t) => {
   await warmEngine()
   const before = await restingDescriptors()
   const server = await serve(t, async (_, response) => {

@@ -63,7 +63,7 @@ async function eventsOf(
 
 for (const [name, send] of Object.entries(senders)) {
   for (const how of ['close', 'reset'] as const) {
-    kernelSerial(`${name} is finished for a client that leaves with the last byte by ${how}`, async (t) => {
+    kernelSerial(`${name} finishes for a client that disconnects with the last byte by ${how}`, async (t) => {
       const file = sampleFile(SIZE)
       t.deepEqual(await eventsOf(t, how, (response) => send(response, file.path)), { 'finish,close': ROUNDS })
       await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
@@ -85,7 +85,7 @@ for (const size of [SMALL, SIZE]) {
 }
 
 for (const how of ['close', 'reset'] as const) {
-  kernelSerial(`a small file is finished for a client that leaves with the last byte by ${how}`, async (t) => {
+  kernelSerial(`a small file finishes for a client that disconnects with the last byte by ${how}`, async (t) => {
     const file = sampleFile(SMALL)
     const send = (response: http.ServerResponse): void => void createReadStream(file.path).pipe(response)
     t.deepEqual(await eventsOf(t, how, send, { size: SMALL }), { 'finish,close': ROUNDS })
@@ -94,7 +94,7 @@ for (const how of ['close', 'reset'] as const) {
 
 for (const how of ['close', 'reset'] as const) {
   kernelSerial(
-    `a stream to a socket ends and closes its file when the peer leaves with the last byte by ${how}`,
+    `a stream to a socket ends and closes its file if the peer disconnects with the last byte by ${how}`,
     async (t) => {
       const file = sampleFile(SIZE)
       let ended = 0

@@ -56,7 +56,7 @@ function byCopy(t: ExecutionContext, result: SendfileResult): void {
   )
 }
 
-test('compressing middleware that declines, and end: true: by the kernel', async (t) => {
+test('compression that declines: the kernel sends the file with end: true', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     compress(res, never)
     return sendAndEnd(res)
@@ -66,7 +66,7 @@ test('compressing middleware that declines, and end: true: by the kernel', async
   byKernel(t, result)
 })
 
-test('compressing middleware that declines, and a Content-Length of these bytes: by the kernel', async (t) => {
+test('compression that declines: the kernel sends the file if Content-Length is exactly its size', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     compress(res, never)
     res.writeHead(200, { 'Content-Length': SIZE, 'Content-Type': 'video/mp4' })
@@ -77,7 +77,7 @@ test('compressing middleware that declines, and a Content-Length of these bytes:
   byKernel(t, result)
 })
 
-test('compressing middleware that declines, without a length: copied, as nothing is proved', async (t) => {
+test('compression that declines: the file is copied without a Content-Length', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     compress(res, never)
     return sendThenEnd(res)
@@ -89,9 +89,9 @@ test('compressing middleware that declines, without a length: copied, as nothing
 
 for (const [name, send] of [
   ['end: true', sendAndEnd],
-  ['end by hand', sendThenEnd],
+  ['a separate end()', sendThenEnd],
 ] as const) {
-  test(`compressing middleware that compresses, ${name}: copied through it`, async (t) => {
+  test(`compression that compresses, ${name}: the file is copied through it`, async (t) => {
     const { response, result } = await exchange(t, (res) => {
       compress(res, always)
       return send(res)
@@ -102,7 +102,7 @@ for (const [name, send] of [
     byCopy(t, result)
   })
 
-  test(`middleware that replaces writeHead alone, ${name}: by the kernel`, async (t) => {
+  test(`middleware that replaces only writeHead, ${name}: the kernel sends the file`, async (t) => {
     const { response, result } = await exchange(t, (res) => {
       beforeHeaders(res, () => res.setHeader('X-Response-Time', '1ms'))
       return send(res)
@@ -113,7 +113,7 @@ for (const [name, send] of [
   })
 }
 
-test.serial('compression waits for a client that reads slowly, without piling up listeners', async (t) => {
+test.serial('compression waits for a slow client without accumulating listeners', async (t) => {
   const warnings: Error[] = []
   const onWarning = (warning: Error): void => void warnings.push(warning)
   process.on('warning', onWarning)
@@ -131,7 +131,7 @@ test.serial('compression waits for a client that reads slowly, without piling up
   )
 })
 
-test('middleware stacked on middleware: by the kernel where all of it declines', async (t) => {
+test('several middleware functions: the kernel sends the file if all of them decline', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     beforeHeaders(res, () => res.setHeader('X-Log', 'yes'))
     compress(res, never)
@@ -143,7 +143,7 @@ test('middleware stacked on middleware: by the kernel where all of it declines',
   byKernel(t, result)
 })
 
-test('middleware that observes a body of unknown length gets every byte of it', async (t) => {
+test('middleware that observes a body of unknown length receives every byte', async (t) => {
   const observed: Buffer[] = []
   const { response, result } = await exchange(t, async (res) => {
     observeBody(res, (chunk) => observed.push(chunk))
@@ -161,7 +161,7 @@ test('middleware that observes a body of unknown length gets every byte of it', 
   )
 })
 
-test('a Content-Length of more than these bytes proves nothing', async (t) => {
+test('a Content-Length larger than the file does not bypass middleware', async (t) => {
   const observed: Buffer[] = []
   const { response, result } = await exchange(t, async (res) => {
     observeBody(res, (chunk) => observed.push(chunk))
@@ -175,7 +175,7 @@ test('a Content-Length of more than these bytes proves nothing', async (t) => {
   byCopy(t, result)
 })
 
-test('a Content-Encoding of the user is a proof of nothing, and the body stays as it is', async (t) => {
+test('a Content-Encoding set by the user does not bypass middleware, and the body stays unchanged', async (t) => {
   const { response, result } = await exchange(t, (res) => {
     compress(res, never)
     res.setHeader('Content-Encoding', 'br')
@@ -186,7 +186,7 @@ test('a Content-Encoding of the user is a proof of nothing, and the body stays a
   byCopy(t, result)
 })
 
-test('middleware put on after the call sees what is written after the call', async (t) => {
+test('middleware installed after the call sees only bytes written after the call', async (t) => {
   const observed: Buffer[] = []
   const { response, result } = await exchange(t, async (res) => {
     const sent = sendfile(res, file.path)
@@ -200,7 +200,7 @@ test('middleware put on after the call sees what is written after the call', asy
   byKernel(t, result)
 })
 
-test('HEAD through compressing middleware has no body and the length of the file', async (t) => {
+test('HEAD through compression has no body and the length of the file', async (t) => {
   const send: Send = (res) => {
     compress(res, never)
     return sendAndEnd(res)
@@ -210,7 +210,7 @@ test('HEAD through compressing middleware has no body and the length of the file
   t.is(result.bytesSent, 0)
 })
 
-test("method 'sendfile' is refused where a wrapper has to see the bytes, and the response is still there", async (t) => {
+test("method 'sendfile' is refused if a wrapper must see the bytes, and the response stays usable", async (t) => {
   const small = writeSample(Buffer.from('small'))
   const { response } = await exchange(t, async (res) => {
     observeBody(res, () => {})

@@ -68,20 +68,17 @@ const senders: Readonly<Record<string, (response: ServerResponse) => Promise<unk
 }
 
 for (const [name, send] of Object.entries(senders)) {
-  test.serial(
-    `a client that has ended its side gets the whole file by ${name} from a server that allows it`,
-    async (t) => {
-      const { socket, promises } = await connectTo(t, { httpAllowHalfOpen: true }, send)
-      socket.end(GET)
-      const body = bodyOf(await received(socket))
-      t.is(sha256(body), sha256(file.bytes))
-      t.true((await Promise.all(promises)).every((result) => result === 'sent'))
-      await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
-    },
-  )
+  test.serial(`a half-closed client receives the whole file by ${name} from a server with allowHalfOpen`, async (t) => {
+    const { socket, promises } = await connectTo(t, { httpAllowHalfOpen: true }, send)
+    socket.end(GET)
+    const body = bodyOf(await received(socket))
+    t.is(sha256(body), sha256(file.bytes))
+    t.true((await Promise.all(promises)).every((result) => result === 'sent'))
+    await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
+  })
 
   kernelSerial(
-    `a client that has ended its side leaves nothing pending or open by ${name} on any other server`,
+    `a half-closed client leaves nothing pending or open by ${name} on a server without allowHalfOpen`,
     async (t) => {
       const { socket, promises } = await connectTo(t, {}, send)
       socket.end(GET)
@@ -94,31 +91,25 @@ for (const [name, send] of Object.entries(senders)) {
   )
 }
 
-kernelSerial(
-  'what clientError answers to garbage during a download by sendfile() stands behind the file',
-  async (t) => {
-    const { socket, promises } = await connectTo(t, {}, (response) => sendfile(response, file.path, { end: true }))
-    socket.write(GET.replace('Connection: close\r\n', ''))
-    socket.once('data', () => socket.write('GARBAGE\r\n\r\n'))
-    const rest = bodyOf(await received(socket))
-    t.is(sha256(rest.subarray(0, SIZE)), sha256(file.bytes))
-    t.is(rest.subarray(SIZE).toString(), 'HTTP/1.1 400 Bad Request\r\n\r\n')
-    await within(Promise.all(promises), 'the promise')
-  },
-)
+kernelSerial('the response of clientError to garbage during a download by sendfile() follows the file', async (t) => {
+  const { socket, promises } = await connectTo(t, {}, (response) => sendfile(response, file.path, { end: true }))
+  socket.write(GET.replace('Connection: close\r\n', ''))
+  socket.once('data', () => socket.write('GARBAGE\r\n\r\n'))
+  const rest = bodyOf(await received(socket))
+  t.is(sha256(rest.subarray(0, SIZE)), sha256(file.bytes))
+  t.is(rest.subarray(SIZE).toString(), 'HTTP/1.1 400 Bad Request\r\n\r\n')
+  await within(Promise.all(promises), 'the promise')
+})
 
-kernelSerial(
-  "with until: 'acknowledged', the answer to a body that nobody reads arrives to its last byte",
-  async (t) => {
-    const answer = (response: ServerResponse): Promise<unknown> => {
-      response.setHeader('Connection', 'close')
-      return sendfile(response, file.path, { end: true, until: 'acknowledged' })
-    }
-    const { socket, promises } = await connectTo(t, {}, answer)
-    const length = 64 << 20
-    socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`)
-    socket.write(Buffer.alloc(256 << 10)) // the kernel takes it, so that the client only reads from then on
-    t.is(sha256(bodyOf(await received(socket))), sha256(file.bytes))
-    t.deepEqual(await within(Promise.all(promises), 'the promise'), ['sent'])
-  },
-)
+kernelSerial("with until: 'acknowledged', the response to an unread body arrives to its last byte", async (t) => {
+  const answer = (response: ServerResponse): Promise<unknown> => {
+    response.setHeader('Connection', 'close')
+    return sendfile(response, file.path, { end: true, until: 'acknowledged' })
+  }
+  const { socket, promises } = await connectTo(t, {}, answer)
+  const length = 64 << 20
+  socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`)
+  socket.write(Buffer.alloc(256 << 10)) // the kernel takes it, so that the client only reads from then on
+  t.is(sha256(bodyOf(await received(socket))), sha256(file.bytes))
+  t.deepEqual(await within(Promise.all(promises), 'the promise'), ['sent'])
+})

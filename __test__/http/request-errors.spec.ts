@@ -22,7 +22,7 @@ async function request(t: ExecutionContext): Promise<{ request: http.ClientReque
   return { request: made, accepted }
 }
 
-test('a request whose first file is missing still tells that its connection was reset', async (t) => {
+test("a request whose first file is missing still emits the 'error' of a reset connection", async (t) => {
   const { request: put, accepted } = await request(t)
   await t.throwsAsync(sendfile(put, '/does/not/exist'), { code: 'ENOENT' })
   await new Promise((resolve) => setImmediate(resolve))
@@ -36,7 +36,7 @@ test('a request whose first file is missing still tells that its connection was 
   t.is(error.code, 'ECONNRESET')
 })
 
-test('a request that is given up before its turn is not left with a listener', async (t) => {
+test('a request aborted before its turn keeps no listener', async (t) => {
   const { request: put } = await request(t)
   const controller = new AbortController()
   controller.abort()
@@ -45,7 +45,7 @@ test('a request that is given up before its turn is not left with a listener', a
   t.is(put.listenerCount('error'), 0)
 })
 
-test('an upload that the peer resets is told by the rejection alone', async (t) => {
+test("an upload reset by the peer rejects without an 'error' event", async (t) => {
   const { request: put, accepted } = await request(t)
   const sent = sendfile(put, large.path, { end: true })
   const socket = await accepted
@@ -61,7 +61,7 @@ test('an upload that the peer resets is told by the rejection alone', async (t) 
   t.is(put.listenerCount('error'), 0)
 })
 
-test('an upload that is aborted in the middle is told by the rejection alone', async (t) => {
+test("an upload aborted in the middle rejects without an 'error' event", async (t) => {
   const { request: put, accepted } = await request(t)
   const controller = new AbortController()
   const sent = sendfile(put, large.path, { end: true, signal: controller.signal })

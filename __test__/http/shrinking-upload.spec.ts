@@ -17,44 +17,41 @@ for (const [framing, headers] of [
   ['with a length', { 'Content-Length': SIZE }],
   ['in chunks', { 'Transfer-Encoding': 'chunked' }],
 ] as const) {
-  test.serial(
-    `an upload ${framing} of a file that is cut meanwhile fails, and its connection is not used again`,
-    async (t) => {
-      const file = sampleFile(SIZE)
-      const ports: (number | undefined)[] = []
-      let told = 'nothing'
-      const server = http.createServer((request, response) => {
-        ports.push(request.socket.remotePort)
-        request.on('error', () => {})
-        if (request.url === '/next') return void request.resume().on('end', () => response.end('next'))
-        request.once('aborted', () => (told = 'aborted')).once('end', () => (told = 'end'))
-        request.once('data', () => {
-          truncateSync(file.path, 0)
-          request.resume()
-        })
+  test.serial(`an upload ${framing} fails if its file is truncated, and the connection is not reused`, async (t) => {
+    const file = sampleFile(SIZE)
+    const ports: (number | undefined)[] = []
+    let told = 'nothing'
+    const server = http.createServer((request, response) => {
+      ports.push(request.socket.remotePort)
+      request.on('error', () => {})
+      if (request.url === '/next') return void request.resume().on('end', () => response.end('next'))
+      request.once('aborted', () => (told = 'aborted')).once('end', () => (told = 'end'))
+      request.once('data', () => {
+        truncateSync(file.path, 0)
+        request.resume()
       })
-      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
-      const target = { host: '127.0.0.1', port: await listen(t, server), method: 'POST', agent }
-      t.teardown(() => {
-        agent.destroy()
-        server.closeAllConnections()
-      })
-      const upload = http.request({ ...target, headers }).on('error', () => {})
-      let answered = false
-      upload.on('response', () => (answered = true))
-      const next = http.request({ ...target, path: '/next', headers: { 'Content-Length': 0 } })
-      const answer = once(next, 'response')
-      next.end() // waits for the only connection that the agent allows
-      const ending = await within(endingOf(sendfile(upload, file.path, { end: true })), 'the rejection')
-      t.is(ending.code, 'ERR_SENDFILE_TRUNCATED')
-      t.true((ending.bytesSent ?? SIZE) < SIZE)
-      await until(() => upload.destroyed, 'the request is destroyed')
-      const [response]: http.IncomingMessage[] = await within(answer, 'the answer to the next request')
-      t.is(response?.resume().statusCode, 200)
-      await until(() => told !== 'nothing', 'the server hears of it')
-      t.deepEqual([told, answered], ['aborted', false])
-      t.is(new Set(ports).size, 2)
-      await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
-    },
-  )
+    })
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    const target = { host: '127.0.0.1', port: await listen(t, server), method: 'POST', agent }
+    t.teardown(() => {
+      agent.destroy()
+      server.closeAllConnections()
+    })
+    const upload = http.request({ ...target, headers }).on('error', () => {})
+    let answered = false
+    upload.on('response', () => (answered = true))
+    const next = http.request({ ...target, path: '/next', headers: { 'Content-Length': 0 } })
+    const answer = once(next, 'response')
+    next.end() // waits for the only connection that the agent allows
+    const ending = await within(endingOf(sendfile(upload, file.path, { end: true })), 'the rejection')
+    t.is(ending.code, 'ERR_SENDFILE_TRUNCATED')
+    t.true((ending.bytesSent ?? SIZE) < SIZE)
+    await until(() => upload.destroyed, 'the request is destroyed')
+    const [response]: http.IncomingMessage[] = await within(answer, 'the answer to the next request')
+    t.is(response?.resume().statusCode, 200)
+    await until(() => told !== 'nothing', 'the server hears of it')
+    t.deepEqual([told, answered], ['aborted', false])
+    t.is(new Set(ports).size, 2)
+    await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
+  })
 }

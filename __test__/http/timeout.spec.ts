@@ -93,7 +93,7 @@ for (const [name, limit] of [
   })
 }
 
-test.serial('a stalled client is ended by server.timeout', async (t) => {
+test.serial('server.timeout ends the connection of a stalled client', async (t) => {
   const errors: unknown[] = []
   const { server, connect, answered } = await serve(t, async (_, response) => {
     errors.push(await t.throwsAsync(sendfile(response, file.path, { end: true }), { instanceOf: SendfileError }))
@@ -131,7 +131,7 @@ test.serial("a stalled client makes the response emit 'timeout', and the listene
   await answered()
 })
 
-test.serial('requestTimeout and headersTimeout are over once the request is there', async (t) => {
+test.serial('requestTimeout and headersTimeout do not apply after the request has arrived', async (t) => {
   const options = { requestTimeout: 200, headersTimeout: 100, connectionsCheckingInterval: 50 }
   let duration = 0
   const { connect, answered } = await serve(
@@ -149,7 +149,7 @@ test.serial('requestTimeout and headersTimeout are over once the request is ther
   t.true(duration > 400, `the transfer took ${duration} ms: too fast to prove anything`)
 })
 
-test.serial('after a transfer the idle timeout runs on as before', async (t) => {
+test.serial('the idle timeout applies after a transfer as before it', async (t) => {
   const { server, connect, answered } = await serve(t, async (_, response) => {
     await sendfile(response, file.path, { end: true })
   })

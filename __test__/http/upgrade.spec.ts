@@ -24,7 +24,7 @@ function tcp(socket: Duplex): net.Socket {
   throw new TypeError('an upgrade without a net.Socket')
 }
 
-test("a file on the socket given to 'upgrade' keeps its place", async (t) => {
+test("a file sent to the socket of 'upgrade' keeps its place", async (t) => {
   const results: Promise<SendfileResult>[] = []
   const { server, connect } = await serve(t, (_, response) => void response.end('plain'))
   server.on('upgrade', (_, duplex) => {
@@ -45,7 +45,7 @@ test("a file on the socket given to 'upgrade' keeps its place", async (t) => {
 })
 
 // In the queue of the socket the file is one chunk. What JavaScript copies is many, and others write between them.
-kernelTest('an upgrade behind a response whose file is still on its way waits for it', async (t) => {
+kernelTest('an upgrade pipelined behind a response waits for the file of that response', async (t) => {
   const results: Promise<SendfileResult>[] = []
   const { server, connect } = await serve(t, (_, response) => {
     results.push(sendfile(response, large.path, { end: true }))
@@ -74,7 +74,7 @@ kernelTest('an upgrade behind a response whose file is still on its way waits fo
   t.like(after, { method: METHOD, bytesSent: small.bytes.length })
 })
 
-test('bytes of the client that follow the upgrade are read while a file goes out', async (t) => {
+test('bytes of the client after the upgrade are read while a file is sent', async (t) => {
   const { server, connect } = await serve(t, () => {})
   const echoed = once(server, 'upgrade').then(async ([, duplex]) => {
     const socket = tcp(duplex)
@@ -97,7 +97,7 @@ test('bytes of the client that follow the upgrade are read while a file goes out
   t.is((await echoed).bytesSent, large.bytes.length)
 })
 
-test('a file on a CONNECT tunnel', async (t) => {
+test('a file is sent through a CONNECT tunnel', async (t) => {
   const { server, port } = await serve(t, () => {})
   const tunnelled = once(server, 'connect').then(([, duplex]) => {
     const socket = tcp(duplex)

@@ -90,7 +90,7 @@ test('end: true before the socket is connected announces the length', async (t) 
   byKernel(t, result)
 })
 
-test('a Content-Length of the user, with bytes around the file', async (t) => {
+test('an upload with its own Content-Length has bytes around the file', async (t) => {
   const { port, uploads } = await receive(t)
   const request = put(t, port)
   request.setHeader('Content-Length', SIZE + 8)
@@ -119,7 +119,7 @@ test('without a length the body is chunked', async (t) => {
   byKernel(t, result)
 })
 
-test('uploads one after the other use one kept connection', async (t) => {
+test('consecutive uploads use one keep-alive connection', async (t) => {
   const { port, uploads, connections } = await receive(t)
   const agent = keepAlive(t)
   const reused: boolean[] = []
@@ -137,7 +137,7 @@ test('uploads one after the other use one kept connection', async (t) => {
   t.is(connections(), 1)
 })
 
-test('three uploads queue for one connection', async (t) => {
+test('three uploads are queued for one connection', async (t) => {
   const { port, uploads, connections } = await receive(t)
   const agent = keepAlive(t)
   const results = await Promise.all(
@@ -153,7 +153,7 @@ test('three uploads queue for one connection', async (t) => {
   byKernel(t, ...results)
 })
 
-test('the upload goes on while the answer comes', async (t) => {
+test('the upload continues while the response arrives', async (t) => {
   const { port } = await serve(t, (request, response) => {
     response.flushHeaders()
     request.pipe(response)
@@ -165,30 +165,33 @@ test('the upload goes on while the answer comes', async (t) => {
   byKernel(t, await sent)
 })
 
-test.serial('a server that answers early and hangs up rejects the upload, without an uncaught error', async (t) => {
-  await warmEngine()
-  const before = await restingDescriptors()
-  const served = await serve(t, (request, response) => {
-    response.writeHead(413, { Connection: 'close' })
-    response.end('too large', () => request.socket.destroy())
-  })
-  for (const end of [true, false]) {
-    const request = put(t, served.port)
-    const closed = new Promise((resolve) => {
-      request.once('close', resolve)
+test.serial(
+  'an upload rejects without an uncaught error if the server responds early and closes the connection',
+  async (t) => {
+    await warmEngine()
+    const before = await restingDescriptors()
+    const served = await serve(t, (request, response) => {
+      response.writeHead(413, { Connection: 'close' })
+      response.end('too large', () => request.socket.destroy())
     })
-    const error = await t.throwsAsync(within(sendfile(request, large.path, { end }), 'the end of the upload'), {
-      instanceOf: SendfileError,
-    })
-    t.true(error.bytesSent < large.bytes.length)
-    t.true(['EPIPE', 'ECONNRESET', 'ERR_SENDFILE_DESTINATION'].includes(error.code), error.code)
-    await within(closed, "the request's 'close'")
-  }
-  await served.close()
-  t.is(await descriptorsSettleAt(before), before)
-})
+    for (const end of [true, false]) {
+      const request = put(t, served.port)
+      const closed = new Promise((resolve) => {
+        request.once('close', resolve)
+      })
+      const error = await t.throwsAsync(within(sendfile(request, large.path, { end }), 'the end of the upload'), {
+        instanceOf: SendfileError,
+      })
+      t.true(error.bytesSent < large.bytes.length)
+      t.true(['EPIPE', 'ECONNRESET', 'ERR_SENDFILE_DESTINATION'].includes(error.code), error.code)
+      await within(closed, "the request's 'close'")
+    }
+    await served.close()
+    t.is(await descriptorsSettleAt(before), before)
+  },
+)
 
-test.serial('an aborted upload ends its request, without an uncaught error', async (t) => {
+test.serial('an aborted upload destroys its request without an uncaught error', async (t) => {
   const { port } = await serve(t, () => {})
   const request = put(t, port)
   const controller = new AbortController()
@@ -205,7 +208,7 @@ test.serial('an aborted upload ends its request, without an uncaught error', asy
   t.true(request.destroyed)
 })
 
-test('nobody listens at the port: the upload is rejected with the error of the connection', async (t) => {
+test('an upload to a closed port rejects with the error of connect(2)', async (t) => {
   const served = await serve(t, () => {})
   await served.close()
   const request = put(t, served.port)
@@ -213,7 +216,7 @@ test('nobody listens at the port: the upload is rejected with the error of the c
   t.like(error, { bytesSent: 0, offset: 0, syscall: 'connect' })
 })
 
-test('a request destroyed in the queue rejects in its turn, and harms nobody', async (t) => {
+test('a request destroyed while queued rejects and does not affect other requests', async (t) => {
   const { port, uploads } = await receive(t)
   const agent = keepAlive(t)
   const [first, second, third] = ['/1', '/2', '/3'].map((path) => put(t, port, path, agent))

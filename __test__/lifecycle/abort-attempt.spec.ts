@@ -15,7 +15,7 @@ const MOST = 0x7fff_f000
 
 for (const method of ['auto', 'sendfile', 'copy_file_range'] as const) {
   if (!canForce(method)) continue
-  kernelSerial(`an abort is heard while a file is copied by ${method}, whatever the quantum`, async (t) => {
+  kernelSerial(`an abort ends a copy by ${method} within a large quantum`, async (t) => {
     const source = join(sampleDirectory(), randomUUID())
     writeFileSync(source, '')
     truncateSync(source, MOST)

@@ -23,7 +23,7 @@ const WAYS = ['AbortSignal', 'destroy()'] as const
 /* ------------------------------------------------------------ pipelined responses */
 
 for (const way of WAYS) {
-  test(`${way}: a pipelined response goes, the one before it arrives whole`, async (t) => {
+  test(`${way}: a pipelined response is aborted, the one before it arrives complete`, async (t) => {
     const server = http.createServer()
     const client = await HttpClient.connect(await portOf(server))
     t.teardown(() => server.close())
@@ -55,7 +55,7 @@ for (const way of WAYS) {
 /* ------------------------------------------------------------ uploads */
 
 for (const way of WAYS) {
-  test(`${way}: an upload before its request has a socket`, async (t) => {
+  test(`${way}: an upload is aborted before its request has a socket`, async (t) => {
     const { request, requests } = await upload(t)
     const closed = closeOf(request)
     const abort = new AbortController()
@@ -74,7 +74,7 @@ for (const way of WAYS) {
     }
   })
 
-  test(`${way}: an upload to a server that does not read`, async (t) => {
+  test(`${way}: an upload to a server that does not read is aborted`, async (t) => {
     const { request, accepted } = await upload(t)
     const abort = new AbortController()
     const ending = endingOf(sendfile(request, file.path, { signal: abort.signal }))
@@ -134,7 +134,7 @@ async function upload(t: ExecutionContext): Promise<Upload> {
 /* ------------------------------------------------------------ other Writables */
 
 for (const way of WAYS) {
-  test(`${way}: a Writable that never goes on`, async (t) => {
+  test(`${way}: a transfer to a Writable that never drains is aborted`, async (t) => {
     const chunks: Buffer[] = []
     let entered = (): void => {}
     const waiting = new Promise<void>((resolve) => {

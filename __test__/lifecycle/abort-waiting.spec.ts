@@ -19,7 +19,7 @@ const QUEUED = 50
 test.before(warmEngine)
 
 for (const way of ['AbortSignal', 'destroy()', 'RST of the client'] as const) {
-  test.serial(`${way}, while the file is being opened`, async (t) => {
+  test.serial(`${way} while the file is being opened`, async (t) => {
     const descriptors = countDescriptors()
     const { near, far, received, close } = await connectedPair(t)
     const { open } = fs
@@ -61,7 +61,7 @@ for (const way of ['AbortSignal', 'destroy()', 'RST of the client'] as const) {
   })
 }
 
-test.serial(`one signal ends ${QUEUED} transfers to one socket, without a warning`, async (t) => {
+test.serial(`one signal aborts ${QUEUED} transfers to one socket without a warning`, async (t) => {
   const warnings: Error[] = []
   const note = (warning: Error): number => warnings.push(warning)
   process.on('warning', note)

@@ -17,7 +17,7 @@ const script = fileURLToPath(new URL('../fixtures/children/dead-disk.ts', import
 const SOON = 5000
 const declare = compilerIsThere ? kernelSerial : test.serial.skip
 
-declare('the end of a worker and of a process does not wait for a disk that does not answer', async (t) => {
+declare('a worker and a process end without waiting for a disk that does not respond', async (t) => {
   const file = sampleFile(3 << 20)
   const held = join(sampleDirectory(), 'held')
   mkdirSync(held)

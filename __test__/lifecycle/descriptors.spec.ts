@@ -24,7 +24,7 @@ const other = sampleFile(16 << 20, 2)
 
 test.before(warmEngine)
 
-test.serial('the number of a destroyed socket goes to a new connection while the transfer runs', async (t) => {
+test.serial('a new connection reuses the number of a destroyed socket without receiving its transfer', async (t) => {
   const descriptors = countDescriptors()
   const server = net.createServer()
   const port = await portOf(server)
@@ -72,7 +72,7 @@ function numberOf(socket: net.Socket): number {
 for (const queued of [false, true]) {
   const when = queued ? 'while it is queued' : 'while it runs'
 
-  kernelSerial(`the number of the source goes to another file ${when}`, async (t) => {
+  kernelSerial(`the named file is sent if another file reuses its number ${when}`, async (t) => {
     const descriptors = countDescriptors()
     const { near, received, close } = await connectedPair(t)
     const head = sampleBytes(queued ? 8 << 20 : 16, 3)
@@ -91,7 +91,7 @@ for (const queued of [false, true]) {
     t.is(await descriptorsSettleAt(descriptors), descriptors)
   })
 
-  kernelSerial(`a FileHandle is closed ${when}`, async (t) => {
+  kernelSerial(`the named file is sent if its FileHandle is closed ${when}`, async (t) => {
     const descriptors = countDescriptors()
     const { near, received, close } = await connectedPair(t)
     const head = sampleBytes(queued ? 8 << 20 : 16, 3)
@@ -108,7 +108,7 @@ for (const queued of [false, true]) {
 }
 
 // Node opens it in a later tick.
-kernelSerial('a file that is removed right after the call arrives whole', async (t) => {
+kernelSerial('a file that is removed right after the call arrives complete', async (t) => {
   const descriptors = countDescriptors()
   const { near, received, close } = await connectedPair(t)
   const { path, bytes } = sampleFile(4 << 20, 4)
@@ -121,30 +121,33 @@ kernelSerial('a file that is removed right after the call arrives whole', async 
   t.is(await descriptorsSettleAt(descriptors), descriptors)
 })
 
-test.serial('what a transfer to a file has let go is not closed again, whoever has the number by then', async (t) => {
-  const place = join(sampleDirectory(), 'let-go.copy')
-  const destination = await open(place, 'w')
-  const small = sampleFile(1000)
-  const chunks: Buffer[] = []
-  const later = new Writable({
-    write(chunk: Buffer, _encoding, callback) {
-      chunks.push(chunk)
-      setImmediate(callback)
-    },
-  })
-  const first = sendfile(destination, small.path)
-  const numbers = (): string[] => fs.readdirSync('/proc/self/fd').filter((number) => leadsTo(number, place))
-  const deadline = performance.now() + 5000
-  // The engine has closed its duplicate, and JavaScript cannot have heard of it.
-  while (numbers().length > 1 && performance.now() < deadline) fs.statSync(place)
-  t.is(numbers().length, 1)
-  const second = sendfile(later, file.path)
-  await within(first, 'the first transfer')
-  const { bytesSent } = await within(second, 'the second transfer')
-  t.is(bytesSent, file.bytes.length)
-  t.is(sha256(...chunks), sha256(file.bytes))
-  await destination.close()
-})
+test.serial(
+  'a descriptor released by a transfer to a file is not closed again after its number is reused',
+  async (t) => {
+    const place = join(sampleDirectory(), 'let-go.copy')
+    const destination = await open(place, 'w')
+    const small = sampleFile(1000)
+    const chunks: Buffer[] = []
+    const later = new Writable({
+      write(chunk: Buffer, _encoding, callback) {
+        chunks.push(chunk)
+        setImmediate(callback)
+      },
+    })
+    const first = sendfile(destination, small.path)
+    const numbers = (): string[] => fs.readdirSync('/proc/self/fd').filter((number) => leadsTo(number, place))
+    const deadline = performance.now() + 5000
+    // The engine has closed its duplicate, and JavaScript cannot have heard of it.
+    while (numbers().length > 1 && performance.now() < deadline) fs.statSync(place)
+    t.is(numbers().length, 1)
+    const second = sendfile(later, file.path)
+    await within(first, 'the first transfer')
+    const { bytesSent } = await within(second, 'the second transfer')
+    t.is(bytesSent, file.bytes.length)
+    t.is(sha256(...chunks), sha256(file.bytes))
+    await destination.close()
+  },
+)
 
 function leadsTo(number: string, path: string): boolean {
   try {

@@ -52,7 +52,7 @@ function contentOf(stream: Readable): Promise<Buffer> {
   return within(buffer(stream), 'the content')
 }
 
-test('an https response', async (t) => {
+test('an https response is copied', async (t) => {
   const server = https.createServer({ key, cert })
   const proxy = await proxied(t, server)
   const sent = new Promise<SendfileResult>((resolve, reject) => {
@@ -65,7 +65,7 @@ test('an https response', async (t) => {
   assertOutcome(t, await sent, 'TLS', proxy)
 })
 
-test('an https upload', async (t) => {
+test('an https upload is copied', async (t) => {
   const server = https.createServer({ key, cert })
   const proxy = await proxied(t, server)
   const received = new Promise<Buffer>((resolve, reject) => {
@@ -83,7 +83,7 @@ test('an https upload', async (t) => {
 })
 
 for (const connected of [true, false]) {
-  test(`a client's TLS socket, ${connected ? 'connected' : 'before it connects'}`, async (t) => {
+  test(`a client's TLS socket is copied to, ${connected ? 'connected' : 'before it connects'}`, async (t) => {
     const server = tls.createServer({ key, cert })
     const proxy = await proxied(t, server)
     const received = once(server, 'secureConnection').then(([socket]) => contentOf(socket))
@@ -96,7 +96,7 @@ for (const connected of [true, false]) {
   })
 }
 
-test("a server's TLS socket, on a socket that has carried a transfer in the clear", async (t) => {
+test("a server's TLS socket over a socket that carried an unencrypted transfer is copied to", async (t) => {
   const server = net.createServer()
   const proxy = await proxied(t, server)
   const connection = once(server, 'connection')
@@ -140,7 +140,7 @@ for (const [name, choose] of [
   ['an HTTP/2 stream', (stream: http2.ServerHttp2Stream) => stream],
 ] as const) {
   for (const secure of [true, false]) {
-    test(`${name}, ${secure ? 'over TLS' : 'in the clear'}`, async (t) => {
+    test(`${name}, ${secure ? 'over TLS' : 'unencrypted'}`, async (t) => {
       const server = secure ? http2.createSecureServer({ key, cert }) : http2.createServer()
       const proxy = await proxied(t, server)
       const sent = new Promise<SendfileResult>((resolve, reject) => {

@@ -44,7 +44,7 @@ const FREE = [0, 1, 2]
 for (const to of ['socket', 'response'] as const) {
   for (const by of ['stock', 'stream'] as const) {
     for (const free of FREE) {
-      test.serial(`${by} to a ${to}: ${free} descriptors left, and every byte arrives`, async (t) => {
+      test.serial(`${by} to a ${to}: every byte arrives with ${free} descriptors left`, async (t) => {
         t.timeout(60_000)
         const { code, bytesSent, received, digest, left } = await send(t, { by, to, free })
         t.deepEqual({ code, bytesSent, received, left }, { code: 'ok', bytesSent: SIZE, received: SIZE, left: 0 })
@@ -55,27 +55,27 @@ for (const to of ['socket', 'response'] as const) {
 }
 
 for (const free of FREE) {
-  kernelSerial(`a stream says that it was copied for want of descriptors: ${free} left`, async (t) => {
+  kernelSerial(`a stream reports that it was copied because descriptors ran out: ${free} left`, async (t) => {
     t.timeout(60_000)
     const { method, fallbacks } = await send(t, { free })
     t.deepEqual({ method, fallbacks }, { method: 'copy', fallbacks: ['EMFILE'] })
   })
 
-  kernelSerial(`a stream whose method is forced fails with EMFILE: ${free} left`, async (t) => {
+  kernelSerial(`a stream with a forced method fails with EMFILE: ${free} left`, async (t) => {
     t.timeout(60_000)
     const { code, left } = await send(t, { free, method: 'sendfile' })
     t.deepEqual({ code, left }, { code: 'EMFILE', left: 0 })
   })
 }
 
-kernelSerial('a stream goes back to the kernel once there are descriptors again', async (t) => {
+kernelSerial('a stream uses the kernel again when descriptors are available', async (t) => {
   t.timeout(60_000)
   const { method, fallbacks, digest, left } = await send(t, { until: 1 << 20 })
   t.deepEqual({ method, fallbacks, left }, { method: 'sendfile', fallbacks: ['EMFILE'], left: ENGINE })
   t.is(digest, DIGEST)
 })
 
-test.serial('sendfile(): a file that cannot be duplicated is EMFILE, before a byte is sent', async (t) => {
+test.serial('sendfile(): a file that cannot be duplicated rejects with EMFILE before any byte is sent', async (t) => {
   t.timeout(60_000)
   const { code, bytesSent, received, left } = await send(t, { by: 'sendfile', free: 0 })
   if (IN_KERNEL)
@@ -84,7 +84,7 @@ test.serial('sendfile(): a file that cannot be duplicated is EMFILE, before a by
 })
 
 for (const free of [1, 2]) {
-  kernelSerial(`sendfile() copies the rest where the socket cannot be duplicated: ${free} left`, async (t) => {
+  kernelSerial(`sendfile() copies the rest if the socket cannot be duplicated: ${free} left`, async (t) => {
     t.timeout(60_000)
     const { digest, ...told } = await send(t, { by: 'sendfile', free })
     const expected = { code: 'ok', bytesSent: SIZE, received: SIZE, method: 'copy', fallbacks: ['EMFILE'], left: 0 }
@@ -92,7 +92,7 @@ for (const free of [1, 2]) {
     t.is(digest, DIGEST)
   })
 
-  kernelSerial(`sendfile() by a forced method fails with EMFILE and counts what was sent: ${free} left`, async (t) => {
+  kernelSerial(`sendfile() with a forced method fails with EMFILE and the bytes sent: ${free} left`, async (t) => {
     t.timeout(60_000)
     const told = await send(t, { by: 'sendfile', free, method: 'sendfile' })
     const { code, syscall, bytesSent, received, digest, left } = told

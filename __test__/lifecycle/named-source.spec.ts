@@ -77,19 +77,22 @@ const DESTINATIONS: Record<string, (t: ExecutionContext) => Promise<Busy>> = {
 }
 
 for (const [name, make] of Object.entries(DESTINATIONS)) {
-  test.serial(`${name}: a number that is closed and used again while its transfer waits`, async (t) => {
-    const { destination, bytes } = await make(t)
-    const before = sendfile(destination, first.path)
-    const fd = openSync(named.path, 'r')
-    const queued = sendfile(destination, fd)
-    closeSync(fd)
-    useAgain(t, fd, other.path, 'r')
-    const [, result] = await within(Promise.all([before, queued]), 'the transfers')
-    t.is(result.bytesSent, named.bytes.length)
-    t.is(sha256(await bytes()), sha256(first.bytes, named.bytes))
-  })
+  test.serial(
+    `${name}: the named file is sent if its number is closed and reused while the transfer waits`,
+    async (t) => {
+      const { destination, bytes } = await make(t)
+      const before = sendfile(destination, first.path)
+      const fd = openSync(named.path, 'r')
+      const queued = sendfile(destination, fd)
+      closeSync(fd)
+      useAgain(t, fd, other.path, 'r')
+      const [, result] = await within(Promise.all([before, queued]), 'the transfers')
+      t.is(result.bytesSent, named.bytes.length)
+      t.is(sha256(await bytes()), sha256(first.bytes, named.bytes))
+    },
+  )
 
-  test.serial(`${name}: a FileHandle that is closed while its transfer waits`, async (t) => {
+  test.serial(`${name}: the named file is sent if its FileHandle is closed while the transfer waits`, async (t) => {
     const { destination, bytes } = await make(t)
     const before = sendfile(destination, first.path)
     const handle = await open(named.path)
@@ -99,7 +102,7 @@ for (const [name, make] of Object.entries(DESTINATIONS)) {
     t.is(sha256(await bytes()), sha256(first.bytes, named.bytes.subarray(10, 1010)))
   })
 
-  test.serial(`${name}: nothing stays open of a transfer that is aborted while it waits`, async (t) => {
+  test.serial(`${name}: a transfer that is aborted while it waits leaves nothing open`, async (t) => {
     const { destination, bytes } = await make(t)
     const fd = openSync(named.path, 'r')
     t.teardown(() => closeSync(fd))
@@ -115,7 +118,7 @@ for (const [name, make] of Object.entries(DESTINATIONS)) {
   })
 
   // Without the addon, the file of the transfer before is opened by a thread, and may get the number.
-  kernelSerial(`${name}: a number that is not open is refused, whether or not the transfer has to wait`, async (t) => {
+  kernelSerial(`${name}: a number that is not open is refused, also for a queued transfer`, async (t) => {
     const { destination } = await make(t)
     const before = sendfile(destination, first.path)
     const closed = openSync(named.path, 'r')
@@ -125,7 +128,7 @@ for (const [name, make] of Object.entries(DESTINATIONS)) {
   })
 }
 
-test.serial("the source's own position is that of the turn, in the file that was named", async (t) => {
+test.serial('the position of the source is read at the turn of the transfer, in the named file', async (t) => {
   const { near, received } = await connectedPair(t)
   const fd = openSync(named.path, 'r')
   t.teardown(() => closeSync(fd))
@@ -138,7 +141,7 @@ test.serial("the source's own position is that of the turn, in the file that was
   t.is(readSync(fd, Buffer.alloc(named.bytes.length)), named.bytes.length - 2000)
 })
 
-test.serial("a transfer that is aborted while it waits says where the source's own position is", async (t) => {
+test.serial('a transfer that is aborted while it waits reports the position of the source', async (t) => {
   for (const make of [DESTINATIONS.Writable, DESTINATIONS['descriptor of a file']]) {
     if (make === undefined) throw new TypeError('no such destination')
     const { destination } = await make(t)
@@ -155,7 +158,7 @@ test.serial("a transfer that is aborted while it waits says where the source's o
   }
 })
 
-kernelSerial('a number that stands for another file does not wait for the one that nobody reads', async (t) => {
+kernelSerial('a reused number does not wait for a transfer to the file that had it before', async (t) => {
   const full = new Fifo(t)
   const stuck = sendfile(full.writer, first.path)
   const target = writeSample(Buffer.alloc(0))
@@ -169,7 +172,7 @@ kernelSerial('a number that stands for another file does not wait for the one th
   await t.throwsAsync(within(stuck, 'the end of the other one'), { code: 'EPIPE' })
 })
 
-test.serial('two numbers of one file queue', async (t) => {
+test.serial('transfers to two numbers of one open file are queued', async (t) => {
   const path = writeSample(Buffer.alloc(0))
   const [one, two] = [openSync(path, 'a'), openSync(path, 'a')]
   t.teardown(() => [one, two].forEach((fd) => closeSync(fd)))
@@ -177,7 +180,7 @@ test.serial('two numbers of one file queue', async (t) => {
   t.is(sha256(readFileSync(path)), sha256(first.bytes, named.bytes))
 })
 
-kernelSerial('`end` closes no other file that has the number by then', async (t) => {
+kernelSerial('`end` closes no other file that has reused the number', async (t) => {
   const fd = openSync(writeSample(Buffer.alloc(0)), 'r+')
   const before = sendfile(fd, first.path)
   const ending = sendfile(fd, named.path, { end: true })

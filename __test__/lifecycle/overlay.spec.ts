@@ -100,7 +100,7 @@ for (const { user, layer } of PLACES) {
   /** Of a file of somebody else on overlayfs the kernel tells nothing: a thread reads it the first time. */
   const first = user === 'nobody' && layer !== 'plain' ? 1 : 0
 
-  overlayTest(`${user}, ${layer}: a small file is sent at once`, async (t) => {
+  overlayTest(`${user}, ${layer}: a small file is sent within the call`, async (t) => {
     const served = await serve(t, { user, layer, name: 'small', how: 'sendfile' })
     t.deepEqual(
       served.map(({ atOnce, method }) => ({ atOnce, method })),
@@ -108,7 +108,7 @@ for (const { user, layer } of PLACES) {
     )
   })
 
-  overlayTest(`${user}, ${layer}: a small file is read at once`, async (t) => {
+  overlayTest(`${user}, ${layer}: a small file is read within the call`, async (t) => {
     const served = await serve(t, { user, layer, name: 'small', how: 'stream' })
     t.deepEqual(
       served.map(({ requests }) => requests),
@@ -116,7 +116,7 @@ for (const { user, layer } of PLACES) {
     )
   })
 
-  overlayTest(`${user}, ${layer}: all of a large file comes`, async (t) => {
+  overlayTest(`${user}, ${layer}: a large file arrives complete`, async (t) => {
     for (const how of ['sendfile', 'stream']) await serve(t, { user, layer, name: 'large', how })
   })
 }
@@ -131,13 +131,16 @@ const SWITCHES = [
 ] as const
 
 for (const { user, without, atOnce } of SWITCHES) {
-  overlayTest(`${user}, SENDFILE64_WITHOUT=${without}: the same, by threads where nothing is known`, async (t) => {
-    const served = await serve(t, { user, layer: 'lower', name: 'small', how: 'sendfile', without })
-    t.deepEqual(
-      served.map((one) => one.atOnce),
-      atOnce,
-    )
-    await serve(t, { user, layer: 'lower', name: 'small', how: 'stream', without })
-    await serve(t, { user, layer: 'lower', name: 'large', how: 'sendfile', without })
-  })
+  overlayTest(
+    `${user}, SENDFILE64_WITHOUT=${without}: a large file arrives complete, read by threads if its residency is unknown`,
+    async (t) => {
+      const served = await serve(t, { user, layer: 'lower', name: 'small', how: 'sendfile', without })
+      t.deepEqual(
+        served.map((one) => one.atOnce),
+        atOnce,
+      )
+      await serve(t, { user, layer: 'lower', name: 'small', how: 'stream', without })
+      await serve(t, { user, layer: 'lower', name: 'large', how: 'sendfile', without })
+    },
+  )
 }

@@ -51,10 +51,10 @@ for (const manner of MANNERS) {
     const title = `${names.join(' and ')} of a socket, ${manner}`
 
     for (const hooked of [false, true]) {
-      const since = hooked ? 'that has had a transfer before' : 'whose first transfer it is'
+      const since = hooked ? 'with an earlier transfer' : 'without an earlier transfer'
       for (const behind of [false, true]) {
         kernelSerial(
-          `${title} while a file waits behind a write, on a socket ${since}${behind ? ', with a text behind' : ''}`,
+          `${title} while a file waits behind a write, on a socket ${since}${behind ? ', with text behind it' : ''}`,
           async (t) => {
             const { near, far, received } = await connectedPair(t, { reading: false })
             const before = hooked ? other.bytes : Buffer.alloc(0)
@@ -84,7 +84,7 @@ for (const manner of MANNERS) {
     }
 
     for (const how of ['sendfile', 'stream'] as const) {
-      kernelSerial(`${title} of a response whose ${how} has begun in this tick`, async (t) => {
+      kernelSerial(`${title} of a response whose ${how} began in this tick`, async (t) => {
         const seen = new Seen()
         const { connect } = await serve(t, async (_request, response) => {
           response.setHeader('content-length', file.bytes.length)
@@ -137,7 +137,7 @@ for (const manner of MANNERS) {
 }
 
 kernelSerial(
-  'what was put in the place of _write is there again after the file, and what it took away is too',
+  'a replacement of _write is restored after the file, and so is the original that it restores',
   async (t) => {
     const { near, far, received } = await connectedPair(t, { reading: false })
     near.write(junk)
@@ -160,7 +160,7 @@ kernelSerial(
   },
 )
 
-kernelSerial('_write that is deleted from a socket while a file waits is that of its class', async (t) => {
+kernelSerial('a _write deleted from a socket while a file waits falls back to that of the class', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   near.write(junk)
   const sent = sendfile(near, file.path)
@@ -176,7 +176,7 @@ kernelSerial('_write that is deleted from a socket while a file waits is that of
   t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT), other.bytes))
 })
 
-kernelSerial('_writev that is taken away from a socket while a file waits', async (t) => {
+kernelSerial('a _writev set to null while a file waits leaves the order of bytes unchanged', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   near.write(junk)
   const sent = sendfile(near, file.path)
@@ -190,7 +190,7 @@ kernelSerial('_writev that is taken away from a socket while a file waits', asyn
   t.is(sha256(received.bytes), sha256(junk, file.bytes, Buffer.from(TEXT)))
 })
 
-kernelSerial('two wrappers, one above the other, while two files wait', async (t) => {
+kernelSerial('two nested wrappers installed while two files wait see every byte', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   near.write(junk)
   const sent = [sendfile(near, file.path), sendfile(near, other.path)]
@@ -225,7 +225,7 @@ for (const name of [
   'emit',
 ]) {
   for (const restored of [false, true]) {
-    const then = restored ? ', and put back before its turn' : ''
+    const then = restored ? ', and restored before its turn' : ''
     kernelSerial(`${name} of net.Socket.prototype, replaced while a file waits${then}`, async (t) => {
       const { near, far, received } = await connectedPair(t, { reading: false })
       near.write(junk)
@@ -268,7 +268,7 @@ for (const name of [
 }
 
 for (const how of ['sendfile', 'stream'] as const) {
-  for (const manner of ['replaced by a function that passes the hook by', 'deleted'] as const) {
+  for (const manner of ['replaced by a function that bypasses the hook', 'deleted'] as const) {
     kernelSerial(`_destroy of a socket, ${manner} while the file is sent by ${how}: the transfer ends`, async (t) => {
       const { near, far } = await connectedPair(t, { reading: false })
       const large = sampleFile(48 << 20, 4)
@@ -338,7 +338,7 @@ async function pipelined(
 for (const how of ['sendfile', 'stream'] as const) {
   for (const place of OF_SOCKET) {
     for (const restored of [false, true]) {
-      const then = restored ? ', and put back before its turn' : ''
+      const then = restored ? ', and restored before its turn' : ''
       kernelSerial(`write of ${place}, replaced while a response waits for it, ${how}${then}`, async (t) => {
         const seen = new Seen()
         const { body, rest, transfer } = await pipelined(t, how, ({ req }) => {

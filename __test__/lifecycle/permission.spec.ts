@@ -40,7 +40,7 @@ async function sendUnder(
   return JSON.parse(stdout)
 }
 
-test('with a binding that may be loaded, the bytes go their way', async (t) => {
+test('with permission to load the binding, the bytes are sent by it', async (t) => {
   t.deepEqual(await sendUnder(t, ['--allow-fs-read=*', ALLOWED]), {
     binding: BINDING,
     method: METHOD,
@@ -49,7 +49,7 @@ test('with a binding that may be loaded, the bytes go their way', async (t) => {
   })
 })
 
-test('without it, the transfer is rejected with an explanation, and the destination is untouched', async (t) => {
+test('without that permission, the transfer rejects with an explanation, and the destination stays untouched', async (t) => {
   t.deepEqual(await sendUnder(t, ['--allow-fs-read=*']), {
     binding: 'none',
     name: 'SendfileError',
@@ -58,7 +58,7 @@ test('without it, the transfer is rejected with an explanation, and the destinat
   })
 })
 
-test("a file that may not be read: ERR_ACCESS_DENIED stays Node's", async (t) => {
+test("a file without read permission rejects with Node's ERR_ACCESS_DENIED", async (t) => {
   const elsewhere = writeSample(Buffer.from('secret'))
   const allowed = [dirname(entry), children, file.path].map((path) => `--allow-fs-read=${path}`)
   const flags = [...allowed, ALLOWED]
@@ -80,7 +80,7 @@ test("a file that may not be read: ERR_ACCESS_DENIED stays Node's", async (t) =>
 const portableTest = IN_KERNEL ? test.skip : test
 
 // /proc/self/fdinfo may not be read, and without the addon nothing else tells the position of the destination.
-portableTest('a file that is sent to itself is refused where nobody can tell from where to where', async (t) => {
+portableTest('a file sent to itself is refused if its positions cannot be determined', async (t) => {
   const reads = [dirname(entry), children, file.path].map((path) => `--allow-fs-read=${path}`)
   t.deepEqual(await sendUnder(t, [...reads, `--allow-fs-write=${file.path}`, ALLOWED], file.path, 'to-itself.mjs'), {
     binding: BINDING,

@@ -18,7 +18,7 @@ const file = sampleFile(16 << 20)
 const transferring = new URL('../fixtures/children/transferring.ts', import.meta.url)
 const WORKERS = 4
 
-test.serial('a process exits by itself after its transfers', async (t) => {
+test.serial('a process exits after its transfers', async (t) => {
   const { code, signal, stdout, stderr } = await run(t, 'transferring.ts', [file.path]).exit
   t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
   const digest = sha256(file.bytes)
@@ -29,7 +29,7 @@ test.serial('a process exits by itself after its transfers', async (t) => {
   ])
 })
 
-test.serial('a pending transfer keeps the process alive, and its end lets it go', async (t) => {
+test.serial('a pending transfer keeps the process alive until it ends', async (t) => {
   const child = run(t, 'waiting.ts', [file.path])
   const port = Number(/"port":(\d+)/.exec(await child.writes(/"port":\d+/))?.[1])
   const far = new net.Socket()
@@ -47,7 +47,7 @@ test.serial('a pending transfer keeps the process alive, and its end lets it go'
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-test.serial('a pending transfer of a worker keeps the worker alive, and no longer', async (t) => {
+test.serial('a pending transfer of a worker keeps the worker alive until it ends', async (t) => {
   const worker = new Worker(transferring, { workerData: file.path })
   const exit = once(worker, 'exit')
   const [message] = await within(once(worker, 'message'), 'the results')
@@ -61,7 +61,7 @@ test.serial('a pending transfer of a worker keeps the worker alive, and no longe
   t.is(countOurThreads(), 0)
 })
 
-test.serial('several workers end while their transfers run; the last one takes the threads along', async (t) => {
+test.serial('workers may end during their transfers; the last one ends the threads', async (t) => {
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => serving(t, 'worker', file.path, 100)))
   const clients = await Promise.all(
     workers.map(async ({ port, hears }) => {

@@ -100,7 +100,7 @@ function closeNumber(fd: number): Promise<void> {
 }
 
 for (const slow of ['statfs', 'open', 'getattr', 'read', 'write', 'flush']) {
-  serial(`a FUSE server that is slow to answer ${slow} does not block the event loop`, async (t) => {
+  serial(`a FUSE server that is slow to respond to ${slow} does not block the event loop`, async (t) => {
     const directory = fs.mkdtempSync(join(os.tmpdir(), 'remote-'))
     const server = spawn(PYTHON, [SERVER, directory, slow], { stdio: 'ignore' })
     t.teardown(() => {
@@ -141,7 +141,7 @@ for (const slow of ['statfs', 'open', 'getattr', 'read', 'write', 'flush']) {
 
     const number = await openNumber(path, 'r')
     const waiting = new Sink()
-    await isShort('sendfile() of a number that waits for its turn', () =>
+    await isShort('sendfile() of a number, queued', () =>
       Promise.all([sendfile(waiting, number, { offset: 0 }), sendfile(waiting, number, { offset: 0 })]),
     )
     t.true(waiting.bytes.equals(Buffer.concat([DATA, DATA])))

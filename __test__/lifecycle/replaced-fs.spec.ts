@@ -33,7 +33,7 @@ function openNoting(seen: unknown[]): (...args: unknown[]) => unknown {
   }
 }
 
-test.serial('a wrapper around fs.open sees every open, and the bytes take the same way', async (t) => {
+test.serial('a wrapper around fs.open sees every open, and the method stays the same', async (t) => {
   const { near, received } = await connectedPair(t)
   const seen: unknown[] = []
   await sendfile(near, file.path, { count: 1 })
@@ -45,7 +45,7 @@ test.serial('a wrapper around fs.open sees every open, and the bytes take the sa
   t.is(sha256(received.bytes), sha256(file.bytes.subarray(0, 1), file.bytes))
 })
 
-test.serial('a wrapper that was there before the package sees every open, too', async (t) => {
+test.serial('a wrapper installed before the package sees every open', async (t) => {
   const seen: unknown[] = []
   replace(t, { open: openNoting(seen) })
   const earlier: typeof Package = await import(pathToFileURL(secondCopy()).href)
@@ -94,10 +94,10 @@ function mountVirtual(t: ExecutionContext, fd: number, content: Buffer, closed: 
 }
 
 for (const [name, fd] of [
-  ['that the kernel does not know', VIRTUAL],
-  ['that is another file to the kernel', real],
+  ['is unknown to the kernel', VIRTUAL],
+  ['belongs to another file in the kernel', real],
 ] as const) {
-  test.serial(`a virtual file with a number ${name} is copied through fs`, async (t) => {
+  test.serial(`a virtual file whose number ${name} is copied through fs`, async (t) => {
     const { near, received } = await connectedPair(t)
     const content = sampleBytes(300_000, 8)
     const closed: number[] = []
@@ -116,7 +116,7 @@ for (const [name, fd] of [
   })
 }
 
-test.serial('once nobody stands in between, the package opens by itself again', async (t) => {
+test.serial('the package opens files itself again after the wrapper is removed', async (t) => {
   const { near, received } = await connectedPair(t)
   const { method } = await within(sendfile(near, file.path, { end: true }), 'the transfer')
   await within(received.closed, 'the end of the connection')
@@ -124,7 +124,7 @@ test.serial('once nobody stands in between, the package opens by itself again', 
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-kernelTest('functions that are replaced below those of fs decide which file is sent', async (t) => {
+kernelTest('functions replaced in the binding of fs decide which file is sent', async (t) => {
   const { exit } = run(t, 'replaced-binding.ts', [file.path])
   const { stdout, stderr } = await exit
   t.is(stdout, `${JSON.stringify({ transfer: 'virtual', stream: 'virtual' })}\n`, stderr)

@@ -16,7 +16,7 @@ const INTERVAL = 1000
 const MOST_BUSY = 250
 const file = sampleFile(1 << 20)
 
-kernelTest('300 stalled transfers: at most 6 threads, and an idle processor', async (t) => {
+kernelTest('300 stalled transfers use at most 6 threads and no CPU', async (t) => {
   // Unix sockets: hundreds of full TCP buffers would be felt by everybody else on the machine.
   const path = join(sampleDirectory(), 'stalled.sock')
   const server = net.createServer().listen(path)

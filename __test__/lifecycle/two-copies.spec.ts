@@ -46,12 +46,12 @@ async function sendInTurn(t: ExecutionContext, one: typeof first, two: typeof fi
   return results
 }
 
-test('they are two', (t) => {
+test('the two copies are different modules', (t) => {
   t.not(first.sendfile, second.sendfile)
   t.is(second.support().binding, first.support().binding)
 })
 
-test('transfers of both on one socket keep their order, and the kernel moves them all', async (t) => {
+test('transfers of both copies to one socket keep their order and use the kernel', async (t) => {
   const results = await sendInTurn(t, first, second)
   t.deepEqual(
     results.map(({ method, bytesSent }) => [method, bytesSent]),
@@ -59,7 +59,7 @@ test('transfers of both on one socket keep their order, and the kernel moves the
   )
 })
 
-test('and on one response', async (t) => {
+test('transfers of both copies to one response keep their order and use the kernel', async (t) => {
   const { connect } = await serve(t, async (_, response) => {
     response.write(junk)
     const transfers = [first.sendfile(response, file.path), second.sendfile(response, other.path)]
@@ -75,7 +75,7 @@ test('and on one response', async (t) => {
   }
 })
 
-test('and on a Writable that both write to in JavaScript', async (t) => {
+test('transfers of both copies to one Writable keep their order', async (t) => {
   const chunks: Buffer[] = []
   const sink = new Writable({
     write(chunk: Buffer, _encoding, callback) {
@@ -94,7 +94,7 @@ test('and on a Writable that both write to in JavaScript', async (t) => {
   t.is(sha256(...chunks), IN_ORDER)
 })
 
-test.serial('a transfer of one waits while the other still opens its file', async (t) => {
+test.serial('a transfer of one copy waits while the other opens its file', async (t) => {
   const { near, received } = await connectedPair(t)
   const { open } = fs
   let goOn = (): void => {}
@@ -123,7 +123,7 @@ for (const [title, one, two] of [
   ['the older copy first', older, first],
   ['the older copy second', first, older],
 ] as const) {
-  kernelTest(`${title}: one has hooked the socket, the other copies, and their order is kept`, async (t) => {
+  kernelTest(`${title}: the copy that did not hook the socket copies, and the order is kept`, async (t) => {
     const results = await sendInTurn(t, one, two)
     t.deepEqual(results.map(({ fallbacks }) => fallbacks.map(({ code }) => code)[0]).slice(1, 3), [
       fallbackCode('WRAPPED'),
@@ -132,7 +132,7 @@ for (const [title, one, two] of [
     t.is(results[0]!.method, METHOD)
   })
 
-  kernelTest(`${title}: the same of a stream that is piped to a response`, async (t) => {
+  kernelTest(`${title}: a stream piped to a hooked response is copied, and the order is kept`, async (t) => {
     const { connect } = await serve(t, async (_, response) => {
       await one.sendfile(response, file.path)
       await two.sendfile(response, other.path)
@@ -149,7 +149,7 @@ for (const [title, one, two] of [
     }
   })
 
-  kernelTest(`${title}: a request gets a socket of an agent that the other has hooked`, async (t) => {
+  kernelTest(`${title}: a request on an agent's socket that the other copy hooked keeps the order`, async (t) => {
     const bodies: Promise<Buffer>[] = []
     const server = http.createServer((request, response) => {
       const body = buffer(request)

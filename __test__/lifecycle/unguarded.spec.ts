@@ -19,7 +19,7 @@ const OBSTACLES = ['nothing', 'nothing is read', 'it throws', 'it is gone', 'the
 for (const obstacle of OBSTACLES) {
   const isGuarded = obstacle === 'nothing'
   kernelSerial(
-    `what keeps a handle from being guarded: ${obstacle}; ${isGuarded ? 'by the kernel' : 'copied'}`,
+    `obstacle to guarding a handle: ${obstacle}; ${isGuarded ? 'sent by the kernel' : 'copied'}`,
     async (t) => {
       t.timeout(60_000)
       const { stdout, stderr, code } = await run(t, 'unguarded.ts', [file.path, obstacle]).exit

@@ -25,7 +25,7 @@ test.before(warmEngine)
 const PARALLEL = 200
 const small = sampleFile(1 << 20)
 
-test.serial('200 transfers to 200 sockets, each with its own range', async (t) => {
+test.serial('200 transfers send 200 ranges to 200 sockets', async (t) => {
   const descriptors = countDescriptors()
   const server = net.createServer()
   const port = await portOf(server)
@@ -58,7 +58,7 @@ test.serial('200 transfers to 200 sockets, each with its own range', async (t) =
   t.is(await descriptorsSettleAt(descriptors), descriptors)
 })
 
-test.serial('200 responses at once, from one FileHandle', async (t) => {
+test.serial('200 concurrent responses share one FileHandle', async (t) => {
   const descriptors = countDescriptors()
   const handle = await open(small.path)
   const { connect, close } = await serve(t, async (_, response) => {
@@ -108,7 +108,7 @@ function sparseFile(): Sparse {
 let made: Sparse | undefined
 const sparse = (): Sparse => (made ??= sparseFile())
 
-test.serial('64 MiB from beyond 4 GiB, in numbers', async (t) => {
+test.serial('64 MiB from beyond 4 GiB are sent with number offsets', async (t) => {
   const { path, piece } = sparse()
   const { near, received } = await connectedPair(t)
   const result = await within(sendfile(near, path, { offset: AT, count: PIECE, end: true }), 'the transfer')
@@ -118,7 +118,7 @@ test.serial('64 MiB from beyond 4 GiB, in numbers', async (t) => {
   t.is(result.offset, AT + PIECE)
 })
 
-test.serial('64 MiB from beyond 4 GiB, in bigints', async (t) => {
+test.serial('64 MiB from beyond 4 GiB are sent with bigint offsets', async (t) => {
   const { path, piece } = sparse()
   const { near, received } = await connectedPair(t)
   const options = { offset: BigInt(AT), count: BigInt(PIECE), end: true, bigint: true } as const
@@ -129,7 +129,7 @@ test.serial('64 MiB from beyond 4 GiB, in bigints', async (t) => {
   t.is(result.offset, BigInt(AT + PIECE))
 })
 
-test.serial('64 MiB from a file position beyond 4 GiB', async (t) => {
+test.serial('64 MiB from a file position beyond 4 GiB are sent', async (t) => {
   const { fd, piece } = sparse()
   const { near, received } = await connectedPair(t)
   t.is(positionOf(fd), AT)
@@ -141,7 +141,7 @@ test.serial('64 MiB from a file position beyond 4 GiB', async (t) => {
   t.is(positionOf(fd), AT + PIECE)
 })
 
-test.serial('more than 2 GiB in one call', async (t) => {
+test.serial('one call sends more than 2 GiB', async (t) => {
   const { path, piece } = sparse()
   const count = 2 * GIB + 4096 + PIECE
   const offset = AT + PIECE - count
@@ -178,7 +178,7 @@ const ZEROS = Buffer.alloc(4 << 20)
 
 /* ------------------------------------------------------------ positions */
 
-test.serial('offset null moves the position by the bytes sent, a number leaves it alone', async (t) => {
+test.serial('offset null moves the position by the bytes sent; a number leaves it unchanged', async (t) => {
   const { near, received } = await connectedPair(t)
   const handle = await open(small.path)
   t.teardown(() => handle.close())
@@ -222,7 +222,7 @@ for (const method of ['sendfile', 'copy'] as const) {
   )
 }
 
-test.serial('two transfers that are called at once go one after the other', async (t) => {
+test.serial('two transfers started in one tick run one after the other', async (t) => {
   const { near, received } = await connectedPair(t)
   const two = sampleFile(3 << 20, 7)
   const results = await Promise.all([sendfile(near, small.path), sendfile(near, two.path, { end: true })])

@@ -16,7 +16,7 @@ function connected(onEvents = (): void => {}): InstanceType<NonNullable<typeof n
   return new native.Environment(onEvents)
 }
 
-kernelTest('a number below 0 is a descriptor that is not open', (t) => {
+kernelTest('a negative number is a descriptor that is not open', (t) => {
   const link = connected()
   t.is(link.sendHead(-1, Buffer.from('head')), -EBADF)
   t.is(native?.readCached(-1, Buffer.alloc(10), 0), -EBADF)
@@ -38,7 +38,7 @@ kernelTest('a number below 0 is a descriptor that is not open', (t) => {
   link.close(source)
 })
 
-kernelTest('memory that other threads can write to is refused before anything is opened or read', (t) => {
+kernelTest('memory shared with other threads is refused before anything is opened or read', (t) => {
   const link = connected()
   const descriptors = countDescriptors()
   const shared = new Float64Array(new SharedArrayBuffer(8 * Math.max(STATUS.length, REPORT.room)))
@@ -50,7 +50,7 @@ kernelTest('memory that other threads can write to is refused before anything is
   t.is(countDescriptors(), descriptors)
 })
 
-kernelTest('a view of a larger ArrayBuffer is written to where it is', (t) => {
+kernelTest('a view of a larger ArrayBuffer is written at its own offset', (t) => {
   const status = new Float64Array(new ArrayBuffer(8 * (STATUS.length + 2)), 8, STATUS.length)
   const fd = native?.openFileCached(path, status) ?? -1
   t.true(fd >= 0)
@@ -59,7 +59,7 @@ kernelTest('a view of a larger ArrayBuffer is written to where it is', (t) => {
   t.true(native?.closeNamed(fd))
 })
 
-kernelTest('events that find no room in the array of one call come with the next ones, in order', async (t) => {
+kernelTest('events that do not fit into the array of one call are delivered by the next, in order', async (t) => {
   const waiting: (() => void)[] = []
   const link = connected(() => waiting.splice(0).forEach((resolve) => resolve()))
   const asked = Array.from({ length: 9 }, () => link.open(path))

@@ -19,7 +19,7 @@ test('lib/native/codes.ts is what `npm run codes` would write', (t) => {
   t.deepEqual({ status, stderr }, { status: 0, stderr: '' })
 })
 
-test('no number of a table has two meanings', (t) => {
+test('no number of a table is used twice', (t) => {
   const found = Object.entries({ ...tables, CALL, METHOD })
   t.true(found.length >= 10)
   for (const [name, table] of found) {
@@ -33,20 +33,20 @@ test('a number is listed under its name', (t) => {
   t.deepEqual(Object.keys(METHOD), [...METHODS])
 })
 
-test('a method has one number as the only one, and another as the first one', (t) => {
+test('a method has different numbers as the only method and as the first method', (t) => {
   const numbers = METHODS.flatMap((method): number[] => [codes.ONLY[method], codes.PREFER[method]])
   t.is(new Set([codes.ONLY.auto, ...numbers]).size, 2 * METHODS.length + 1)
 })
 
 const { room, ...reportPlaces } = REPORT
 
-test('an event has room for the steps down a ladder of all methods', (t) => {
+test('an event has room for a ladder of all methods', (t) => {
   const found: number = room
   t.is(found, REPORT.length + (METHODS.length - 1) * FALLBACK.length)
 })
 
 for (const [name, layout] of Object.entries({ STATUS, COMMAND, REPORT: reportPlaces, FALLBACK })) {
-  test(`${name} has a place for each of its figures and no other`, (t) => {
+  test(`${name} has one index for each of its figures and no other`, (t) => {
     const { length, ...places } = layout
     const numbers: readonly number[] = Object.values(places)
     t.deepEqual(

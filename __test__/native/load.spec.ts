@@ -42,14 +42,14 @@ addonTest('NAPI_RS_NATIVE_LIBRARY_PATH names the addon', (t) => {
   t.is(supportIn(entry, { NAPI_RS_NATIVE_LIBRARY_PATH: path }).binding, 'native')
 })
 
-addonTest('a file that is no addon: the reason names it, and what the system says of it', (t) => {
+addonTest('a file that is not an addon is named in the reason, with the error of the system', (t) => {
   const { path } = sampleFile(1000)
   const { binding, reason } = supportIn(secondCopy(), { NAPI_RS_NATIVE_LIBRARY_PATH: path })
   t.not(binding, 'native')
   t.true(String(reason).includes(path), reason)
 })
 
-addonTest('NAPI_RS_WASI_FLAVOR leaves the addon out', (t) => {
+addonTest('NAPI_RS_WASI_FLAVOR skips the addon', (t) => {
   const { binding, reason } = supportIn(secondCopy(), { NAPI_RS_WASI_FLAVOR: 'wasm32-wasip1' })
   t.not(binding, 'native')
   t.regex(String(reason), /NAPI_RS_WASI_FLAVOR=wasm32-wasip1 selects the WASI flavor/)

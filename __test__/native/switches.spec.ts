@@ -41,21 +41,21 @@ function callsWithout(t: ExecutionContext, without: readonly Feature[]): { resul
 
 const testWithStrace = straceIsThere && process.platform === 'linux' ? kernelSerial : test.serial.skip
 
-testWithStrace('without a switch, what the kernel has is called', (t) => {
+testWithStrace('without a switch, every available system call is used', (t) => {
   const { result, made } = callsWithout(t, [])
   t.is(result.method, 'sendfile')
   t.true(made.includes('sendfile') && made.includes('openat2'), made.join(' '))
 })
 
 for (const feature of FEATURES) {
-  testWithStrace(`without ${feature} it is not called, and the file is sent`, (t) => {
+  testWithStrace(`SENDFILE64_WITHOUT=${feature} avoids its system call, and the file is sent`, (t) => {
     const { result, made } = callsWithout(t, [feature])
     t.false(made.includes(feature), made.join(' '))
     t.is(result.method, feature === 'sendfile' ? 'copy' : 'sendfile')
   })
 }
 
-testWithStrace('without any of them, none is called, and the file is sent', (t) => {
+testWithStrace('SENDFILE64_WITHOUT with every feature avoids all these system calls, and the file is sent', (t) => {
   const { result, made } = callsWithout(t, FEATURES)
   t.deepEqual(made, [])
   t.is(result.method, 'copy')

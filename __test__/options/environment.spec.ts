@@ -22,7 +22,7 @@ async function transferWith(
 const steps = ({ fallbacks }: SendfileResult): string[] =>
   fallbacks.map(({ from, to, code }) => `${from}>${to} ${code}`)
 
-test.serial('SENDFILE64=off makes no system call of ours, and says so', async (t) => {
+test.serial('SENDFILE64=off makes no system call through the addon and reports why', async (t) => {
   const { result, stderr } = await transferWith(t, { SENDFILE64: 'off' })
   t.like(result, { method: 'copy', syscalls: 0 })
   t.deepEqual(steps(result), ['sendfile>copy PLATFORM'])
@@ -38,7 +38,7 @@ for (const [word, method, fallbacks] of [
   ['copy', 'copy', []],
   ['copy_file_range', 'sendfile', ['copy_file_range>sendfile EINVAL']],
 ] as const) {
-  test.serial(`SENDFILE64=${word} is tried first, and never forced`, async (t) => {
+  test.serial(`SENDFILE64=${word} is tried first and never forced`, async (t) => {
     const { result, stderr } = await transferWith(t, { SENDFILE64: word })
     t.is(result.method, IN_KERNEL ? method : 'copy')
     t.is(result.syscalls > 0, IN_KERNEL)
@@ -47,20 +47,20 @@ for (const [word, method, fallbacks] of [
   })
 }
 
-test.serial('a word that is not known is warned of, and nothing else', async (t) => {
+test.serial('an unknown word only causes a warning', async (t) => {
   const { result, stderr } = await transferWith(t, { SENDFILE64: 'nonsense' })
   t.is(result.method, METHOD)
   t.regex(stderr, /\[SENDFILE64\] Warning: Unknown value SENDFILE64='nonsense'\. Expected off, auto, sendfile, splice/)
 })
 
 // The addon is who knows the switches.
-kernelSerial('a switch that is not known is warned of, and nothing else', async (t) => {
+kernelSerial('an unknown switch only causes a warning', async (t) => {
   const { result, stderr } = await transferWith(t, { SENDFILE64_WITHOUT: 'nonsense' })
   t.is(result.method, 'sendfile')
   t.regex(stderr, /\[SENDFILE64_WITHOUT\] Warning: SENDFILE64_WITHOUT: unknown feature 'nonsense'/)
 })
 
-test.serial('NODE_DEBUG=sendfile64 prints what is decided', async (t) => {
+test.serial('NODE_DEBUG=sendfile64 prints the decisions', async (t) => {
   const { stderr } = await transferWith(t, { NODE_DEBUG: 'sendfile64' })
   if (IN_KERNEL) t.regex(stderr, /^SENDFILE64 \d+: .*sample-\d+\.bin by marker, methods 0/m)
   else t.regex(stderr, /^SENDFILE64 \d+: .*sample-\d+\.bin is copied: the addon is not loaded/m)

@@ -14,7 +14,7 @@ import { within } from '../fixtures/within.ts'
 
 const file = sampleFile(300_000)
 
-test('an inherited fs reads the file', async (t) => {
+test('an inherited `fs` option reads the file', async (t) => {
   const { near, received } = await connectedPair(t)
   const masking = {
     ...fs,
@@ -37,7 +37,7 @@ test('an inherited fs reads the file', async (t) => {
   t.is(sha256(received.bytes), sha256(Buffer.alloc(file.bytes.length, 7)))
 })
 
-kernelTest('an inherited method is forced', async (t) => {
+kernelTest('an inherited `method` option is forced', async (t) => {
   const stream = createReadStream(file.path, Object.create({ method: 'splice' }))
   const failed = once(stream, 'error')
   stream.pipe(new Writable({ write: (_chunk, _encoding, callback) => callback() }))
@@ -45,7 +45,7 @@ kernelTest('an inherited method is forced', async (t) => {
   t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED' })
 })
 
-test('sendfile() takes an inherited range', async (t) => {
+test('sendfile() uses an inherited range', async (t) => {
   const { near, received } = await connectedPair(t)
   await within(sendfile(near, file.path, Object.create({ offset: 1000, count: 2000, end: true })), 'the transfer')
   await within(received.closed, 'the end of the connection')
@@ -90,7 +90,7 @@ for (const traced of [false, true]) {
     t.deepEqual(reads, { offset: 1, count: 1, rate: 1, end: 1 })
   })
 
-  test.serial(`${title} rejects with what a getter of its options throws`, async (t) => {
+  test.serial(`${title} rejects with the exception of an option getter`, async (t) => {
     subscribe(t)
     const { near } = await connectedPair(t)
     for (const thrown of [new Error('of the user'), null, Object.freeze({})]) {
@@ -111,7 +111,7 @@ for (const traced of [false, true]) {
   })
 }
 
-test('createReadStream() throws what a getter of its options throws, as fs.createReadStream does', (t) => {
+test('createReadStream() throws the exception of an option getter, as fs.createReadStream does', (t) => {
   const thrown = new Error('of the user')
   for (const name of ['start', 'method']) {
     const options = Object.defineProperty({}, name, {

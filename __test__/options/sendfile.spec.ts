@@ -97,7 +97,7 @@ function bytes(option: string, wrong: readonly string[]): [Wrong, readonly strin
 }
 
 for (const [title, table] of Object.entries(tables)) {
-  test.serial(`${title}: Node's class, code and words, and nothing has happened`, async (t) => {
+  test.serial(`${title}: rejects with Node's class, code and message, before anything is opened`, async (t) => {
     const errors = table.flatMap(([wrong, values]) => values.map((actual) => ({ ...wrong, actual })))
     const calls = errors.map(({ name, actual }) => ({ options: optionsWith(name, evaluate(actual)) }))
     const messages = nodeMessages(errors)
@@ -115,19 +115,19 @@ function optionsWith(name: string, value: unknown): unknown {
   return option === undefined ? value : { [option]: value }
 }
 
-test.serial('what is wrong with one of several headers is said with its place', async (t) => {
+test.serial('an error about one of several headers names its index', async (t) => {
   const options = { headers: [new Uint8Array(1), 'two'], trailers: [5] }
   const [said] = await badCalls(t, [{ options }])
   t.like(said, { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' })
   t.regex(said?.message ?? '', /^The "options\.headers\[1\]" property must be an instance of Uint8Array/)
 })
 
-test('the first line of the stack has the code, as in errors of Node', async (t) => {
+test("the first line of the stack has the code, as in Node's errors", async (t) => {
   const error = await t.throwsAsync(call(undefined, undefined), { instanceOf: TypeError })
   t.regex(error?.stack ?? '', /^TypeError \[ERR_INVALID_ARG_TYPE\]: The "destination" argument must be /)
 })
 
-test('an exception of a getter among the options is what the call rejects with', async (t) => {
+test('the call rejects with the exception of an option getter', async (t) => {
   const options = {
     get count(): number {
       throw new EvalError('no count today')
@@ -136,7 +136,7 @@ test('an exception of a getter among the options is what the call rejects with',
   t.deepEqual(await badCalls(t, [{ options }]), [{ name: 'EvalError', code: undefined, message: 'no count today' }])
 })
 
-test('bad arguments are rejected, never thrown, and the destination is looked at first', async (t) => {
+test('bad arguments reject and never throw, and the destination is checked first', async (t) => {
   for (const args of [[], [undefined, undefined, 5], [{}, -1, { offset: -1 }]]) {
     const error = await t.throwsAsync(call(...args), { instanceOf: TypeError, code: 'ERR_INVALID_ARG_TYPE' })
     t.regex(error?.message ?? '', /"destination"/)

@@ -32,7 +32,7 @@ async function stalledAfter(sending: Promise<unknown>): Promise<number> {
   throw new Error('the transfer has not stalled')
 }
 
-test('a peer that reads nothing stalls the transfer; what was counted arrives, and the socket goes on', async (t) => {
+test('a peer that reads nothing stalls the transfer; the counted bytes arrive, and the socket stays usable', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const bytesSent = await stalledAfter(sendfile(near, large.path, STALL))
   t.true(bytesSent > 0 && bytesSent < large.bytes.length)
@@ -43,7 +43,7 @@ test('a peer that reads nothing stalls the transfer; what was counted arrives, a
   t.is(sha256(received.bytes), sha256(large.bytes.subarray(0, bytesSent), TAIL))
 })
 
-test('a transfer stalls while it waits behind a write that does', async (t) => {
+test('a transfer stalls while it waits behind a stalled write', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const before = sampleBytes(24 * 2 ** 20, 3)
   near.write(before)
@@ -55,7 +55,7 @@ test('a transfer stalls while it waits behind a write that does', async (t) => {
   t.is(sha256(received.bytes), sha256(before, large.bytes.subarray(0, bytesSent), TAIL))
 })
 
-test('a transfer stalls while it waits behind another one that does', async (t) => {
+test('a transfer stalls while it waits behind a stalled transfer', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const first = sendfile(near, large.path)
   t.is(await stalledAfter(sendfile(near, large.path, STALL)), 0)
@@ -66,7 +66,7 @@ test('a transfer stalls while it waits behind another one that does', async (t) 
   t.is(sha256(received.bytes), sha256(large.bytes, TAIL))
 })
 
-test('a transfer over TLS stalls; what was counted arrives, and the socket goes on', async (t) => {
+test('a transfer over TLS stalls; the counted bytes arrive, and the socket stays usable', async (t) => {
   const { near, far, close } = await tlsPair()
   t.teardown(close)
   const peer = await far
@@ -77,7 +77,7 @@ test('a transfer over TLS stalls; what was counted arrives, and the socket goes 
   t.is(sha256(bytes), sha256(large.bytes.subarray(0, bytesSent), TAIL))
 })
 
-test('a FIFO that nobody reads from stalls the transfer; what was counted is in it', async (t) => {
+test('a FIFO without a reader stalls the transfer; it holds the counted bytes', async (t) => {
   const path = `${sampleDirectory()}/stall.fifo`
   execFileSync('mkfifo', [path])
   const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants
@@ -94,7 +94,7 @@ test('a FIFO that nobody reads from stalls the transfer; what was counted is in 
   t.is(sha256(found.subarray(0, length)), sha256(large.bytes.subarray(0, length)))
 })
 
-test('a reader that is slow and steady is no stall', async (t) => {
+test('a slow but steady reader does not stall the transfer', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   far.on('data', () => {
     far.pause()
@@ -108,7 +108,7 @@ test('a reader that is slow and steady is no stall', async (t) => {
   t.is(sha256(received.bytes), sha256(large.bytes))
 })
 
-test('a pause that the rate makes is no stall', async (t) => {
+test('a pause caused by the rate does not stall the transfer', async (t) => {
   const { near, received } = await connectedPair(t)
   const options = { rate: 1000, burst: 400, count: 1000, stallTimeout: 50 }
   const { bytesSent, durationMs } = await within(sendfile(near, large.path, options), 'the transfer')
@@ -119,7 +119,7 @@ test('a pause that the rate makes is no stall', async (t) => {
   t.is(sha256(received.bytes), sha256(large.bytes.subarray(0, 1000)))
 })
 
-test('an http message that stalls is destroyed: its length can no longer be met', async (t) => {
+test('a stalled http message is destroyed, because its length can no longer be met', async (t) => {
   const server = http.createServer()
   const answered = new Promise<{ bytesSent: number; destroyed: boolean }>((resolve, reject) => {
     server.once('request', ({ socket }, response: http.ServerResponse) => {

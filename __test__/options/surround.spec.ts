@@ -20,7 +20,7 @@ const parts = { headers: [sampleBytes(70, 2), sampleBytes(30, 3)], trailers: sam
 const whole = [...parts.headers, file.bytes, parts.trailers]
 const LENGTH = 5300
 
-test('with `end`, the Content-Length of a message is that of all parts', async (t) => {
+test('with `end`, the Content-Length of a message includes headers and trailers', async (t) => {
   const { connect, answered } = await serve(t, async (_, response) => {
     await sendfile(response, file.path, { ...parts, end: true })
   })
@@ -30,7 +30,7 @@ test('with `end`, the Content-Length of a message is that of all parts', async (
   await answered()
 })
 
-test('parts count in a Content-Length that is checked', async (t) => {
+test('strictContentLength counts headers and trailers', async (t) => {
   const { connect, answered } = await serve(t, async (_, response) => {
     response.strictContentLength = true
     response.setHeader('content-length', LENGTH)
@@ -43,7 +43,7 @@ test('parts count in a Content-Length that is checked', async (t) => {
   await answered()
 })
 
-test('parts are part of the chunk that carries the file', async (t) => {
+test('headers and trailers are part of the chunk that carries the file', async (t) => {
   const { connect, answered } = await serve(t, async (_, response) => {
     response.write('before')
     await sendfile(response, file.path, parts)
@@ -55,7 +55,7 @@ test('parts are part of the chunk that carries the file', async (t) => {
   await answered()
 })
 
-test('the parts are copied when the transfer is called: what is done to them later is not sent', async (t) => {
+test('headers and trailers are copied by the call; later changes are not sent', async (t) => {
   const { near, received } = await connectedPair(t)
   const mine = Buffer.from('mine')
   near.write(Buffer.alloc(2 ** 20))
@@ -73,7 +73,7 @@ for (const [name, said] of [
   ['headers and a small file', { headers: parts.headers }],
   ['a small file and trailers', { trailers: parts.trailers }],
 ] as const) {
-  kernelSerial(`${name} are one TCP segment`, async (t) => {
+  kernelSerial(`${name} are sent in one TCP segment`, async (t) => {
     if (captureProblem !== undefined) return (void t.log(`skipped: ${captureProblem}`), t.pass())
     const { near, received } = await connectedPair(t)
     const seen = await capture(t, Number(near.localPort))
@@ -83,7 +83,7 @@ for (const [name, said] of [
   })
 }
 
-test.serial('what is written by itself is a segment of its own: the capture can tell', async (t) => {
+test.serial('separate writes are separate TCP segments in the capture', async (t) => {
   if (captureProblem !== undefined) return (void t.log(`skipped: ${captureProblem}`), t.pass())
   const { near, received } = await connectedPair(t)
   const seen = await capture(t, Number(near.localPort))
@@ -93,7 +93,7 @@ test.serial('what is written by itself is a segment of its own: the capture can 
   t.deepEqual(await seen.segments(), [100, 5000])
 })
 
-kernelSerial('the head of a message, headers and a small file are one TCP segment', async (t) => {
+kernelSerial('the head of a message, headers and a small file are sent in one TCP segment', async (t) => {
   if (captureProblem !== undefined) return (void t.log(`skipped: ${captureProblem}`), t.pass())
   const server = http.createServer((_, response) => {
     response.setHeader('connection', 'close')
@@ -129,7 +129,7 @@ for (const [how, path, codes] of [
   // ECONNRESET is said once (tcp(7)): where libuv has heard it, our next call says EPIPE
   ['reset', large.path, ['ECONNRESET', 'EPIPE']],
 ] as const) {
-  kernelSerial(`TCP_CORK is taken back after: ${how}`, (t) => {
+  kernelSerial(`TCP_CORK is removed after: ${how}`, (t) => {
     t.timeout(60_000)
     if (!straceIsThere) return (void t.log('skipped: strace cannot be run'), t.pass())
     const log = `${sampleDirectory()}/corked-${how}.strace`

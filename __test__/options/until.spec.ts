@@ -27,7 +27,7 @@ test.serial("'queued' does not wait for a peer that reads nothing", async (t) =>
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-kernelSerial("'acknowledged' waits until the peer's kernel has every byte", async (t) => {
+kernelSerial("'acknowledged' waits until the kernel of the peer has every byte", async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   let settled = false
   const sending = sendfile(near, file.path, { until: 'acknowledged' }).finally(() => {
@@ -44,14 +44,14 @@ kernelSerial("'acknowledged' waits until the peer's kernel has every byte", asyn
   t.is(sha256(received.bytes), sha256(file.bytes, Buffer.from('after')))
 })
 
-kernelSerial('nothing is unacknowledged when the promise is fulfilled, trailers included', async (t) => {
+kernelSerial('every byte including trailers is acknowledged when the promise is fulfilled', async (t) => {
   const { near } = await connectedPair(t)
   const parts = { headers: Buffer.alloc(1000), trailers: Buffer.alloc(1000) }
   await within(sendfile(near, file.path, { until: 'acknowledged', ...parts }), 'the transfer')
   t.is(unacknowledged(near), 0)
 })
 
-kernelSerial('a peer that resets the connection is the error of the transfer and of the stream', async (t) => {
+kernelSerial('a peer that resets the connection fails the transfer and the stream', async (t) => {
   const { near, far } = await connectedPair(t, { reading: false })
   const failed = once(near, 'error')
   const sending = sendfile(near, file.path, { until: 'acknowledged' })
@@ -63,7 +63,7 @@ kernelSerial('a peer that resets the connection is the error of the transfer and
   t.like(error, { code: 'ECONNRESET', bytesSent: file.bytes.length })
 })
 
-kernelSerial('an abort ends the wait, with every byte counted', async (t) => {
+kernelSerial('an abort ends the wait and counts every byte', async (t) => {
   const { near } = await connectedPair(t, { reading: false })
   const controller = new AbortController()
   const sending = sendfile(near, file.path, { until: 'acknowledged', signal: controller.signal })
@@ -103,13 +103,13 @@ async function receivedUnread(
 }
 
 for (const leave of ['destroy', 'resetAndDestroy'] as const) {
-  kernelSerial(`what is acknowledged is not lost by ${leave}() of a socket with unread bytes`, async (t) => {
+  kernelSerial(`${leave}() of a socket with unread bytes does not lose acknowledged bytes`, async (t) => {
     const { received, lost } = await receivedUnread(t, 'acknowledged', leave)
     t.is(lost, 0)
     t.is(sha256(received.bytes), sha256(file.bytes))
   })
 
-  kernelSerial(`what is queued is lost by ${leave}() of a socket with unread bytes`, async (t) => {
+  kernelSerial(`${leave}() of a socket with unread bytes loses queued bytes`, async (t) => {
     const { received, lost } = await receivedUnread(t, 'queued', leave)
     t.true(lost > 0)
     t.true(received.length < file.bytes.length)
@@ -118,7 +118,7 @@ for (const leave of ['destroy', 'resetAndDestroy'] as const) {
 }
 
 if (!IN_KERNEL) {
-  test.serial("'acknowledged' is refused where nobody asks the kernel, and no byte is sent", async (t) => {
+  test.serial("'acknowledged' is refused without the kernel executor, and no byte is sent", async (t) => {
     const { near, received } = await connectedPair(t)
     await t.throwsAsync(within(sendfile(near, file.path, { until: 'acknowledged' }), 'the refusal'), {
       code: 'ERR_SENDFILE_UNSUPPORTED',

@@ -35,7 +35,7 @@ for (const ends of ['peer', 'owner'] as const) {
 }
 
 for (const by of ['sendfile', 'stream'] as const) {
-  kernelTest(`${by}: a socket is not handed over in the middle, and gets every byte`, async (t) => {
+  kernelTest(`${by}: a socket is not handed over during a copy and receives every byte`, async (t) => {
     t.timeout(60_000)
     const { code, bytesSent, handedOver } = await send(t, { by, ends: 'nobody' })
     t.is(handedOver, 'ERR_SENDFILE_BUSY')

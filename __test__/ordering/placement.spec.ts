@@ -17,7 +17,7 @@ const large = sampleFile(48 << 20)
 const REQUESTS = 20
 
 for (const by of ['sendfile', 'stream'] as const) {
-  test.serial(`twenty pipelined responses by ${by} warn of nothing, and leave no listener`, async (t) => {
+  test.serial(`twenty pipelined responses by ${by} cause no warning and leave no listener`, async (t) => {
     const warnings: Error[] = []
     const warn = (warning: Error): void => void warnings.push(warning)
     process.on('warning', warn)
@@ -45,7 +45,7 @@ for (const by of ['sendfile', 'stream'] as const) {
   })
 }
 
-kernelTest("at 'close', bytesWritten counts what has gone, and not the rest of the segment", async (t) => {
+kernelTest("at 'close', bytesWritten counts the sent bytes and not the rest of the segment", async (t) => {
   const { near, far } = await connectedPair(t, { reading: false })
   const sent = sendfile(near, large.path)
   await stalled(near)

@@ -26,7 +26,7 @@ function run(folder: string, name: string, script: string, env: NodeJS.ProcessEn
   )
 }
 
-test.serial('import and require give the same functions, and one state', (t) => {
+test.serial('import and require return the same functions with one state', (t) => {
   const script = `
     import { createRequire } from 'node:module'
     import * as imported from 'sendfile64'
@@ -42,7 +42,7 @@ test.serial('import and require give the same functions, and one state', (t) => 
   t.deepEqual(run(linkedProject(), 'both.mjs', script), { names, same: names, binding: source.support().binding })
 })
 
-test.serial('a CommonJS program needs nothing else', (t) => {
+test.serial('a CommonJS program needs no other package', (t) => {
   const { path } = sampleFile(10_000)
   const script = `
     const { PassThrough } = require('node:stream')
@@ -134,7 +134,7 @@ const modes: Record<string, readonly string[]> = {
 }
 
 for (const [mode, options] of Object.entries(modes)) {
-  test.serial(`consumers compile against the types, ES modules and CommonJS: ${mode}`, (t) => {
+  test.serial(`programs compile against the types as ES modules and CommonJS: ${mode}`, (t) => {
     t.timeout(60_000)
     const folder = linkedProject()
     const names = ['consumer.mts', 'consumer.cts']
@@ -145,7 +145,7 @@ for (const [mode, options] of Object.entries(modes)) {
   })
 }
 
-test.serial('without any binding, the package loads and says what to do', (t) => {
+test.serial('without any binding, the package loads and the error names the remedy', (t) => {
   saysWhatToDo(t, partialProject(['package.json', 'dist']))
 })
 

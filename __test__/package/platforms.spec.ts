@@ -11,7 +11,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const manifest = JSON.parse(read('package.json'))
 const tuples = readdirSync(join(root, 'npm')).toSorted()
 
-test('npm/ holds what scripts/release/platforms.mjs writes', (t) => {
+test('npm/ contains exactly what scripts/release/platforms.mjs writes', (t) => {
   t.deepEqual(tuples, PLATFORMS.map(({ tuple }) => tuple).toSorted())
   for (const platform of PLATFORMS)
     t.deepEqual(JSON.parse(read(`npm/${platform.tuple}/package.json`)), manifestOf(platform, manifest), platform.tuple)
@@ -24,7 +24,7 @@ test('the targets of package.json, deny.toml and npm/ are the same', (t) => {
   t.deepEqual([...denied.matchAll(/"([^"]+)"/g)].map(([, target]) => target).toSorted(), targets)
 })
 
-test('lib/native/load.ts knows for which platforms there is an addon', (t) => {
+test('lib/native/load.ts lists the platforms that have an addon', (t) => {
   const [, listed = ''] = /PREBUILT[^[]*\[([^\]]*)\]/.exec(read('lib/native/load.ts')) ?? []
   const prebuilt = [...listed.matchAll(/'([^']+)'/g)].map(([, tuple]) => tuple)
   t.deepEqual([...prebuilt, 'wasm32-wasip1'].toSorted(), tuples)

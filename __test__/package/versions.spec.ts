@@ -33,7 +33,7 @@ function versionsIn(folder: string): Record<string, string | undefined> {
   return found
 }
 
-test('every package, crate and the changelog have one version', (t) => {
+test('every package, every crate and the changelog have the same version', (t) => {
   const found = versionsIn(root)
   t.true(Object.keys(found).length >= 6 + 4 + 8, Object.keys(found).join(', '))
   const { version } = support()
@@ -43,7 +43,7 @@ test('every package, crate and the changelog have one version', (t) => {
   )
 })
 
-test('one command moves them all', (t) => {
+test('one command sets all of these versions', (t) => {
   const folder = mkdtempSync(join(sampleDirectory(), 'versions-'))
   const names = [
     'package.json',
@@ -70,7 +70,7 @@ test('one command moves them all', (t) => {
   t.regex(readFileSync(changelog, 'utf8'), /^## 7\.8\.9-rc\.1 \(\d{4}-\d{2}-\d{2}\)\n\n- something/m)
 })
 
-test('a version is not moved while the changelog says nothing of it', (t) => {
+test('a version that the changelog does not mention is refused', (t) => {
   const folder = mkdtempSync(join(sampleDirectory(), 'versions-'))
   for (const name of ['package.json', 'CHANGELOG.md', 'scripts'])
     cpSync(join(root, name), join(folder, name), { recursive: true })

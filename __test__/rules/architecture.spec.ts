@@ -71,7 +71,7 @@ test('only lib/native/load.ts names the addon', (t) => {
   t.deepEqual(findOutside(['lib/native/load.ts'], isAddon), [])
 })
 
-test('only lib/errors/sendfile-error.ts makes a SendfileError', (t) => {
+test('only lib/errors/sendfile-error.ts creates a SendfileError', (t) => {
   const isMade = (node: ts.Node): boolean =>
     ts.isNewExpression(node) && node.expression.getText().endsWith('SendfileError')
   t.deepEqual(findOutside(['lib/errors/sendfile-error.ts'], isMade), [])
@@ -90,7 +90,7 @@ test('lib/errors/ imports nothing from other folders', (t) => {
 
 const NODE = lib.map(({ path }) => path).filter((path) => /^lib\/(?:node|hooks)\//.test(path))
 
-test('only the files of lib/node/ and lib/hooks/ reach for a private field of Node', (t) => {
+test('only lib/node/ and lib/hooks/ access private fields of Node', (t) => {
   // What the linter sees is socket._handle. The rest: socket['_handle'], '_handle' in socket, const { _handle } = socket,
   // Reflect.get(socket, '_handle'), and the symbols behind which Node hides its state.
   const isReach = (node: ts.Node): boolean => {
@@ -103,7 +103,7 @@ test('only the files of lib/node/ and lib/hooks/ reach for a private field of No
   t.deepEqual(findOutside([...NODE, 'lib/native/load.ts'], isReach), [])
 })
 
-test('ARCHITECTURE.md says of every module what it hides', (t) => {
+test('ARCHITECTURE.md describes every module', (t) => {
   const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
   t.deepEqual(
     lib.map(({ path }) => path).filter((path) => !text.includes(`\`${path}\``)),
@@ -111,7 +111,7 @@ test('ARCHITECTURE.md says of every module what it hides', (t) => {
   )
 })
 
-test('index.ts holds re-exports only', (t) => {
+test('index.ts contains only re-exports', (t) => {
   const text = readFileSync(join(root, 'index.ts'), 'utf8')
   const { statements } = ts.createSourceFile('index.ts', text, ts.ScriptTarget.ES2022, true)
   t.true(statements.length > 0)
@@ -121,7 +121,7 @@ test('index.ts holds re-exports only', (t) => {
   )
 })
 
-test('nix and libc are used by crates/sys alone, napi by crates/binding alone', (t) => {
+test('only crates/sys uses nix and libc, only crates/binding uses napi', (t) => {
   // What only tests use is no part of the product.
   const withoutTests = (text: string): string => text.replace(/^\[dev-dependencies\]\n(?:[^[].*\n|\n)*/m, '')
   const dependents = (crate: string): string[] =>
@@ -144,12 +144,12 @@ test('crates/core depends on nothing', (t) => {
   t.regex(rust.find(({ path }) => path === 'crates/core/src/lib.rs')?.text ?? '', /^#!\[no_std\]/m)
 })
 
-test('the operating system is asked for in crates/sys alone', (t) => {
+test('only crates/sys has conditions on the operating system', (t) => {
   const inSys = (path: string): boolean => path.startsWith('crates/sys/') || path.includes('/tests/')
   t.deepEqual(findInRust(inSys, /\btarget_(?:os|vendor)\b/), [])
 })
 
-test('unsafe stands in crates/sys and crates/binding alone', (t) => {
+test('only crates/sys and crates/binding contain unsafe', (t) => {
   const mayBeUnsafe = (path: string): boolean => /^crates\/(?:sys|binding)\//.test(path)
   t.deepEqual(findInRust(mayBeUnsafe, /\bunsafe\s*(?:\{|fn\b|impl\b|extern\b)/), [])
 })
@@ -161,7 +161,7 @@ test('the quantum is the same in lib/options/sendfile.ts and crates/core', (t) =
   t.is(Number(one) * 2 ** Number(shift), DEFAULT_QUANTUM)
 })
 
-test('the lock file names no registry: any mirror serves the same packages', (t) => {
+test('the lock file names no registry, so that any mirror can be used', (t) => {
   const text = readFileSync(join(root, 'package-lock.json'), 'utf8')
   t.regex(text, /"integrity": "sha512-/)
   t.notRegex(text, /"resolved"/)

@@ -16,7 +16,7 @@ test('both executors agree on which filesystems are local', (t) => {
   t.deepEqual(inTypeScript, inRust)
 })
 
-test('filesystems with a server, and the shared folders of Docker Desktop, are not local', (t) => {
+test('network filesystems and the shared folders of Docker Desktop are not local', (t) => {
   const remote = ['fuse', 'fuseblk', 'nfs', 'nfs4', 'cifs', 'smb3', '9p', 'ceph', 'afs', 'virtiofs']
   for (const name of [...remote, 'fakeowner', 'grpcfuse', 'osxfs']) t.false(inRust.includes(name), name)
 })

@@ -20,7 +20,7 @@ function found(from: string, name: string): boolean {
 }
 
 // npm leaves out an optional package that the registry lacks, and `npm ci` then refuses the lock file everywhere
-test('the lock file holds every package that another one names, those of other platforms as well', (t) => {
+test('the lock file contains every dependency of its packages, including those of other platforms', (t) => {
   const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
     Object.keys({ ...dependencies, ...optionalDependencies })
       .filter((name) => !found(path, name))

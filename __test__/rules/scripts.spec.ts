@@ -49,7 +49,7 @@ function run(path: string, ...args: readonly string[]): Promise<Ended> {
   })
 }
 
-test('arguments are read in one place', (t) => {
+test('only scripts/dev/program.mjs reads arguments', (t) => {
   const own = texts.filter(({ path, text }) => path.endsWith('.mjs') && /parseArgs|argv\.slice\(2\)\s*$/m.test(text))
   t.deepEqual(
     own.map(({ path }) => path).filter((path) => !INNER.has(path) && path !== 'scripts/dev/program.mjs'),
@@ -59,7 +59,7 @@ test('arguments are read in one place', (t) => {
 })
 
 for (const path of programs) {
-  test(`${path} has --help, and refuses an option that it does not know`, async (t) => {
+  test(`${path} has --help and refuses an unknown option`, async (t) => {
     t.timeout(60_000)
     const help = await run(path, '--help')
     t.is(help.code, 0, help.stderr)
@@ -71,7 +71,7 @@ for (const path of programs) {
   })
 }
 
-test('in a clone that has built nothing, a program says which command builds', (t) => {
+test('in a clone without a build, a program names the command that builds', (t) => {
   const clone = join(sampleDirectory(), 'clone')
   const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
   for (const path of tracked.split('\n')) {

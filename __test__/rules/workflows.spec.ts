@@ -17,7 +17,7 @@ function jobsOf(text: string): Map<string, string> {
   return new Map(parts.flatMap((part, at) => (at % 2 === 0 ? [[part, parts[at + 1] ?? '']] : [])))
 }
 
-test('ci-ok waits for every other job', (t) => {
+test('ci-ok depends on every other job', (t) => {
   const jobs = jobsOf(ci)
   t.true(jobs.size >= 10, [...jobs.keys()].join(', '))
   const [, listed = ''] = /needs:\n((?: {6}- [\w-]+\n)+)/.exec(jobs.get('ci-ok') ?? '') ?? []
@@ -51,7 +51,7 @@ test('actions are pinned to commits, one commit for each version', (t) => {
   t.is(commits.size, versions.size, [...commits].join('\n'))
 })
 
-test('a workflow may read, and a job ends', (t) => {
+test('workflows have read permission only, and jobs have a time limit', (t) => {
   for (const { name, text } of workflows) {
     t.regex(text, /^permissions:(?: \{\}|\n {2}contents: read)\n/m, `${name} asks for few permissions`)
     for (const [job, body] of jobsOf(text)) {
@@ -65,7 +65,7 @@ test('a workflow may read, and a job ends', (t) => {
   t.deepEqual(writing, ['release.yml: id-token'])
 })
 
-test('what the steps run is there', (t) => {
+test('the scripts that steps run exist', (t) => {
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const text = workflows.map((workflow) => workflow.text).join('\n')
   const npm = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name)

@@ -59,27 +59,27 @@ async function send(t: ExecutionContext, path: string, opened = (): void => {}):
 
 const ORDER = ['open', 'ready', 'end', 'close']
 
-kernelSerial('a small file that is in memory needs no thread', async (t) => {
+kernelSerial('a small file in the page cache uses no thread of the pool', async (t) => {
   const requests = readsAtOnce ? 0 : 2
   t.deepEqual(await send(t, small.path), { sum: sha256(small.bytes), events: ORDER, requests })
 })
 
-kernelSerial('of a larger one, neither do open and close', async (t) => {
+kernelSerial('opening and closing a larger file use no thread of the pool', async (t) => {
   t.deepEqual(await send(t, large.path), { sum: sha256(large.bytes), events: ORDER, requests: 0 })
 })
 
-kernelSerial('an empty file ends', async (t) => {
+kernelSerial('an empty file ends its stream', async (t) => {
   t.like(await send(t, writeSample(Buffer.alloc(0))), { sum: sha256(Buffer.alloc(0)), events: ORDER })
 })
 
-kernelSerial('a file whose last name is removed is closed by a thread', async (t) => {
+kernelSerial('an unlinked file is closed by a thread', async (t) => {
   const { path, bytes } = sampleFile(SMALL + 1)
   const seen = await send(t, path, () => fs.unlinkSync(path))
   t.deepEqual(seen, { sum: sha256(bytes), events: ORDER, requests: 1 })
 })
 
 for (const name of ['open', 'read', 'close'] as const) {
-  kernelSerial(`whoever replaces fs.${name} is asked`, async (t) => {
+  kernelSerial(`a replacement of fs.${name} is called`, async (t) => {
     const original = fs[name]
     let calls = 0
     t.teardown(() => Reflect.set(fs, name, original))
@@ -93,7 +93,7 @@ for (const name of ['open', 'read', 'close'] as const) {
   })
 }
 
-kernelSerial('fake timers hold nothing up', async (t) => {
+kernelSerial('fake timers do not delay a stream', async (t) => {
   const { near, received } = await connectedPair(t)
   const own = [globalThis, timers].map((owner) => ({ owner, original: owner.setImmediate }))
   const restore = (): void => own.forEach(({ owner, original }) => void Reflect.set(owner, 'setImmediate', original))
@@ -118,7 +118,7 @@ kernelSerial('a FIFO waits for its writer', async (t) => {
   t.like(await reading, { sum: sha256(small.bytes), events: ORDER })
 })
 
-kernelSerial('in a worker, which keeps count of its descriptors, fs opens and closes', async (t) => {
+kernelSerial('a worker, which tracks its descriptors, opens and closes through fs', async (t) => {
   const worker = new Worker(new URL('../fixtures/children/reading.ts', import.meta.url), { workerData: small.path })
   t.teardown(() => worker.terminate())
   const [said]: unknown[] = await within(once(worker, 'message'), 'the worker')
@@ -133,7 +133,7 @@ const SWITCHES = [
   { without: 'readnowait,mincore,recency', requests: 1 },
 ]
 for (const { without, requests } of SWITCHES) {
-  kernelSerial(`SENDFILE64_WITHOUT=${without}: the same in ${requests} requests to threads`, async (t) => {
+  kernelSerial(`SENDFILE64_WITHOUT=${without}: the file is sent with ${requests} requests to threads`, async (t) => {
     const { exit } = run(t, 'reading.ts', [small.path], { env: { SENDFILE64_WITHOUT: without } })
     const { stdout, stderr } = await within(exit, 'the exit of the process')
     t.is(stderr, '')

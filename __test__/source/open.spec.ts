@@ -48,20 +48,20 @@ test.serial('a path may be a string, a Buffer, a Uint8Array or a file: URL', asy
   }
 })
 
-test.serial('a path need not be UTF-8', async (t) => {
+test.serial('a path may contain bytes that are not UTF-8', async (t) => {
   const path = Buffer.concat([Buffer.from(`${sampleDirectory()}/`), Buffer.from([0xff, 0xfe, 0x20, 0xe9])])
   const bytes = sampleBytes(1000, 3)
   writeFileSync(path, bytes)
   t.is(await digestOf(t, path), sha256(bytes))
 })
 
-test.serial('a file: URL may have escaped characters', async (t) => {
+test.serial('a file: URL may contain escaped characters', async (t) => {
   const path = join(sampleDirectory(), 'a #strange? näme%20')
   writeFileSync(path, file.bytes)
   t.is(await digestOf(t, pathToFileURL(path)), sha256(file.bytes))
 })
 
-test.serial("a caller's descriptor stays open and where it was", async (t) => {
+test.serial("a caller's descriptor stays open and keeps its position", async (t) => {
   const fd = openSync(file.path, 'r')
   const ino = fstatSync(fd).ino
   t.is(await digestOf(t, fd), sha256(file.bytes))
@@ -78,7 +78,7 @@ test.serial("a caller's FileHandle stays open", async (t) => {
   await handle.close()
 })
 
-test.serial('the file is sent as long as it was at the call', async (t) => {
+test.serial('the file is sent with its length at the time of the call', async (t) => {
   const growing = sampleFile(1000)
   const fd = openSync(growing.path, 'r')
   const { near, far, close } = await tcpPair()
@@ -91,7 +91,7 @@ test.serial('the file is sent as long as it was at the call', async (t) => {
   await close()
 })
 
-test.serial("wrong types: Node's class, code and words, and nothing has happened", async (t) => {
+test.serial("a wrong type rejects with Node's class, code and message, before anything is sent", async (t) => {
   const values = [
     'undefined',
     'null',
@@ -118,7 +118,7 @@ test.serial("wrong types: Node's class, code and words, and nothing has happened
   )
 })
 
-test.serial('a number that is no descriptor is what fs.fstat says of it', async (t) => {
+test.serial('a number that cannot be a descriptor rejects with the error of fs.fstat', async (t) => {
   const numbers = [-1, 1.5, Number.NaN, Infinity, 2 ** 31, -(2 ** 31)]
   const said = await badCalls(
     t,
@@ -130,7 +130,7 @@ test.serial('a number that is no descriptor is what fs.fstat says of it', async 
   )
 })
 
-test.serial('a path that cannot be one is what fs.open says of it', async (t) => {
+test.serial('an invalid path rejects with the error of fs.open', async (t) => {
   const paths = [
     '/tmp/with\0null',
     Buffer.from('/tmp/with\0null'),
@@ -182,7 +182,7 @@ async function failing(t: ExecutionContext, cases: readonly Failing[]): Promise<
   t.is(await descriptorsSettleAt(before), before)
 }
 
-test.serial('a path that cannot be opened: the error of open(2), with errno, syscall and path', async (t) => {
+test.serial('a path that cannot be opened rejects with errno, syscall and path of open(2)', async (t) => {
   await failing(t, [
     { source: join(folder, 'missing'), code: 'ENOENT', syscall: 'open' },
     { source: '', code: 'ENOENT', syscall: 'open' },
@@ -191,7 +191,7 @@ test.serial('a path that cannot be opened: the error of open(2), with errno, sys
   ])
 })
 
-test.serial('a directory is no file, by path or by number', async (t) => {
+test.serial('a directory is refused, by path and by number', async (t) => {
   const fd = openSync(folder, 'r')
   await failing(t, [
     { source: folder, code: 'EISDIR', syscall: 'read' },
@@ -200,12 +200,12 @@ test.serial('a directory is no file, by path or by number', async (t) => {
   closeSync(fd)
 })
 
-test.serial('a number that is not open is EBADF', async (t) => {
+test.serial('a number that is not open rejects with EBADF', async (t) => {
   // Far above those in use: the number of one that was just closed is the next to be given out.
   await failing(t, [{ source: 1_000_000, code: 'EBADF', syscall: 'fstat' }])
 })
 
-test.serial('a closed FileHandle is EBADF', async (t) => {
+test.serial('a closed FileHandle rejects with EBADF', async (t) => {
   const handle = await open(file.path)
   await handle.close()
   const said = await badCalls(t, [{ source: handle }])
@@ -213,7 +213,7 @@ test.serial('a closed FileHandle is EBADF', async (t) => {
 })
 
 for (const method of ['auto', 'sendfile', 'copy'] as const) {
-  serialBy(method)(`a descriptor that is open for writing only is EBADF, by ${method}`, async (t) => {
+  serialBy(method)(`a descriptor that is open only for writing rejects with EBADF, by ${method}`, async (t) => {
     const { path } = sampleFile(1000)
     const fd = openSync(path, 'a')
     const { near, far, close } = await tcpPair()
@@ -229,7 +229,7 @@ for (const method of ['auto', 'sendfile', 'copy'] as const) {
   })
 }
 
-test.serial('a device without count has no end, so it is refused', async (t) => {
+test.serial('a device is refused without count, because it has no end', async (t) => {
   const reading = openSync('/dev/zero', 'r')
   const said = await badCalls(t, [{ source: '/dev/zero' }, { source: reading }])
   closeSync(reading)
@@ -239,12 +239,15 @@ test.serial('a device without count has no end, so it is refused', async (t) => 
   )
 })
 
-test.serial('an argument that does not fit the kind of source has no account, as no transfer has begun', async (t) => {
-  const { near, close } = await tcpPair()
-  t.teardown(close)
-  const error = await t.throwsAsync(sendfile(near, '/dev/zero'), { code: 'ERR_INVALID_ARG_VALUE' })
-  t.deepEqual([Reflect.has(error, 'bytesSent'), Reflect.has(error, 'offset')], [false, false])
-})
+test.serial(
+  'an argument that does not fit the kind of source rejects without bytesSent, because no transfer has begun',
+  async (t) => {
+    const { near, close } = await tcpPair()
+    t.teardown(close)
+    const error = await t.throwsAsync(sendfile(near, '/dev/zero'), { code: 'ERR_INVALID_ARG_VALUE' })
+    t.deepEqual([Reflect.has(error, 'bytesSent'), Reflect.has(error, 'offset')], [false, false])
+  },
+)
 
 const UNSEEKABLE = ['/dev/net/tun', '/dev/vsock', '/dev/fuse'].find((path) => {
   try {
@@ -256,14 +259,14 @@ const UNSEEKABLE = ['/dev/net/tun', '/dev/vsock', '/dev/fuse'].find((path) => {
 })
 const withUnseekable = UNSEEKABLE === undefined ? test.serial.skip : test.serial
 
-withUnseekable('offset null of a device that has no position counts from 0', async (t) => {
+withUnseekable('offset null of a device without a position counts from 0', async (t) => {
   const { near, close } = await tcpPair()
   t.teardown(close)
   const sent = sendfile(near, UNSEEKABLE ?? '', { offset: null, count: 10, stallTimeout: 100 })
   t.like(await t.throwsAsync(within(sent, 'the end'), { instanceOf: SendfileError }), { bytesSent: 0, offset: 0 })
 })
 
-test.serial('what JavaScript writes to a file waits for a disk, which is not to block', (t) => {
+test.serial('copying to a file in JavaScript does not block on the disk', (t) => {
   const index = JSON.stringify(new URL('../../index.ts', import.meta.url))
   const [from, to] = [sampleFile(1 << 20).path, join(sampleDirectory(), 'would-block')].map((path) =>
     JSON.stringify(path),
@@ -277,7 +280,7 @@ test.serial('what JavaScript writes to a file waits for a disk, which is not to 
   t.deepEqual(JSON.parse(told.toString()), { method: 'copy', wouldBlock: 0, bytesSent: 1 << 20 })
 })
 
-test.serial('a FIFO that nobody writes to is waited for, and parks no thread', async (t) => {
+test.serial('a FIFO without a writer is waited for without blocking a thread', async (t) => {
   const { near, far, close } = await tcpPair()
   t.teardown(close)
   const before = countDescriptors()

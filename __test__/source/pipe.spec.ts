@@ -44,7 +44,7 @@ test.before(async () => {
   await restingDescriptors()
 })
 
-test.serial('a pipe is read to its end, which comes when its last writer has closed it', async (t) => {
+test.serial('a pipe is read until its last writer closes it', async (t) => {
   const { reader, writer } = openFifo(t)
   const { near, received } = await connectedPair(t)
   const bytes = sampleBytes(1_000_003)
@@ -64,7 +64,7 @@ test.serial('a pipe is read to its end, which comes when its last writer has clo
 
 for (const offset of [0, null]) {
   test.serial(
-    `count takes just that many bytes of a pipe with offset ${offset}: the next reader gets the next`,
+    `count reads exactly that many bytes of a pipe with offset ${offset}; the next reader gets the next byte`,
     async (t) => {
       const { reader, writer } = openFifo(t)
       const { near, received } = await connectedPair(t)
@@ -84,7 +84,7 @@ for (const offset of [0, null]) {
   )
 }
 
-test.serial('a pipe that ends before count is truncated, with what there was', async (t) => {
+test.serial('a pipe that ends before count rejects as truncated, with the bytes sent', async (t) => {
   const { reader, writer } = openFifo(t)
   const { near, received } = await connectedPair(t)
   await writer.write(Buffer.from('short'))
@@ -98,7 +98,7 @@ test.serial('a pipe that ends before count is truncated, with what there was', a
   t.is(sha256(received.bytes), sha256(Buffer.from('short'), TAIL))
 })
 
-test.serial('a FIFO whose writers had gone before the call is read to its end', async (t) => {
+test.serial('a FIFO whose writers closed it before the call is read to its end', async (t) => {
   const { reader, writer } = openFifo(t)
   const { near, received } = await connectedPair(t)
   const bytes = sampleBytes(60_000)
@@ -111,7 +111,7 @@ test.serial('a FIFO whose writers had gone before the call is read to its end', 
   t.is(sha256(received.bytes), sha256(bytes))
 })
 
-test.serial('an abort ends the wait for a pipe that is empty', async (t) => {
+test.serial('an abort ends the wait for an empty pipe', async (t) => {
   const { reader, writer } = openFifo(t)
   const { near, received } = await connectedPair(t)
   const before = countDescriptors()
@@ -132,7 +132,7 @@ test.serial('an abort ends the wait for a pipe that is empty', async (t) => {
   t.is(sha256(received.bytes), sha256(Buffer.from('some'), TAIL))
 })
 
-test.serial('a FIFO by its path waits for its first writer', async (t) => {
+test.serial('a FIFO opened by path waits for its first writer', async (t) => {
   const path = makeFifo()
   const { near, received } = await connectedPair(t)
   let settled = false
@@ -150,7 +150,7 @@ test.serial('a FIFO by its path waits for its first writer', async (t) => {
   t.is(sha256(received.bytes), sha256(bytes))
 })
 
-test.serial('a pipe of a child is a source', async (t) => {
+test.serial('a pipe of a child process can be a source', async (t) => {
   const { near, received } = await connectedPair(t)
   const path = makeFifo()
   const child = spawn('sh', ['-c', 'head -c 300000 /dev/zero | tr "\\0" "x" > "$0"', path])
@@ -163,7 +163,7 @@ test.serial('a pipe of a child is a source', async (t) => {
   t.is(sha256(received.bytes), sha256(Buffer.alloc(300_000, 'x')))
 })
 
-test.serial('a pipe has no offsets: any but 0 is refused, and nothing is read', async (t) => {
+test.serial('an offset other than 0 is refused for a pipe, and nothing is read', async (t) => {
   const { reader, writer } = openFifo(t)
   const { near, received } = await connectedPair(t)
   await writer.write(Buffer.from('untouched'))
@@ -180,7 +180,7 @@ test.serial('a pipe has no offsets: any but 0 is refused, and nothing is read', 
   t.is(received.length, 0)
 })
 
-test.serial('a pipe can only be copied: another method that is forced is refused, and nothing is read', async (t) => {
+test.serial('a forced method other than copying is refused for a pipe, and nothing is read', async (t) => {
   const { reader, writer } = openFifo(t)
   const { near } = await connectedPair(t)
   await writer.write(Buffer.from('untouched'))
@@ -190,7 +190,7 @@ test.serial('a pipe can only be copied: another method that is forced is refused
   t.is(fs.readSync(reader.fd, Buffer.alloc(20)), 9)
 })
 
-test.serial('from a pipe to a pipe and to a file', async (t) => {
+test.serial('a pipe is sent to a pipe and to a file', async (t) => {
   const from = openFifo(t)
   const to = openFifo(t)
   const bytes = sampleBytes(40_000)

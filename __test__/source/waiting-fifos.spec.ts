@@ -10,7 +10,7 @@ const SIZE = 1 << 20
 const FIFOS = 8
 const file = sampleFile(SIZE)
 
-test.serial('FIFOs without writers keep nobody waiting, and their transfers can be aborted', async (t) => {
+test.serial('FIFOs without writers delay no other transfer, and their transfers can be aborted', async (t) => {
   const fifos = Array.from({ length: FIFOS }, (_, index) => join(sampleDirectory(), `waiting-${index}`))
   execFileSync('mkfifo', fifos)
   const { code, signal, stdout, stderr } = await run(t, 'waiting-fifos.ts', [file.path, ...fifos]).exit

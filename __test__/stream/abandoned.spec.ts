@@ -45,7 +45,7 @@ async function close(destination: Writable, error?: Error): Promise<void> {
 }
 
 for (const leave of ['destroy', 'resetAndDestroy'] as const) {
-  kernelSerial(`clients that leave a response by ${leave} leave no file open`, async (t) => {
+  kernelSerial(`clients that leave a response by ${leave} leave no open file`, async (t) => {
     const { path } = sampleFile(SIZE)
     const errors: unknown[] = []
     const { connect } = await serve(t, (_request, response) => {
@@ -64,7 +64,7 @@ for (const leave of ['destroy', 'resetAndDestroy'] as const) {
   })
 }
 
-kernelSerial('a response that waits behind another one leaves no file open when its client leaves', async (t) => {
+kernelSerial('a queued response leaves no open file when its client disconnects', async (t) => {
   const { path } = sampleFile(SIZE)
   const streams: ReadStream[] = []
   const { connect } = await serve(t, (_request, response) => {
@@ -80,7 +80,7 @@ kernelSerial('a response that waits behind another one leaves no file open when 
   t.pass()
 })
 
-kernelSerial('any Writable that is destroyed, fails or is ended by somebody else has its file closed', async (t) => {
+kernelSerial('a Writable that is destroyed, fails or is ended otherwise closes the file', async (t) => {
   for (const error of [undefined, new Error('failed')]) {
     const destination = slow().on('error', () => {})
     const { stream, path } = await piped(t, destination)
@@ -95,7 +95,7 @@ kernelSerial('any Writable that is destroyed, fails or is ended by somebody else
   await until(() => stream.destroyed && descriptorsOf(path) === 0, 'the file is closed')
 })
 
-kernelSerial('a destination that had closed before the pipe has its file closed', async (t) => {
+kernelSerial('a destination that was closed before the pipe closes the file', async (t) => {
   const destination = slow()
   await close(destination)
   const { path } = sampleFile(1 << 20)
@@ -131,7 +131,7 @@ for (const [name, { options, use }] of Object.entries(kept)) {
   })
 }
 
-test.serial('pipeline() destroys and reports as it does without the option', async (t) => {
+test.serial('pipeline() destroys and reports as without the option', async (t) => {
   const outcome = async (closeWithDestination: boolean): Promise<unknown[]> => {
     const { path } = sampleFile(1 << 20)
     const stream = createReadStream(path, { closeWithDestination })
@@ -151,7 +151,7 @@ test.serial('pipeline() destroys and reports as it does without the option', asy
   t.deepEqual(await outcome(true), await outcome(false))
 })
 
-test.serial('a destination that many streams were piped to keeps no listener of theirs', async (t) => {
+test.serial('a destination to which many streams were piped keeps none of their listeners', async (t) => {
   const destination = new Writable({ write: (_chunk, _encoding, callback) => callback() })
   for (let round = 0; round < 3; round += 1) {
     const stream = createReadStream(sampleFile(1000).path, { closeWithDestination: true })
@@ -161,11 +161,11 @@ test.serial('a destination that many streams were piped to keeps no listener of 
   t.deepEqual([destination.listenerCount('close'), destination.listenerCount('finish')], [0, 0])
 })
 
-kernelSerial('the option must be a boolean', (t) => {
+kernelSerial('closeWithDestination must be a boolean', (t) => {
   t.throws(() => createReadStream('/dev/null', { closeWithDestination: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' })
 })
 
-kernelSerial('SENDFILE64_CLOSE_ABANDONED=1 asks for it in a whole process', async (t) => {
+kernelSerial('SENDFILE64_CLOSE_ABANDONED=1 sets closeWithDestination for the process', async (t) => {
   const script = `
     const { createReadStream } = await import(${JSON.stringify(new URL('../../index.ts', import.meta.url).href)})
     const { Writable } = await import('node:stream')

@@ -35,7 +35,7 @@ const piped = (stream: ReadStream, response: http.ServerResponse): ReadStream =>
 const WAYS: readonly Way[] = [
   { name: 'the kernel', pipe: (path, response) => piped(createReadStream(path), response) },
   {
-    name: 'sendfile(2), however small',
+    name: 'sendfile(2) for every size',
     pipe: (path, res) => piped(createReadStream(path, { method: 'sendfile' }), res),
   },
   { name: 'reading', pipe: (path, response) => piped(createReadStream(path, { method: 'copy' }), response) },
@@ -112,7 +112,7 @@ async function twice(
     const parts: Buffer[] = []
     response.on('data', (part: Buffer) => parts.push(part))
     await once(response, 'end').catch((error: unknown) => {
-      throw Object.assign(new Error('cut'), { length: Buffer.concat(parts).length, cause: error })
+      throw Object.assign(new Error('truncated'), { length: Buffer.concat(parts).length, cause: error })
     })
     return Buffer.concat(parts)
   }
@@ -142,7 +142,7 @@ for (const way of WAYS) {
     [3_000_000, 2_900_000],
   ] as const) {
     kernelSerial(
-      `${way.name}: from ${before} to ${after} bytes before it is opened destroys the response`,
+      `${way.name}: a file that changes from ${before} to ${after} bytes before it is opened destroys the response`,
       async (t) => {
         const { path } = sampleFile(before)
         const events: string[] = []
@@ -161,7 +161,7 @@ for (const way of WAYS) {
           writeFileSync(path, text(after))
           stream = way.pipe(path, response)
         })
-        t.true(['cut', 'socket hang up'].includes(got.first), got.first)
+        t.true(['truncated', 'socket hang up'].includes(got.first), got.first)
         t.true(Number.isNaN(got.length) || got.length <= after)
         t.is(got.second, 'again')
         await until(() => events.includes('close') && stream?.closed === true, 'the end of the response and the stream')
@@ -174,7 +174,7 @@ for (const way of WAYS) {
 
   for (const size of [30_000, 300_000, 3 << 20]) {
     kernelTest(
-      `${way.name}: of ${size} bytes that grow before and while they are read, as many are sent`,
+      `${way.name}: a file of ${size} bytes that grows before and during reading is sent with the announced length`,
       async (t) => {
         const { path } = sampleFile(0)
         writeFileSync(path, text(size))
@@ -191,7 +191,7 @@ for (const way of WAYS) {
 }
 
 for (const size of [30_000, 300_000, 3 << 20]) {
-  kernelTest(`what has been written to the message counts: ${size} bytes`, async (t) => {
+  kernelTest(`bytes written to the message before the stream count: ${size} bytes`, async (t) => {
     const bytes = text(size)
     const { path } = sampleFile(0)
     writeFileSync(path, bytes)
@@ -205,7 +205,7 @@ for (const size of [30_000, 300_000, 3 << 20]) {
     t.deepEqual(got, { first: sha256(whole), length: size + 7, second: 'again' })
   })
 
-  kernelTest(`two streams that add up to the length: ${size} bytes each`, async (t) => {
+  kernelTest(`two streams whose sum is the length are sent: ${size} bytes each`, async (t) => {
     const bytes = text(size)
     const { path } = sampleFile(0)
     writeFileSync(path, bytes)
@@ -224,7 +224,7 @@ for (const size of [30_000, 300_000, 3 << 20]) {
   })
 }
 
-kernelTest('no byte of the next response stands in the body of one that is too short', async (t) => {
+kernelTest('a body that is too short never contains a byte of the next response', async (t) => {
   for (const [before, after] of [
     [30_000, 10_000],
     [300_000, 100_000],
@@ -245,7 +245,7 @@ kernelTest('no byte of the next response stands in the body of one that is too s
   }
 })
 
-kernelTest('a range that was cut off before it is opened destroys the response', async (t) => {
+kernelTest('a range truncated before the file is opened destroys the response', async (t) => {
   const { path } = sampleFile(300_000)
   const got = await twice(t, false, (response) => {
     response.writeHead(206, { 'Content-Length': 150_000 })
@@ -288,7 +288,7 @@ for (const [name, pipe] of [
     t.deepEqual(bodies, [sha256(bytes), sha256(bytes)])
   })
 
-  kernelTest(`${name} of a file that was shortened before it is opened fails`, async (t) => {
+  kernelTest(`${name} of a file that was truncated before it is opened fails`, async (t) => {
     const { port } = await serve(t, (request) => void request.resume().on('error', () => {}))
     const { path } = sampleFile(size)
     const request = http.request({ port, method: 'PUT', agent: false, headers: { 'Content-Length': size } })
@@ -299,7 +299,7 @@ for (const [name, pipe] of [
   })
 }
 
-kernelTest('a file that is cut while `rate` lets the stream wait destroys the response', async (t) => {
+kernelTest('a file truncated while `rate` delays the stream destroys the response', async (t) => {
   const { path } = sampleFile(8 << 20)
   let stream: ReadStream | undefined
   let failed: http.ServerResponse | undefined
@@ -319,7 +319,7 @@ kernelTest('a file that is cut while `rate` lets the stream wait destroys the re
 })
 
 for (const framing of ['length', 'chunked', 'strict length'] as const) {
-  kernelSerial(`a file that is cut while it is sent is closed: ${framing}`, async (t) => {
+  kernelSerial(`a file that is truncated while it is sent is closed: ${framing}`, async (t) => {
     const size = 48 << 20
     const { connect, close } = await serve(t, (_, response) => {
       if (framing !== 'chunked') response.setHeader('Content-Length', size)
@@ -369,7 +369,7 @@ kernelTest('a strict response to a file that has grown ends as with a stock stre
   t.true(got.length <= 190_000)
 })
 
-kernelTest('a response that is compressed announces nothing', async (t) => {
+kernelTest('a compressed response is not checked against a length', async (t) => {
   const { path, bytes } = sampleFile(300_000)
   const { connect } = await serve(t, (_, response) => {
     response.setHeader('Content-Length', 100_000)
@@ -382,7 +382,7 @@ kernelTest('a response that is compressed announces nothing', async (t) => {
 })
 
 for (const status of [200, 204, 304]) {
-  kernelTest(`a ${status} without a body announces what it likes`, async (t) => {
+  kernelTest(`a ${status} without a body may announce any length`, async (t) => {
     const { path } = sampleFile(300_000)
     const { connect } = await serve(t, (request, response) => {
       if (request.url === '/again') return void response.end('again')
@@ -397,7 +397,7 @@ for (const status of [200, 204, 304]) {
   })
 }
 
-kernelTest('a range behind the end of the file is empty', async (t) => {
+kernelTest('a range beyond the end of the file is empty', async (t) => {
   const { path } = sampleFile(300_000)
   const got = await twice(t, false, (response) => {
     createReadStream(path, { start: 400_000, method: 'sendfile' }).pipe(response)

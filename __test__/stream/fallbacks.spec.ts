@@ -29,7 +29,7 @@ const ROWS: readonly Row[] = [
 ]
 
 for (const { title, env, replaces = '', entries } of ROWS) {
-  kernelTest(`${title}: one entry of fallbacks for each reason`, async (t) => {
+  kernelTest(`${title}: fallbacks has one entry for each reason`, async (t) => {
     t.timeout(60_000)
     const { stdout, stderr, code } = await run(t, 'many-segments.ts', [file.path, `${SEGMENT}`, replaces], { env }).exit
     t.deepEqual([code, stderr], [0, ''])

@@ -276,7 +276,7 @@ for (let seed = FIRST; seed <= LAST; seed += 1) {
     ['Node', fs.createReadStream],
     ['ours', createReadStream],
   ] as const) {
-    test(`seed ${seed}: every byte reaches somebody, once and in order: ${name}`, async (t) => {
+    test(`seed ${seed}: every byte is delivered once and in order: ${name}`, async (t) => {
       t.timeout(60_000)
       await play(t, make, seed)
     })

@@ -74,7 +74,7 @@ async function serveOnce(
 }
 
 for (const [name, pipe] of Object.entries(WAYS)) {
-  kernelTest(`piped ${name}: a file that is in the buffer is copied, and said to be`, async (t) => {
+  kernelTest(`piped ${name}: a file that is already in the buffer is copied, and fallbacks reports it`, async (t) => {
     const { body, transfer } = await within(serveOnce(t, small, pipe), 'the answer')
     t.is(sha256(body), sha256(small.bytes))
     t.like(transfer, {
@@ -85,7 +85,7 @@ for (const [name, pipe] of Object.entries(WAYS)) {
     t.regex(transfer.fallbacks[0]?.reason ?? '', /read from before/)
   })
 
-  kernelTest(`piped ${name}: the kernel sends what is behind the buffer`, async (t) => {
+  kernelTest(`piped ${name}: the kernel sends the bytes after the buffer`, async (t) => {
     const { body, transfer } = await within(serveOnce(t, large, pipe), 'the answer')
     t.is(sha256(body), sha256(large.bytes))
     t.like(transfer, { method: 'sendfile', bytesSent: large.bytes.length })
@@ -97,7 +97,7 @@ for (const [name, pipe] of Object.entries(WAYS)) {
 }
 
 for (const [size, file] of Object.entries({ small, large })) {
-  kernelTest(`piped behind a transfer by JavaScript, a ${size} file`, async (t) => {
+  kernelTest(`a ${size} file piped behind a transfer by JavaScript arrives in order`, async (t) => {
     let sent: Promise<unknown> | undefined
     const { body, transfer } = await within(
       serveOnce(t, file, (source, response) => {
@@ -113,7 +113,7 @@ for (const [size, file] of Object.entries({ small, large })) {
   })
 }
 
-kernelTest('what is forced has no fallbacks, whatever the destination', async (t) => {
+kernelTest('a forced method has no fallbacks for any destination', async (t) => {
   const source = createReadStream(small.path, { method: 'copy' })
   const { bytes } = await within(collect(source.pipe(new PassThrough())), 'the bytes')
   t.is(sha256(bytes), sha256(small.bytes))

@@ -64,18 +64,18 @@ const PATH = 'process.argv[2]'
 
 const preloads = { '--require': ['--require', 'sendfile64/register'], '--import': ['--import', 'sendfile64/register'] }
 for (const [name, flags] of Object.entries(preloads)) {
-  test(`${name}: fs.createReadStream`, (t) => {
+  test(`${name}: fs.createReadStream is replaced`, (t) => {
     t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags }).said, asOurs)
   })
 
-  test(`${name}: FileHandle.createReadStream`, (t) => {
+  test(`${name}: FileHandle.createReadStream is replaced`, (t) => {
     t.deepEqual(
       run(serving(`fs.promises.open(${PATH}).then((handle) => handle.createReadStream())`), { flags }).said,
       asOurs,
     )
   })
 
-  test(`${name}: names imported from node:fs`, (t) => {
+  test(`${name}: names imported from node:fs are replaced`, (t) => {
     const script = `import { createReadStream, ReadStream } from 'node:fs'\n${serving(
       `Math.random() < 0.5 ? createReadStream(${PATH}) : new ReadStream(${PATH})`,
       (module) => `await import('${module}')`,
@@ -84,13 +84,13 @@ for (const [name, flags] of Object.entries(preloads)) {
   })
 }
 
-test('--require beside module hooks, which have a thread of their own', (t) => {
+test('--require works together with module hooks, which have their own thread', (t) => {
   const hooks = "import { register } from 'node:module'; register('data:text/javascript,')"
   const flags = ['--require', 'sendfile64/register', `--import=data:text/javascript,${encodeURIComponent(hooks)}`]
   t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags }).said, asOurs)
 })
 
-test('loaded twice, by both ways, it is done once', (t) => {
+test('loading it by --import and --require replaces once', (t) => {
   const flags = [...preloads['--require'], ...preloads['--import'], ...preloads['--require']]
   const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { flags, env: { NODE_DEBUG: 'sendfile64' } })
   t.deepEqual(said, asOurs)
@@ -98,7 +98,7 @@ test('loaded twice, by both ways, it is done once', (t) => {
   else t.regex(stderr, /register: streams stay stock, the addon is not loaded/)
 })
 
-test('two copies of the package: the second leaves the first in place', (t) => {
+test('a second copy of the package leaves the first in place', (t) => {
   const folder = linkedProject()
   const other = linkedProject()
   const flags = [
@@ -110,7 +110,7 @@ test('two copies of the package: the second leaves the first in place', (t) => {
   t.deepEqual(run(serving(`fs.createReadStream(${PATH})`), { flags, folder }).said, asOurs)
 })
 
-test('in worker threads', (t) => {
+test('worker threads are covered', (t) => {
   const script = `
     const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads')
     if (isMainThread) new Worker(__filename, { argv: [${PATH}] })
@@ -119,19 +119,19 @@ test('in worker threads', (t) => {
   t.deepEqual(run(script).said, asOurs)
 })
 
-test('SENDFILE64=off: streams stay stock, and NODE_DEBUG says so', (t) => {
+test('SENDFILE64=off keeps stock streams, and NODE_DEBUG prints the reason', (t) => {
   const env = { SENDFILE64: 'off', NODE_DEBUG: 'sendfile64' }
   const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { env })
   t.deepEqual(said, asStock)
   t.regex(stderr, /register: streams stay stock, the environment variable SENDFILE64=off disables the kernel path/)
 })
 
-test('SENDFILE64=copy: the engine copies', (t) => {
+test('SENDFILE64=copy makes the engine copy', (t) => {
   const { said } = run(serving(`fs.createReadStream(${PATH})`), { env: { SENDFILE64: 'copy' } })
   t.deepEqual(said, IN_KERNEL ? { ...asOurs, method: 'copy' } : asStock)
 })
 
-test('a small file is read, and with SENDFILE64=sendfile sent by the kernel', (t) => {
+test('a small file is read, or sent by the kernel with SENDFILE64=sendfile', (t) => {
   const small = sampleFile(4096)
   const script = serving(`fs.createReadStream(${JSON.stringify(small.path)})`)
   const stock = { sum: sha256(small.bytes) }
@@ -140,14 +140,14 @@ test('a small file is read, and with SENDFILE64=sendfile sent by the kernel', (t
   t.deepEqual(run(script, { env: { SENDFILE64: 'sendfile' } }).said, by('sendfile'))
 })
 
-test('without a binding: streams stay stock, and NODE_DEBUG says so', (t) => {
+test('without a binding streams stay stock, and NODE_DEBUG prints the reason', (t) => {
   const folder = partialProject(['package.json', 'dist'])
   const { said, stderr } = run(serving(`fs.createReadStream(${PATH})`), { folder, env: { NODE_DEBUG: 'sendfile64' } })
   t.deepEqual(said, asStock)
   t.regex(stderr, /register: streams stay stock, the addon is not loaded/)
 })
 
-test('a module that derives from fs.ReadStream by apply, as graceful-fs does', (t) => {
+test('a module may derive from fs.ReadStream by apply, as graceful-fs does', (t) => {
   const script = serving(`(() => {
     const Base = fs.ReadStream
     function Patient(path, options) {
@@ -167,7 +167,7 @@ test('a module that derives from fs.ReadStream by apply, as graceful-fs does', (
   t.deepEqual(run(script).said, asOurs)
 })
 
-test('whoever replaces fs.read sees every read', (t) => {
+test('a replacement of fs.read sees every read', (t) => {
   const script = serving(`(() => {
     const { read } = fs
     server.reads = 0
@@ -179,7 +179,7 @@ test('whoever replaces fs.read sees every read', (t) => {
 })
 
 // From Node 22 on, an import of node:util does as much: it reads every property of that module.
-test('process.chdir is what it is without register, for who has imported node:util', (t) => {
+test('process.chdir stays unchanged for a program that imported node:util', (t) => {
   const script = `console.log(JSON.stringify({ chdir: String(process.chdir) }))`
   const stock = run(script, { flags: ['--import', 'data:text/javascript,import "node:util"'] })
   t.deepEqual(run(script).said, stock.said)

@@ -37,7 +37,7 @@ function isContext(value: unknown): value is TransferContext {
   return typeof value === 'object' && value !== null && 'api' in value
 }
 
-test.serial('sendfile() is one transfer', async (t) => {
+test.serial('sendfile() is published as one transfer', async (t) => {
   const { near, received } = await connectedPair(t)
   const { events, contexts } = subscribe(t, near)
   await within(sendfile(near, file.path, { offset: 5, count: 100, end: true }), 'the transfer')
@@ -53,7 +53,7 @@ test.serial('sendfile() is one transfer', async (t) => {
   )
 })
 
-test.serial('a piped stream is one transfer, whatever its segments', async (t) => {
+test.serial('a piped stream is published as one transfer, with any number of segments', async (t) => {
   const { near, received } = await connectedPair(t)
   const { events, contexts } = subscribe(t, near)
   const stream = createReadStream(file.path, { segment: 1 << 20, start: 10 })
@@ -91,7 +91,7 @@ test.serial('the failure of a call is published as an error', async (t) => {
   t.deepEqual(events, ['start', 'end', 'error', 'asyncStart', 'asyncEnd'])
 })
 
-kernelSerial('a store that is bound to start is there in the events of the stream', async (t) => {
+kernelSerial('a store bound to the start channel applies to the events of the stream', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   channel.start.bindStore(storage, () => 'bound')
   t.teardown(() => void channel.start.unbindStore(storage))

@@ -27,7 +27,7 @@ async function pipeToSocket(stream: ReadStream, near: net.Socket): Promise<Strea
   return transfer as StreamTransfer
 }
 
-kernelTest('a stream tells its transfer while it goes on, and when it is over', async (t) => {
+kernelTest('a stream reports its transfer during and after the transfer', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const stream = createReadStream(file.path)
   t.is(stream.transfer, undefined)
@@ -42,7 +42,7 @@ kernelTest('a stream tells its transfer while it goes on, and when it is over', 
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-kernelTest('towards other destinations the transfer says why it is copied', async (t) => {
+kernelTest('the transfer to other destinations reports why it is copied', async (t) => {
   const sink = new PassThrough().resume()
   const stream = createReadStream(file.path)
   const over = once(stream, 'transfer')
@@ -55,7 +55,7 @@ kernelTest('towards other destinations the transfer says why it is copied', asyn
   })
 })
 
-kernelTest('a stream that its user has paused sends nothing, whatever its destination is full of', async (t) => {
+kernelTest('a paused stream sends nothing while its destination is full', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const before = Buffer.alloc(16 << 20, 'b')
   let queued = 0
@@ -92,7 +92,7 @@ kernelTest('writableLength of the destination stays within one segment', async (
   t.is(sha256(received.bytes), sha256(file.bytes))
 })
 
-test('segments grow while they are taken quickly, to 16 MiB at most', async (t) => {
+test('segments grow up to 16 MiB while they are accepted quickly', async (t) => {
   const large = sampleFile(96 << 20)
   const { port } = await serve(t, (_, response) => {
     createReadStream(large.path).pipe(response)
@@ -105,7 +105,7 @@ test('segments grow while they are taken quickly, to 16 MiB at most', async (t) 
 
 const SIXTY_FOUR_KIB = 64 * 1024
 
-kernelTest('up to 64 KiB are read, and the transfer says so', async (t) => {
+kernelTest('a file of up to 64 KiB is read, and the transfer reports it', async (t) => {
   const { near, received } = await connectedPair(t)
   const { path, bytes } = sampleFile(SIXTY_FOUR_KIB)
   const { method, bytesSent, fallbacks } = await pipeToSocket(createReadStream(path), near)
@@ -116,12 +116,12 @@ kernelTest('up to 64 KiB are read, and the transfer says so', async (t) => {
 })
 
 const NOT_SMALL = [
-  { name: 'a byte more than 64 KiB', size: SIXTY_FOUR_KIB + 1, options: {} },
+  { name: 'a file of 64 KiB and one byte', size: SIXTY_FOUR_KIB + 1, options: {} },
   { name: 'a file larger than a segment', size: 20_000, options: { segment: 19_999 } },
   { name: "a small file with method: 'sendfile'", size: 20_000, options: { method: 'sendfile' } },
 ] as const
 for (const { name, size, options } of NOT_SMALL) {
-  kernelTest(`${name} is for the kernel`, async (t) => {
+  kernelTest(`${name} is sent by the kernel`, async (t) => {
     const { near, received } = await connectedPair(t)
     const { path, bytes } = sampleFile(size)
     const { method, fallbacks } = await pipeToSocket(createReadStream(path, options), near)
@@ -140,7 +140,7 @@ kernelTest('a small range of a large file is read', async (t) => {
   t.is(sha256(received.bytes), sha256(file.bytes.subarray(range.start, range.end + 1)))
 })
 
-kernelTest("method: 'copy' is done by the engine, without fallbacks", async (t) => {
+kernelTest("method: 'copy' is carried out by the engine without fallbacks", async (t) => {
   const { near, received } = await connectedPair(t)
   const { method, fallbacks } = await pipeToSocket(createReadStream(file.path, { method: 'copy' }), near)
   await within(received.closed, 'the end of the connection')
@@ -149,7 +149,7 @@ kernelTest("method: 'copy' is done by the engine, without fallbacks", async (t) 
 })
 
 for (const method of ['sendfile', 'splice', 'copy_file_range'] as const) {
-  kernelTest(`method: '${method}' towards any Writable destroys the stream`, async (t) => {
+  kernelTest(`method: '${method}' destroys a stream piped to a plain Writable`, async (t) => {
     let taken = 0
     const sink = new Writable({
       write(chunk: Buffer, _encoding, callback) {
@@ -165,7 +165,7 @@ for (const method of ['sendfile', 'splice', 'copy_file_range'] as const) {
   })
 }
 
-kernelTest("method: 'sendfile' towards TLS destroys the stream", async (t) => {
+kernelTest("method: 'sendfile' destroys a stream piped to a TLS socket", async (t) => {
   const server = tls.createServer({ cert, key }, (socket) => {
     socket.on('error', () => {})
     stream.pipe(socket)
@@ -180,7 +180,7 @@ kernelTest("method: 'sendfile' towards TLS destroys the stream", async (t) => {
   t.like(error, { code: 'ERR_SENDFILE_UNSUPPORTED', name: 'SendfileError' })
 })
 
-kernelTest('rate is kept on average', async (t) => {
+kernelTest('the average rate stays within `rate`', async (t) => {
   const { near, received } = await connectedPair(t)
   const { path, bytes } = sampleFile(300_000)
   const startedAt = performance.now()
@@ -192,7 +192,7 @@ kernelTest('rate is kept on average', async (t) => {
   t.is(sha256(received.bytes), sha256(bytes))
 })
 
-kernelTest('options that are ours are checked before anything is opened', (t) => {
+kernelTest('options of the package are checked before anything is opened', (t) => {
   const bad: [object, string, RegExp][] = [
     [{ segment: '1' }, 'ERR_INVALID_ARG_TYPE', /options\.segment/],
     [{ segment: 0 }, 'ERR_OUT_OF_RANGE', /options\.segment/],
@@ -208,7 +208,7 @@ kernelTest('options that are ours are checked before anything is opened', (t) =>
   }
 })
 
-test('a stream is a file stream, and file streams are streams of this class', (t) => {
+test('instanceof holds between this class and fs.ReadStream in both directions', (t) => {
   const [stream, stock] = [createReadStream(file.path), fs.createReadStream(file.path)]
   class Mine extends ReadStream {}
   t.true(stream instanceof fs.ReadStream)
@@ -221,7 +221,7 @@ test('a stream is a file stream, and file streams are streams of this class', (t
 
 const stockTest = IN_KERNEL ? test.skip : test
 
-stockTest('where JavaScript copies, the streams are those of Node', async (t) => {
+stockTest("without the kernel executor the streams are Node's own", async (t) => {
   t.true(Object.is(ReadStream, fs.ReadStream))
   const { near, received } = await connectedPair(t)
   // options of ours are none of Node's

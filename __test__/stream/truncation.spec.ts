@@ -17,7 +17,7 @@ import { until, within } from '../fixtures/within.ts'
 const SIZE = 48 << 20
 
 for (const framing of ['length', 'chunked'] as const) {
-  kernelTest(`a response is destroyed with ERR_SENDFILE_TRUNCATED: ${framing}`, async (t) => {
+  kernelTest(`a truncated file destroys the response with ERR_SENDFILE_TRUNCATED: ${framing}`, async (t) => {
     const { path, bytes } = sampleFile(SIZE)
     const errors: unknown[] = []
     const { port } = await serve(t, (_, response) => {
@@ -40,7 +40,7 @@ for (const framing of ['length', 'chunked'] as const) {
   })
 }
 
-kernelTest('an upload is destroyed with ERR_SENDFILE_TRUNCATED', async (t) => {
+kernelTest('a truncated file destroys the upload with ERR_SENDFILE_TRUNCATED', async (t) => {
   const { path } = sampleFile(SIZE)
   let goOn = (): void => {}
   const { port } = await serve(t, (request) => {
@@ -57,7 +57,7 @@ kernelTest('an upload is destroyed with ERR_SENDFILE_TRUNCATED', async (t) => {
   t.like(await within(failed, "event 'error'"), { code: 'ERR_SENDFILE_TRUNCATED' })
 })
 
-test('a socket ends where the file ends', async (t) => {
+test('a truncated file ends the socket after its last byte', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const { path, bytes } = sampleFile(SIZE)
   const stream = createReadStream(path)

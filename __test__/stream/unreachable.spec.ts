@@ -49,23 +49,23 @@ async function saidOf(t: ExecutionContext, way: string, name: string): Promise<S
 const collected = { made: STREAMS, collected: STREAMS, othersClosed: 0 }
 
 const closed = [
-  'that nobody uses',
+  'that are unused',
   'with listeners for other events',
   'with an encoding and a range',
   'that a thread of the pool opens',
   'that are paused',
-  'of answers without a body',
-  'given to pipeline() for a response that is gone',
-  'given to pipeline() of stream/promises for a response that is gone',
+  'of responses without a body',
+  'given to pipeline() for a closed response',
+  'given to pipeline() of stream/promises for a closed response',
 ]
 
 const kept = [
   'with autoClose: false',
   "with an 'open' listener",
   "with a 'ready' listener",
-  'whose class has an emit of its own',
+  'whose class overrides emit',
   'whose number has been read',
-  'whose number an heir has read',
+  'whose number a derived class has read',
   'of numbers of the caller',
 ]
 
@@ -74,25 +74,25 @@ const closedBefore = ['that were destroyed', 'whose number the caller has closed
 
 for (const way of WAYS) {
   for (const name of closed) {
-    kernelSerial(`${way}: streams ${name} leave no file open once they are collected`, async (t) => {
+    kernelSerial(`${way}: streams ${name} leave no open file after garbage collection`, async (t) => {
       t.like(await saidOf(t, way, name), { ...collected, left: 0 })
     })
   }
 
   for (const name of kept) {
-    kernelSerial(`${way}: streams ${name} keep their file when they are collected`, async (t) => {
+    kernelSerial(`${way}: streams ${name} keep their file open after garbage collection`, async (t) => {
       t.like(await saidOf(t, way, name), { ...collected, left: STREAMS })
     })
   }
 
   for (const name of closedBefore) {
-    kernelSerial(`${way}: streams ${name} close no number a second time when they are collected`, async (t) => {
+    kernelSerial(`${way}: streams ${name} close no number a second time after garbage collection`, async (t) => {
       t.like(await saidOf(t, way, name), { ...collected, left: 0 })
     })
   }
 
-  kernelSerial(`${way}: streams that can be reached keep their file, and can be read`, async (t) => {
-    const said = await saidOf(t, way, 'that can be reached')
+  kernelSerial(`${way}: reachable streams keep their file open and can be read`, async (t) => {
+    const said = await saidOf(t, way, 'that are reachable')
     t.like(said, { made: STREAMS, collected: 0, left: STREAMS, othersClosed: 0 })
     t.deepEqual(said?.sums, [sha256(sampleBytes(200_000))])
   })
@@ -108,16 +108,16 @@ function worker(t: ExecutionContext, name: string): { readonly started: Worker; 
   return { started, path: `${sampleDirectory()}/${way}.bin` }
 }
 
-kernelSerial('a worker closes the files of streams that it collects', async (t) => {
+kernelSerial('a worker closes the files of streams after garbage collection', async (t) => {
   const warnings: string[] = []
   process.on('warning', ({ message }) => warnings.push(message))
-  const [said] = await within(once(worker(t, 'that nobody uses').started, 'message'), 'the worker', 30_000)
+  const [said] = await within(once(worker(t, 'that are unused').started, 'message'), 'the worker', 30_000)
   t.like(JSON.parse(said), { ...collected, left: 0 })
   t.deepEqual(warnings, [])
 })
 
-for (const name of ['that nobody uses', 'that can be reached']) {
-  kernelSerial(`a worker that is ended with streams ${name} leaves no file open`, async (t) => {
+for (const name of ['that are unused', 'that are reachable']) {
+  kernelSerial(`a worker that ends with streams ${name} leaves no open file`, async (t) => {
     const { started, path } = worker(t, name)
     await until(() => descriptorsOf(path) === STREAMS, 'every file is open', 30_000)
     await started.terminate()

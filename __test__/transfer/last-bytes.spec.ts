@@ -43,7 +43,7 @@ const cases: readonly Case[] = [
   ),
   ...madeUp.map((path): Case => ({ name: path, prepare: () => ({ path, expected: readFileSync(path) }) })),
   {
-    name: 'a file that is cut while it is sent',
+    name: 'a file that is truncated while it is sent',
     code: 'ERR_SENDFILE_TRUNCATED',
     prepare() {
       const { path, bytes } = sampleFile(8 << 20)
@@ -84,7 +84,7 @@ for (const one of cases) {
   })
 }
 
-test.serial('headers do not wait for a file whose rate lets it wait', async (t) => {
+test.serial('headers are not held back while the rate delays the file', async (t) => {
   const all: number[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
     const { near, received, close } = await connectedPair(t)
@@ -103,7 +103,7 @@ test.serial('headers do not wait for a file whose rate lets it wait', async (t) 
   t.true(Math.min(...all) < AT_ONCE_MS, `${all.map(Math.round).join(', ')} ms`)
 })
 
-test.serial('what was sent before an abort in the same tick is not held back', async (t) => {
+test.serial('bytes sent before an abort in the same tick are not held back', async (t) => {
   const file = sampleFile(48 << 20)
   const all: number[] = []
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -32,7 +32,7 @@ async function pipe(destination: Writable, rate: RateLimiter): Promise<void> {
 }
 
 // Timed, because a rate is nothing but bytes and time; one run for all.
-kernelSerial('transfers of both executors and streams share one rate, and get equal parts of it', async (t) => {
+kernelSerial('transfers of both executors and streams share one rate equally', async (t) => {
   t.timeout(30_000)
   const limiter = new RateLimiter({ rate: 6 * MEBI, burst: 64 * 1024 })
   const begun = performance.now()
@@ -57,7 +57,7 @@ kernelSerial('transfers of both executors and streams share one rate, and get eq
   t.true(Math.min(...took) > 0.75 * Math.max(...took), 'nobody is served before the others')
 })
 
-test('what arrives is what was sent', async (t) => {
+test('every byte arrives', async (t) => {
   const limiter = new RateLimiter({ rate: 20 * MEBI })
   const pairs = await Promise.all([connectedPair(t), connectedPair(t), connectedPair(t)])
   const [first, second, third] = pairs
@@ -78,7 +78,7 @@ for (const [name, connect] of [
   ['the kernel', async (t: ExecutionContext) => (await connectedPair(t)).near],
   ['JavaScript', async () => sink()],
 ] as const) {
-  test(`another rate ends a wait where ${name} moves the bytes`, async (t) => {
+  test(`a changed rate ends a wait if ${name} moves the bytes`, async (t) => {
     const limiter = new RateLimiter({ rate: 1, burst: 1 }) // it would take days
     const transfer = sendfile(await connect(t), file.path, { rate: limiter })
     await until(() => limiter.transfers === 1, 'the transfer has begun')
@@ -87,7 +87,7 @@ for (const [name, connect] of [
     t.is((await within(transfer, 'the transfer')).bytesSent, file.bytes.length)
   })
 
-  test(`a transfer that is aborted leaves the rate to others where ${name} moves the bytes`, async (t) => {
+  test(`an aborted transfer leaves the rate to the others if ${name} moves the bytes`, async (t) => {
     const limiter = new RateLimiter({ rate: 1000, burst: 1 })
     const controller = new AbortController()
     const transfer = sendfile(await connect(t), file.path, { rate: limiter, signal: controller.signal })
@@ -99,7 +99,7 @@ for (const [name, connect] of [
   })
 }
 
-kernelTest('another rate ends the wait of a stream', async (t) => {
+kernelTest('a changed rate ends the wait of a stream', async (t) => {
   const limiter = new RateLimiter({ rate: 1, burst: 1 })
   const { near } = await connectedPair(t)
   const piped = pipe(near, limiter)
@@ -109,7 +109,7 @@ kernelTest('another rate ends the wait of a stream', async (t) => {
   t.is(limiter.transfers, 0)
 })
 
-kernelTest('a stream that is destroyed names its limiter no longer', async (t) => {
+kernelTest('a destroyed stream leaves its limiter', async (t) => {
   const limiter = new RateLimiter({ rate: 1, burst: 1 })
   const { near } = await connectedPair(t)
   const stream = createReadStream(file.path, { rate: limiter })
@@ -120,7 +120,7 @@ kernelTest('a stream that is destroyed names its limiter no longer', async (t) =
   t.is(limiter.transfers, 0)
 })
 
-test('the burst follows the rate unless it was given', (t) => {
+test('the burst follows the rate unless it is specified', (t) => {
   const limiter = new RateLimiter({ rate: 1000 })
   t.is(limiter.burst, 100)
   limiter.rate = 50

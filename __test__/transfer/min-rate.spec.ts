@@ -29,26 +29,26 @@ async function stalled(t: ExecutionContext, sending: Promise<unknown>): Promise<
   t.true(Number(error?.bytesSent) < file.bytes.length)
 }
 
-test('a client that reads a few bytes now and then is given up; stallTimeout alone would wait', async (t) => {
+test('a client that reads a few bytes occasionally is rejected; stallTimeout alone would wait', async (t) => {
   const { near, far } = await connectedPair(t, { reading: false })
   far.removeAllListeners('data')
   trickle(t, far, 1000)
   await stalled(t, sendfile(near, file.path, { ...LEAST, stallTimeout: 60_000 }))
 })
 
-test('the same over TLS, where JavaScript moves the bytes', async (t) => {
+test('such a client is rejected also over TLS, where JavaScript moves the bytes', async (t) => {
   const { near, far, close } = await tlsPair()
   t.teardown(close)
   trickle(t, await far, 1000)
   await stalled(t, sendfile(near, file.path, LEAST))
 })
 
-test('the same to a Writable that takes its time for each chunk', async (t) => {
+test('a Writable that delays each chunk is rejected', async (t) => {
   const slow = new Writable({ write: (_chunk, _encoding, callback) => void setTimeout(callback, 100) })
   await stalled(t, sendfile(slow, file.path, LEAST))
 })
 
-test('a client that keeps the rate gets everything', async (t) => {
+test('a client that keeps the rate receives everything', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const least = { minRate: 1000, minRateWindow: 300 }
   // Reads for several windows, at many times the rate: on a busy machine a read may come late.
@@ -60,7 +60,7 @@ test('a client that keeps the rate gets everything', async (t) => {
   t.is(bytesSent, received.length)
 })
 
-test('the time that a limit takes does not count', async (t) => {
+test('time spent waiting for `rate` does not count', async (t) => {
   const { near } = await connectedPair(t)
   const limited = { minRate: MEBI, minRateWindow: 100, count: 60_000 }
   const own = sendfile(near, file.path, { ...limited, rate: 100_000, burst: 1 })
@@ -71,7 +71,7 @@ test('the time that a limit takes does not count', async (t) => {
   t.is((await within(sendfile(slow, file.path, { ...limited, rate }), 'a copy')).bytesSent, 60_000)
 })
 
-test('the time that a slow source takes does not count', async (t) => {
+test('time spent waiting for a slow source does not count', async (t) => {
   const { near, received } = await connectedPair(t)
   const fifo = new Fifo(t)
   const limits = { minRate: MEBI, minRateWindow: 80 }

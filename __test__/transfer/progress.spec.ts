@@ -43,7 +43,7 @@ function rejection(promise: Promise<unknown>): Promise<{ readonly reason: unknow
 
 for (const [name, thrown] of [
   ['an error', new RangeError('no more, please')],
-  ['an object that is no error', { stop: true }],
+  ['an object that is not an error', { stop: true }],
   ['a frozen error', Object.freeze(new Error('not to be changed'))],
   ['an error of another transfer', badDestination('the other one')],
   ['null', null],
@@ -54,7 +54,7 @@ for (const [name, thrown] of [
     throw thrown
   }
 
-  test.serial(`${name} that onProgress throws is what the transfer to a socket rejects with`, async (t) => {
+  test.serial(`the transfer to a socket rejects with ${name} thrown by onProgress`, async (t) => {
     const { near, received } = await connectedPair(t)
     const before = countDescriptors()
     t.is((await rejection(sendfile(near, large.path, { onProgress, progressInterval: 1 }))).reason, thrown)
@@ -66,7 +66,7 @@ for (const [name, thrown] of [
     t.is(sha256(received.bytes), sha256(large.bytes.subarray(0, sent.length), TAIL))
   })
 
-  test.serial(`${name} that onProgress throws at the end is what the transfer rejects with`, async (t) => {
+  test.serial(`the transfer rejects with ${name} thrown by the last onProgress`, async (t) => {
     const { near, received } = await connectedPair(t)
     t.is((await rejection(sendfile(near, small.path, { onProgress, progressInterval: 10_000 }))).reason, thrown)
     t.deepEqual(ownOf(thrown), unchanged)
@@ -76,7 +76,7 @@ for (const [name, thrown] of [
     t.is(sha256(received.bytes), sha256(small.bytes, small.bytes, TAIL))
   })
 
-  test.serial(`${name} that onProgress throws is what the transfer to a Writable or file rejects with`, async (t) => {
+  test.serial(`the transfer to a Writable or file rejects with ${name} thrown by onProgress`, async (t) => {
     const before = countDescriptors()
     const chunks: Buffer[] = []
     const write = (chunk: Buffer, _encoding: string, callback: () => void): void => {
@@ -103,7 +103,7 @@ for (const [name, thrown] of [
   })
 }
 
-test.serial('onProgress runs where sendfile was called, for AsyncLocalStorage', async (t) => {
+test.serial('onProgress runs in the AsyncLocalStorage context of the call', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const { near } = await connectedPair(t)
   const own = new OwnDescriptor(fs.openSync('/dev/null', 'w'))
@@ -124,7 +124,7 @@ test.serial('onProgress runs where sendfile was called, for AsyncLocalStorage', 
   own.close()
 })
 
-test.serial('two calls are progressInterval apart at least, but for the last one', async (t) => {
+test.serial('calls are at least progressInterval apart, except the last', async (t) => {
   const { near } = await connectedPair(t)
   const sink = new Writable({ write: (_chunk, _encoding, callback) => setImmediate(callback) })
   for (const destination of [near, sink]) {

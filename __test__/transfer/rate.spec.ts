@@ -22,7 +22,7 @@ async function encrypted(t: Parameters<typeof connectedPair>[0]): Promise<Writab
 }
 
 // A timed test, because a rate is nothing but bytes and time: one run, several transfers at once by both executors.
-test.serial(`a rate is kept within 10 % over ${SECONDS} s, the burst included`, async (t) => {
+test.serial(`the rate including the burst is kept within 10 % over ${SECONDS} s`, async (t) => {
   t.timeout(30_000)
   const limits = [
     // A burst is also what a process that is not run for a while can catch up on: half a second's worth and more.
@@ -48,7 +48,7 @@ for (const [name, connect] of [
   ['the kernel', async (t: Parameters<typeof connectedPair>[0]) => (await connectedPair(t)).near],
   ['JavaScript', async () => sink()],
 ] as const) {
-  test.serial(`the burst goes unthrottled when ${name} moves the bytes`, async (t) => {
+  test.serial(`the burst is not throttled if ${name} moves the bytes`, async (t) => {
     const burst = 8 * MEBI
     // At this rate, without the burst, it would take days.
     const result = await within(sendfile(await connect(t), file.path, { rate: 10, burst, count: burst }), 'the burst')
@@ -56,7 +56,7 @@ for (const [name, connect] of [
   })
 }
 
-test.serial('an abort ends the pause of a rate at once', async (t) => {
+test.serial('an abort ends a pause of the rate immediately', async (t) => {
   const { near, received } = await connectedPair(t)
   const controller = new AbortController()
   const sending = sendfile(near, file.path, { rate: 1, burst: 5, signal: controller.signal })

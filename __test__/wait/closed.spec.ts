@@ -10,7 +10,7 @@ function watcher(): { readonly heard: unknown[]; closed(error: unknown): void } 
 }
 
 for (const first of [true, false]) {
-  test(`each watcher hears of errors as it wants to, whoever comes first (${first})`, (t) => {
+  test(`each watcher receives errors only if it asked for them (${first})`, (t) => {
     const stream = new EventEmitter()
     const [one, other] = [watcher(), watcher()]
     watch(stream, one, { errors: first })
@@ -23,7 +23,7 @@ for (const first of [true, false]) {
   })
 }
 
-test("an error is nobody else's as soon as who wanted to hear of it has gone", (t) => {
+test('an error is uncaught again after the last watcher that asked for errors has left', (t) => {
   const stream = new EventEmitter()
   const [one, other] = [watcher(), watcher()]
   watch(stream, one, { errors: true })
@@ -35,7 +35,7 @@ test("an error is nobody else's as soon as who wanted to hear of it has gone", (
   t.is(stream.listenerCount('close'), 0)
 })
 
-test('one listener for any number of watchers', (t) => {
+test('any number of watchers use one listener', (t) => {
   const stream = new EventEmitter()
   const watchers = Array.from({ length: 20 }, watcher)
   for (const each of watchers) watch(stream, each, { errors: true })

@@ -137,7 +137,7 @@ const others = [
     },
   },
   {
-    name: 'a signal that has fired before',
+    name: 'a signal that fired before',
     async run(scene) {
       const source = scene.create(file.path, { signal: AbortSignal.abort() })
       noise(source, scene, 'src')
@@ -221,7 +221,7 @@ const others = [
     },
   },
   {
-    name: 'the response is ended by somebody else in the middle',
+    name: 'the response is ended by other code in the middle',
     async run(scene) {
       const server = await scene.serve((req, res) => {
         const source = scene.create(file.path)

@@ -107,7 +107,7 @@ const overridden = [
       }),
   },
   {
-    name: '_read is overridden, and calls super',
+    name: '_read is overridden and calls super',
     run: (scene) =>
       pipeOf(scene, () => {
         class Own extends scene.lib.ReadStream {
@@ -132,7 +132,7 @@ const overridden = [
       }),
   },
   {
-    name: 'emit is overridden, and sees every chunk',
+    name: 'emit is overridden and sees every chunk',
     kernel: false,
     run: (scene) =>
       pipeOf(scene, () => {
@@ -148,7 +148,7 @@ const overridden = [
       }),
   },
   {
-    name: 'pipe is overridden, and calls super',
+    name: 'pipe is overridden and calls super',
     run: (scene) =>
       pipeOf(scene, () => {
         class Own extends scene.lib.ReadStream {
@@ -163,7 +163,7 @@ const overridden = [
 ]
 
 const facts = {
-  name: 'what can be seen of the class',
+  name: 'the visible properties of the class',
   kernel: false,
   run({ lib: { ReadStream } }) {
     const stream = new ReadStream(file.path)

@@ -28,7 +28,7 @@ export const scenarios = [
     },
   },
   {
-    name: 'a file that grows behind end',
+    name: 'a file that grows beyond `end`',
     async run(scene) {
       const path = fresh()
       const server = net.createServer((socket) => {
@@ -42,7 +42,7 @@ export const scenarios = [
     },
   },
   {
-    name: 'a file that is cut: a socket ends',
+    name: 'a truncated file ends a socket',
     figures: false,
     kernel: undefined,
     async run(scene) {
@@ -53,7 +53,7 @@ export const scenarios = [
     },
   },
   {
-    name: 'a file that is removed and made anew goes on as it was',
+    name: 'a file that is removed and created again is sent in its old version',
     async run(scene) {
       const path = fresh()
       const got = await changed(scene, path, () => {
@@ -73,7 +73,7 @@ export const scenarios = [
     },
   },
   {
-    name: 'a file of holes alone',
+    name: 'a file that consists of holes',
     async run(scene) {
       const path = fresh('')
       fs.truncateSync(path, 2 * MIB)
@@ -92,7 +92,7 @@ export const scenarios = [
     }),
   ),
   {
-    name: '/dev/zero, so many bytes',
+    name: '/dev/zero up to `end`',
     kernel: false,
     async run(scene) {
       const server = await scene.serve(

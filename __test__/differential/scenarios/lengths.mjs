@@ -51,12 +51,12 @@ export const scenarios = Object.entries(READERS).flatMap(([name, read]) =>
     [300_000, 200_000],
   ].flatMap(([long, short]) => [
     {
-      name: `${name}, ${long} bytes where ${short} are announced`,
+      name: `${name}, ${long} bytes but a Content-Length of ${short}`,
       run: (scene) => respond(scene, { size: long, length: short, read }),
       fault: { stock: { ...answered, isTooLong: true }, ours: answered },
     },
     {
-      name: `${name}, ${short} bytes where ${long} are announced`,
+      name: `${name}, ${short} bytes but a Content-Length of ${long}`,
       run: (scene) => respond(scene, { size: short, length: long, read }),
       fault: {
         stock: { ...answered, isWhole: false },

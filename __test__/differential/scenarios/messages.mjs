@@ -18,7 +18,7 @@ async function once1(scene, respond, { request, options, server: serverOptions }
 }
 
 const keepAlive = [2, 5].map((count) => ({
-  name: `${count} requests one after the other on one connection`,
+  name: `${count} consecutive requests on one connection`,
   async run(scene) {
     const sockets = new Set()
     const written = []
@@ -59,7 +59,7 @@ const pipelined = [
 }))
 
 const parallel = {
-  name: '40 at once',
+  name: '40 concurrent requests',
   async run(scene) {
     const server = await scene.serve((req, res) => {
       const small = fileOf(MIB + 1)
@@ -90,7 +90,7 @@ const around = [
       }),
   },
   {
-    name: 'bytes before and after, and a length for all',
+    name: 'bytes before and after, with a length for all',
     run: (scene) =>
       once1(scene, (res, source) => {
         res.setHeader('Content-Length', size + 10)
@@ -119,7 +119,7 @@ const around = [
       }),
   },
   {
-    name: 'headers flushed before',
+    name: 'headers flushed before the file',
     run: (scene) =>
       once1(scene, (res, source) => {
         res.flushHeaders()
@@ -131,7 +131,7 @@ const around = [
     run: (scene) => once1(scene, (res, source) => void source.on('open', () => source.pipe(res))),
   },
   {
-    name: 'a pipe that begins a while after the file is ready',
+    name: 'a pipe that begins some time after the file is ready',
     run: (scene) =>
       once1(scene, (res, source) => void source.on('ready', () => setTimeout(() => source.pipe(res), 20))),
   },
@@ -227,7 +227,7 @@ const wrappers = [
       }),
   },
   {
-    name: 'write is wrapped, and the length is announced',
+    name: 'write is wrapped, with a Content-Length',
     run: (scene) =>
       once1(scene, (res, source) => {
         res.setHeader('Content-Length', size)
@@ -236,7 +236,7 @@ const wrappers = [
       }),
   },
   {
-    name: 'write is wrapped, and the length is not announced',
+    name: 'write is wrapped, without a Content-Length',
     kernel: false,
     run: (scene) =>
       once1(scene, (res, source) => {
@@ -250,7 +250,7 @@ const wrappers = [
       }),
   },
   {
-    name: 'write collects, and end sends all with another length',
+    name: 'write buffers, and end sends everything with another length',
     kernel: false,
     run: (scene) =>
       once1(scene, (res, source) => {
@@ -364,7 +364,7 @@ const times = [
 ]
 
 const state = {
-  name: 'what middleware can see while the body is on its way',
+  name: 'the state that middleware sees while the body is sent',
   async run(scene) {
     const seen = {}
     const answer = await once1(scene, (res, source) => {

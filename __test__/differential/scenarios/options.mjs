@@ -34,7 +34,7 @@ const stockOnly = [
   ['an encoding', (scene) => scene.create(file.path, 'latin1')],
   ['an encoding among the options', (scene) => scene.create(file.path, { encoding: 'hex', end: MIB })],
   [
-    'an fs of its own',
+    'an `fs` option',
     (scene) =>
       scene.create(file.path, {
         fs: { open: fs.open, close: fs.close, read: (fd, buffer, ...rest) => fs.read(fd, buffer, ...rest) },
@@ -44,7 +44,7 @@ const stockOnly = [
 
 const descriptors = [
   {
-    name: 'an fd, from its own position, which moves',
+    name: 'an fd is read from its position, which moves',
     async run(scene) {
       const fd = fs.openSync(file.path)
       fs.readSync(fd, Buffer.alloc(1234))
@@ -53,7 +53,7 @@ const descriptors = [
     },
   },
   {
-    name: 'an fd and end without start: the position moves so far',
+    name: 'an fd with `end` but no `start` moves the position to `end`',
     async run(scene) {
       const fd = fs.openSync(file.path)
       fs.readSync(fd, Buffer.alloc(1000))
@@ -64,7 +64,7 @@ const descriptors = [
     },
   },
   {
-    name: 'an fd and start: the position stays',
+    name: 'an fd with `start` keeps the position',
     async run(scene) {
       const fd = fs.openSync(file.path)
       const result = await pipeOf(scene, () => scene.create(null, { fd, autoClose: false, start: 4 * MIB }))
@@ -141,7 +141,7 @@ const BAD = [
   ['start that is no integer', [file.path, { start: 1.5 }]],
   ['start that is NaN', [file.path, { start: Number.NaN }]],
   ['a negative start', [file.path, { start: -1 }]],
-  ['start behind end', [file.path, { start: 5, end: 4 }]],
+  ['start beyond end', [file.path, { start: 5, end: 4 }]],
   ['end of another type', [file.path, { end: '9' }]],
   ['a negative end', [file.path, { end: -1 }]],
   ['fd of another type', [file.path, { fd: '3' }]],

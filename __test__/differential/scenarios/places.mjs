@@ -35,7 +35,7 @@ const run = (source, stdio) => spawn(process.execPath, ['--input-type=module', '
 
 export const scenarios = [
   {
-    name: 'a server in a worker thread, which is terminated',
+    name: 'a server in a worker thread that is terminated',
     async run(scene) {
       const url = new URL(`data:text/javascript,${encodeURIComponent(program(scene, SERVE))}`)
       const worker = new Worker(url)
@@ -48,7 +48,7 @@ export const scenarios = [
     },
   },
   {
-    name: 'a server in a process of its own, which exits in the middle',
+    name: 'a server in another process that exits in the middle',
     async run(scene) {
       const child = spawn(process.execPath, ['--input-type=module', '--eval', program(scene, SERVE)], {
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -61,11 +61,11 @@ export const scenarios = [
     },
   },
   {
-    name: 'process.stdout that is a pipe',
+    name: 'process.stdout is a pipe',
     run: (scene) => output(run(program(scene, 'create(path).pipe(process.stdout)'), ['ignore', 'pipe', 'inherit'])),
   },
   {
-    name: 'process.stdout that closes early',
+    name: 'process.stdout closes early',
     async run(scene) {
       const child = run(
         program(
@@ -81,7 +81,7 @@ export const scenarios = [
     },
   },
   {
-    name: 'a program that ends when its transfer has',
+    name: 'a program ends with its transfer',
     run: (scene) =>
       output(
         run(
@@ -101,7 +101,7 @@ export const scenarios = [
 
 scenarios.push(
   {
-    name: 'AsyncLocalStorage is there in every event',
+    name: 'AsyncLocalStorage has its store in every event',
     async run(scene) {
       const storage = new AsyncLocalStorage()
       const seen = []
@@ -120,7 +120,7 @@ scenarios.push(
     },
   },
   {
-    name: 'a number that is used again by the next connection',
+    name: 'a number that the next connection reuses',
     figures: false,
     async run(scene) {
       const sources = []

@@ -38,7 +38,7 @@ const alone = [
     },
   },
   {
-    name: 'for await that is left in the middle',
+    name: 'for await with a break in the middle',
     async run(scene) {
       const source = scene.source(scene.create(file.path))
       let count = 0
@@ -122,7 +122,7 @@ const isTail = (chunks) => {
 
 const meanwhile = [
   {
-    name: "a 'data' listener that is there before the pipe",
+    name: "a 'data' listener before the pipe",
     kernel: false,
     async run(scene) {
       const chunks = []
@@ -133,7 +133,7 @@ const meanwhile = [
     },
   },
   {
-    name: "a 'data' listener that comes later hears the rest",
+    name: "a 'data' listener added later receives the rest",
     async run(scene) {
       const chunks = []
       const result = await interfere(scene, (source) => void source.on('data', (chunk) => chunks.push(chunk)), {
@@ -143,7 +143,7 @@ const meanwhile = [
     },
   },
   {
-    name: "a 'data' listener that comes and goes",
+    name: "a 'data' listener that is added and removed",
     async run(scene) {
       const result = await interfere(
         scene,
@@ -159,7 +159,7 @@ const meanwhile = [
     },
   },
   {
-    name: "a 'readable' listener that comes and goes",
+    name: "a 'readable' listener that is added and removed",
     run: (scene) =>
       interfere(
         scene,
@@ -191,7 +191,7 @@ const meanwhile = [
       ),
   },
   {
-    name: 'a pause of a while',
+    name: 'a long pause',
     run: (scene) =>
       interfere(
         scene,
@@ -219,7 +219,7 @@ const meanwhile = [
       ),
   },
   {
-    name: 'a second destination that comes later gets the rest',
+    name: 'a second destination added later receives the rest',
     async run(scene) {
       const second = new PassThrough()
       const chunks = []
@@ -255,7 +255,7 @@ const meanwhile = [
     figures: true,
   },
   {
-    name: 'unpipe, and the rest to another destination',
+    name: 'unpipe, then the rest to another destination',
     async run(scene) {
       const rest = []
       let left = 0
@@ -278,7 +278,7 @@ const meanwhile = [
     },
   },
   {
-    name: 'unpipe, and back to the same destination',
+    name: 'unpipe, then back to the same destination',
     async run(scene) {
       const result = await interfere(
         scene,
@@ -295,7 +295,7 @@ const meanwhile = [
     },
   },
   {
-    name: 'unpipe() of everything, and a reader for the rest',
+    name: 'unpipe() of everything, then a reader for the rest',
     async run(scene) {
       const rest = []
       const server = net.createServer(async (socket) => {
@@ -365,7 +365,7 @@ const prefix = [
     },
   },
   {
-    name: "piped after the first 'readable', then paused, left and taken up again",
+    name: "piped after the first 'readable', then paused, unpiped and piped again",
     async run(scene) {
       let source
       let target

@@ -72,7 +72,7 @@ const ranges = RANGES.map((options) => ({
 
 const empty = [
   { name: 'an empty file', size: 0, options: {} },
-  { name: 'a range behind the end', size: 5000, options: { start: 6000 } },
+  { name: 'a range beyond the end', size: 5000, options: { start: 6000 } },
 ].map(({ name, size, options }) => ({
   name,
   kernel: false,

@@ -76,7 +76,7 @@ const plainPipes = Object.keys(AT).flatMap((kind) => [
       ),
   },
   {
-    name: `${kind}: three streams, one after the other`,
+    name: `${kind}: three consecutive streams`,
     run: (scene) =>
       send(
         scene,
@@ -91,7 +91,7 @@ const plainPipes = Object.keys(AT).flatMap((kind) => [
       ),
   },
   {
-    name: `${kind}: what is written while the file is on its way comes at a border of writes`,
+    name: `${kind}: bytes written while the file is sent arrive between two writes`,
     async run(scene) {
       let total = 0
       const result = await send(
@@ -116,7 +116,7 @@ const plainPipes = Object.keys(AT).flatMap((kind) => [
 
 const states = [
   {
-    name: 'half open: the client ends first, and still gets everything',
+    name: 'a client that half-closes first still receives everything',
     run: (scene) =>
       send(scene, (socket, source) => void socket.resume().on('end', () => source.pipe(socket)), {
         allowHalfOpen: true,
@@ -145,7 +145,7 @@ const states = [
     },
   },
   {
-    name: 'a slow reader does not meet the idle timer',
+    name: 'a slow reader does not trigger the idle timer',
     async run(scene) {
       const seen = { timeouts: 0 }
       const answer = await send(
@@ -214,7 +214,7 @@ const states = [
     },
   },
   {
-    name: 'a socket that is corked for a while',
+    name: 'a socket that is corked temporarily',
     run: (scene) =>
       send(scene, (socket, source) => {
         socket.cork()

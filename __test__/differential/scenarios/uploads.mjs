@@ -57,7 +57,7 @@ const plainUploads = [
 
 const others = [
   {
-    name: 'three queued on one connection',
+    name: 'three uploads queued on one connection',
     async run(scene) {
       const seen = []
       const server = await receiver(scene, seen)
@@ -85,7 +85,7 @@ const others = [
     },
   },
   {
-    name: 'fields of a form before and after the file',
+    name: 'form fields before and after the file',
     async run(scene) {
       const seen = []
       const server = await receiver(scene, seen)
@@ -112,7 +112,7 @@ const others = [
     },
   },
   {
-    name: 'an agent whose sockets are encrypted after all',
+    name: 'an agent whose sockets are TLS unexpectedly',
     // http.request with the agent of https: the marker meets a TLS socket and is read and written
     kernel: false,
     async run(scene) {
@@ -130,7 +130,7 @@ const others = [
     },
   },
   {
-    name: 'the server answers and closes before it has everything',
+    name: 'the server responds and closes before it has everything',
     figures: false,
     kernel: undefined,
     async run(scene) {

@@ -10,7 +10,7 @@ import path from 'node:path'
 const [other] = process.argv.slice(2)
 const first = await import('sendfile64')
 const second = await import(other)
-assert.notEqual(first.sendfile, second.sendfile, 'they are two')
+assert.notEqual(first.sendfile, second.sendfile, 'the two copies are different modules')
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'sendfile64-copies-'))
 try {
