@@ -17,7 +17,7 @@ import { tcpPair } from '../fixtures/socket-pair.ts'
 import { within } from '../fixtures/within.ts'
 
 const GIB = 2 ** 30
-/** sendfile(2), NOTES: the most that one call transfers. */
+/** sendfile(2), NOTES: the maximum that one call transfers. */
 const MOST = 0x7ffff000
 const file = sampleFile(300_000)
 
@@ -87,7 +87,7 @@ kernelTest('a full socket throws EAGAIN, and the accepted bytes arrive', async (
   const fd = handleFd(near)
   let accepted = 0
   const fill = (): void => {
-    // Far more than a socket's buffers hold.
+    // Far more than the buffers of a socket hold.
     while (accepted < GIB) accepted += sendfileSync(fd, source, 0, 2 * 2 ** 20).bytesSent
   }
   const error = t.throws(fill, { instanceOf: SendfileError, code: 'EAGAIN' })
@@ -98,7 +98,7 @@ kernelTest('a full socket throws EAGAIN, and the accepted bytes arrive', async (
   t.is((await within(received, 'the end')).bytes.length, accepted)
 })
 
-/** The number behind a socket: who calls sendfile(2) by hand has to find it. */
+/** The number of a socket's descriptor, which a caller of sendfileSync() needs. */
 function handleFd(socket: object): number {
   const fd: unknown = Reflect.get(Object(Reflect.get(socket, '_handle')), 'fd')
   if (typeof fd !== 'number' || fd < 0) throw new TypeError('the socket has no descriptor')
@@ -154,14 +154,14 @@ kernelTest('offsets and counts go up to 2^63 - 1', (t) => {
 })
 
 kernelTest('one call moves at most 0x7ffff000 bytes, also from beyond 4 GiB', (t) => {
-  // On tmpfs a hole costs no memory and next to no time.
+  // On tmpfs a hole costs no memory and almost no time.
   const folder = existsSync('/dev/shm') ? '/dev/shm' : sampleDirectory()
   const path = join(folder, `sendfile64-sparse-${process.pid}`)
   const source = openFor(t, path, 'w+')
   rmSync(path)
   ftruncateSync(source, 7 * GIB)
   const sink = openFor(t, '/dev/null', 'w')
-  // A signal may end a call early (sendfile(2), RETURN VALUE): the most that one of some calls moves is the limit.
+  // A signal may end a call early (sendfile(2), RETURN VALUE), so the maximum of several calls is the limit.
   const counts = Array.from({ length: 10 }, () => {
     const { bytesSent, offset } = sendfileSync(sink, source, 4 * GIB + 1, 3 * GIB)
     t.is(offset, 4 * GIB + 1 + bytesSent)

@@ -12,7 +12,7 @@ import { IN_KERNEL, kernelTest } from '../fixtures/executor.ts'
 const child = fileURLToPath(new URL('../fixtures/children/print-support.ts', import.meta.url))
 const node = [TYPESCRIPT, child]
 
-/** What support() says in another process. */
+/** The result of support() in another process. */
 function supportWith(env: NodeJS.ProcessEnv): Support {
   const text = execFileSync(process.execPath, node, { env: { ...process.env, ...env }, timeout: 20_000 })
   return JSON.parse(text.toString())
@@ -84,7 +84,7 @@ kernelTest('an unknown switch causes a warning, not an error', (t) => {
   t.like(JSON.parse(stdout), { binding: 'native' })
 })
 
-// a checkout need not have built it
+// a checkout may not have built it
 const wasiIsBuilt = existsSync(new URL('../../sendfile64.wasip1.cjs', import.meta.url))
 
 test('without the addon the WASI flavor is loaded, and the reason is reported', (t) => {

@@ -1,7 +1,7 @@
 // CPython, Lib/test/test_asyncio/test_sendfile.py: loop.sock_sendfile(), which is sendfile() to the number of a socket
 // here, and loop.sendfile(), which is sendfile() to a net.Socket.
 //
-// file.tell() of the origin is the position of a descriptor with offset null; a numeric offset leaves it alone.
+// file.tell() of the origin is the position of a descriptor with offset null; a numeric offset does not change it.
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { readSync, writeSync } from 'node:fs'
@@ -43,7 +43,7 @@ test.serial(
   }),
 )
 
-// asyncio moves the position whatever the offset; api.md: only with null.
+// asyncio always moves the position; api.md: only with offset null.
 test.serial(
   'CPython asyncio 13: 2000 bytes from offset 1000 are sent, by `offset` and by the position',
   tidy(async (t, closing) => {
@@ -87,7 +87,7 @@ kernelSerial(
   }),
 )
 
-/* ---------------------------------------------------------------- sendfile: what is refused */
+/* ---------------------------------------------------------------- sendfile: refusals */
 
 test.serial(
   'CPython asyncio 16: a datagram socket is refused, as an object and as a number',
@@ -99,7 +99,7 @@ test.serial(
     const source = opened(closing, file.path)
     for (const [destination, code] of [
       [socket, 'ERR_SENDFILE_DESTINATION'],
-      // of a number that is a socket's, JavaScript cannot tell more
+      // JavaScript cannot find out more about the number of a socket
       [handleFd(socket), IN_KERNEL ? 'ERR_SENDFILE_DESTINATION' : 'ERR_SENDFILE_UNSUPPORTED'],
     ] as const) {
       const refused = Reflect.apply(sendfile, undefined, [destination, source, { offset: null }])
@@ -167,13 +167,13 @@ test.serial(
 
 /* ---------------------------------------------------------------- sendfile, by TCP and by TLS */
 
-/** What of the file is asked for, and where its position is then. */
+/** The requested range of the file, and its position afterwards. */
 interface Wanted {
   readonly title: string
   readonly transport: Transport
   readonly from?: number
   readonly count?: number
-  /** What is written on either side. */
+  /** Bytes written before and after the file. */
   readonly around?: boolean
 }
 
@@ -290,7 +290,7 @@ for (const { title, to, transport, options = {} } of LEAVING) {
       const destination = to === 'number' ? handleFd(near) : near
       const ending = endingOf(sendfile(destination, source, { ...options, offset: null }))
       await stalled(near)
-      far.destroy() // with bytes that it has not read: a reset
+      far.destroy() // with unread bytes: a reset
       const { code, bytesSent, offset } = await ending
       t.true(['EPIPE', 'ECONNRESET'].includes(String(code)), String(code))
       t.true(bytesSent >= 1024 && bytesSent < large.bytes.length, `${bytesSent} bytes`)
@@ -302,7 +302,7 @@ for (const { title, to, transport, options = {} } of LEAVING) {
   )
 }
 
-// asyncio refuses the write; api.md: it waits for its turn.
+// asyncio refuses the write; api.md: it is queued.
 test.serial(
   'CPython asyncio 30: a write during the transfer is sent after it',
   tidy(async (t, closing) => {

@@ -1,7 +1,7 @@
 // CPython, Lib/test/test_os/test_sendfile.py: os.sendfile, which is sendfileSync here; and pysendfile, which it grew from.
-// Beside every call of sendfileSync stands what sendfile() makes of it.
+// Next to every call of sendfileSync() is the same with sendfile().
 //
-// 7–11 (headers, trailers and flags of other systems' calls) have no call of their own on Linux: the options headers and
+// 7–11 (headers, trailers and flags of other systems' calls) have no equivalent call on Linux: the options headers and
 // trailers are below as pysendfile's cases, flags are left out.
 import { existsSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -92,8 +92,8 @@ test.serial(
   }),
 )
 
-// CPython lets the kernel say EINVAL for an offset and is the one who refuses a count; api.md: both are refused before
-// anything is touched.
+// CPython lets the kernel return EINVAL for an offset and refuses a count itself; api.md: both are refused before
+// anything is opened.
 for (const [title, wrong] of [
   ['CPython os 4: an offset of -1 is refused', { offset: -1, count: STEP }],
   ['CPython os 5: a count of -1 is refused', { offset: 0, count: -1 }],
@@ -185,7 +185,7 @@ test.serial(
   }),
 )
 
-// pysendfile: nbytes 0 means "to the end". api.md: a count of 0 is no byte, headers and trailers are sent.
+// pysendfile: nbytes 0 means "to the end". api.md: a count of 0 sends only headers and trailers.
 test.serial(
   'pysendfile test_nbytes_0: a count of 0 sends no byte of the file',
   tidy(async (t, closing) => {
@@ -239,7 +239,7 @@ test.serial(
   tidy(async (t, closing) => {
     const size = 2_500_000_000
     const end = sampleBytes(300_000, 9)
-    // On tmpfs a hole costs no memory and next to no time.
+    // On tmpfs a hole costs no memory and almost no time.
     const path = join(existsSync('/dev/shm') ? '/dev/shm' : sampleDirectory(), `sendfile64-large-${process.pid}`)
     const writing = opened(closing, path, 'w')
     closing.teardown(() => rmSync(path))

@@ -1,7 +1,7 @@
 // CPython, Lib/test/test_shutil.py, TestZeroCopySendfile: shutil.copyfile(), which is sendfile() to an open file here.
 //
-// The origin makes os.sendfile and os.fstat lie. Here the kernel itself gives the answers: a file open for appending, a
-// device that is full, files of /proc and /sys whose sizes are no sizes.
+// The origin mocks os.sendfile and os.fstat. Here the kernel itself returns these results: a file open for appending, a
+// full device, files of /proc and /sys whose reported sizes are wrong.
 import { existsSync, readFileSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { constants } from 'node:os'
@@ -29,12 +29,12 @@ import { type Closing, tidy } from './fixtures/tidy.ts'
 const SIZE = 3 * 2 ** 20 + 1
 const file = sampleFile(SIZE)
 const HEADER = sampleBytes(100, 2)
-/** What can be asked for by its name. */
+/** Methods that can be forced. */
 const METHODS = (['copy_file_range', 'sendfile', 'splice', 'copy'] as const).filter(canForce)
 
 test.before(warmEngine)
 
-/** Copies to a new file, and looks at what is in it. */
+/** Copies to a new file and checks its content. */
 async function copied(
   t: ExecutionContext,
   closing: Closing,
@@ -50,7 +50,7 @@ async function copied(
   return result
 }
 
-/** Nothing stands in the way of the best method there is. */
+/** The best method is used without a fallback. */
 async function asBest(t: ExecutionContext, copy: Promise<SendfileResult>): Promise<void> {
   const { method, fallbacks } = await copy
   t.is(method, FILE_METHOD)
@@ -86,7 +86,7 @@ test.serial(
   }),
 )
 
-// shutil refuses one file under two names; api.md: ranges that overlap, whatever the name.
+// shutil refuses one file under two names; api.md: overlapping ranges under any name.
 test.serial(
   'CPython shutil 44: copying a file to itself is refused, and the file stays unchanged',
   tidy(async (t, closing) => {
@@ -149,7 +149,7 @@ test.serial(
   }),
 )
 
-// api.md: a file open for appending gets the bytes once, behind what is in it.
+// api.md: a file open for appending receives the bytes once, after its content.
 test.serial(
   'CPython shutil 48: after EINVAL from the first call, everything is copied',
   tidy(async (t, closing) => {
@@ -185,7 +185,7 @@ test.serial(
   }),
 )
 
-// shutil gives up at once; api.md: the kernel can send to a pipe.
+// shutil falls back immediately; api.md: the kernel can send to a pipe.
 test.serial(
   'CPython shutil 51: a destination that is not a regular file receives every byte',
   tidy(async (t, closing) => {
@@ -201,7 +201,7 @@ test.serial(
   }),
 )
 
-// shutil's EBADF comes from a mock. A reader that leaves is an error that comes late by itself.
+// shutil's EBADF comes from a mock. A reader that closes the pipe causes a late error without one.
 for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
   serialBy(method)(
     `CPython shutil 52: an error of a later call rejects, and no byte is sent again, by ${method}`,
@@ -209,7 +209,7 @@ for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
       const ends = pipe(closing)
       const source = opened(closing, file.path)
       const transfer = failure(t, sendfile(ends.writeEnd, source, { offset: null, method }))
-      await engineIdle() // JavaScript fills no pipe while it waits in a call
+      await engineIdle() // JavaScript cannot fill a pipe while it waits in a call
       const read = Buffer.alloc(5000)
       t.is(readSync(ends.readEnd, read), read.length)
       t.is(sha256(read), sha256(file.bytes.subarray(0, read.length)))
@@ -217,7 +217,7 @@ for (const method of ['auto', 'sendfile', 'splice', 'copy'] as const) {
       const error = await transfer
       t.like(error, { code: 'EPIPE', errno: -constants.errno.EPIPE })
       const bytesSent = Number(error?.bytesSent)
-      // What a pipe holds (pipe(7)), and what has been read of it, but for some pages.
+      // The capacity of a pipe (pipe(7)) and the bytes read from it, less some pages.
       t.true(bytesSent >= 65_536 - 4096 && bytesSent <= 65_536 + 3 * 4096, `${bytesSent} bytes`)
       t.is(error?.offset, bytesSent)
       t.is(positionOf(source), bytesSent)
@@ -236,8 +236,8 @@ test.serial(
   }),
 )
 
-// The origin makes st_size too small, which is how it chooses its blocks; here they are the quantum. Files of /proc are
-// too small by themselves.
+// The origin mocks a small st_size, from which it computes its blocks; here the quantum is used. Files of /proc report
+// a small size anyway.
 test.serial(
   'CPython shutil 54: blocks smaller than the file copy all of it',
   tidy(async (t, closing) => {
@@ -251,7 +251,7 @@ test.serial(
   }),
 )
 
-// A file of /sys says that it is a page long, whatever is in it.
+// A file of /sys reports a size of one page, regardless of its content.
 test.serial(
   'CPython shutil 55: blocks and a size larger than the file copy all of it',
   tidy(async (t, closing) => {
@@ -263,7 +263,7 @@ test.serial(
   }),
 )
 
-// shutil: at least 8 MiB. Here 1 MiB, so that others get their turn (lib/options/sendfile.ts).
+// shutil: at least 8 MiB. Here 1 MiB, so that other transfers are not delayed (lib/options/sendfile.ts).
 kernelSerial(
   'CPython shutil 56: the size of the blocks is the quantum',
   tidy(async (t, closing) => {
@@ -274,8 +274,8 @@ kernelSerial(
   }),
 )
 
-// shutil remembers ENOTSOCK, which Linux never says. api.md: what the kernel says of one pair of descriptors concerns no
-// other; that it does not have the call at all does.
+// shutil remembers ENOTSOCK, which Linux never returns. api.md: an error for one pair of descriptors does not affect
+// others, unless the kernel lacks the call.
 test.serial(
   'CPython shutil 57: a refusal is remembered only if it applies to every transfer',
   tidy(async (t, closing) => {

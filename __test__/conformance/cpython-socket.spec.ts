@@ -1,7 +1,7 @@
 // CPython, Lib/test/test_socket.py, SendfileUsingSendTest and SendfileUsingSendfileTest: socket.sendfile(), every case by
-// copying and by sendfile(2); and by splice(2), which no origin has.
+// copying and by sendfile(2); and by splice(2), which the origin does not use.
 //
-// 33 of SendfileUsingSendTest is that of SendfileUsingSendfileTest: what is not a file can only be copied.
+// Case 33 is the same in both classes: a source that is not a file can only be copied.
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
@@ -28,7 +28,7 @@ test.before(warmEngine)
 /** The first two are the classes of the origin. */
 const METHODS = ['copy', 'sendfile', 'splice'] as const
 
-/** What is asked for by name, and what of the file that is. */
+/** The options, and the range of the file that they select. */
 const RANGES: readonly (readonly [title: string, options: SendfileOptions, from: number, to: number])[] = [
   ['CPython socket 32: the whole file is sent', {}, 0, SIZE],
   ['CPython socket 35: the rest of the file from offset 5000 is sent', { offset: 5000 }, 5000, SIZE],
@@ -76,8 +76,8 @@ for (const method of METHODS) {
     }),
   )
 
-  // CPython refuses sockets that do not wait, as os.sendfile would fail for want of room. api.md: nobody waits in a call,
-  // whatever the mode of the descriptor, which stays as it is.
+  // CPython refuses nonblocking sockets, because os.sendfile would fail when they are full. api.md: no call blocks in
+  // any mode of the descriptor, and the mode stays unchanged.
   serialBy(method)(
     `CPython socket 39: a nonblocking socket and a blocking pipe keep their mode, by ${method}`,
     tidy(async (t, closing) => {
@@ -165,13 +165,14 @@ test.serial(
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
     const error = await t.throwsAsync(sendfile(handleFd(socket), file.path), { instanceOf: SendfileError })
-    // without the addon nobody can tell a datagram socket from another one by its number
+    // without the addon, a datagram socket cannot be recognized by its number
     const code = IN_KERNEL ? 'ERR_SENDFILE_DESTINATION' : 'ERR_SENDFILE_UNSUPPORTED'
     t.like(error, { code, bytesSent: 0, offset: 0 })
   }),
 )
 
-// Node has no files in text mode. A stream with an encoding comes nearest: its descriptor may be sent, it may not.
+// Node has no files in text mode. A stream with an encoding is the closest equivalent: its descriptor may be sent, the
+// stream may not.
 test.serial(
   'CPython socket 42: a stream with an encoding is refused as a source',
   tidy(async (t, closing) => {
@@ -185,7 +186,7 @@ test.serial(
   }),
 )
 
-// CPython refuses a count of 0, too. api.md: it is no byte, and no error.
+// CPython also refuses a count of 0. api.md: it sends 0 bytes without an error.
 const COUNTS: readonly (readonly [count: unknown, code: string | undefined])[] = [
   ['2', 'ERR_INVALID_ARG_TYPE'],
   [null, 'ERR_INVALID_ARG_TYPE'],

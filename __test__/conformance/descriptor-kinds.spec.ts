@@ -1,4 +1,4 @@
-// What Linux answers for every pair of kinds of descriptors, and what becomes of it here: section 4.1 of the survey this
+// The result of Linux for every pair of descriptor kinds, and the result of sendfile(): section 4.1 of the survey this
 // suite was made from, and its row M.
 import { rmSync, writeFileSync } from 'node:fs'
 

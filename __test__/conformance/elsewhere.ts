@@ -1,9 +1,9 @@
-/** Cases of the origins whose test is not in this folder: where only C can say them, or where they were tested already. */
+/** Cases of the origins whose tests are elsewhere: they need C, or were tested already. */
 
 export interface Elsewhere {
   /** From the root of the repository. */
   readonly file: string
-  /** The name of the test, or a part of its title that stands in the file. */
+  /** The name of the test, or a part of its title as written in the file. */
   readonly test: string
 }
 

@@ -1,5 +1,5 @@
-// Go's net/sendfile_test.go: what http.ServeContent and io.Copy rely on. A time limit is a signal here, a reader that stops
-// after some bytes is `count`, and the hook that says whether sendfile(2) was used is `result.method`.
+// Go's net/sendfile_test.go: the basis of http.ServeContent and io.Copy. A time limit is a signal here, a reader that
+// stops after some bytes is `count`, and `result.method` replaces the hook that reports the use of sendfile(2).
 import fs from 'node:fs'
 import { open } from 'node:fs/promises'
 
@@ -37,7 +37,7 @@ for (const transport of TRANSPORTS) {
     t.is(sha256((await received).bytes), sha256(newton.bytes))
   })
 
-  // Go calls it a success; by api.md an explicit count beyond the end is an error, after what there is.
+  // Go reports success; by api.md a count beyond the end is an error after the last byte.
   counted(`Go 79: TestSendfileWithLimitLargerThanFile, ${transport}`, async (t, scope) => {
     const { near, arrived } = await lineOver(scope, transport)
     const received = arrived()

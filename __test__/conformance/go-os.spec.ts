@@ -19,7 +19,7 @@ const counted = counting(test)
 
 const PAGE = 4096
 
-/** At `position`, which Node has no call to set: it is read or written up to there. */
+/** Moves to `position` by reading or writing, because Node has no call for it. */
 async function openAt(scope: Scope, path: string, flags: 'r' | 'r+', position: number): Promise<FileHandle> {
   const file = await open(path, flags)
   scope.teardown(() => file.close())
@@ -62,7 +62,7 @@ counted('Go os: TestLargeCopyViaNetwork, 10 MiB through a connection and into a 
 
 const SMALL = 64 * 1024 + 3
 const small = sampleFile(SMALL, 8)
-/** What is in the target before. */
+/** The previous content of the target. */
 const before = sampleBytes(SMALL, 9)
 const STARTS = [0, 1, PAGE, SMALL]
 const LIMITS = [undefined, 0, 1, SMALL - PAGE] as const
@@ -92,7 +92,7 @@ for (const from of STARTS) {
 for (const size of [1, 42, 1025, PAGE + 1, 32_769]) {
   counted(`Go os: TestCopyFileRange, Basic and Limited, ${size} bytes`, async (t, scope) => {
     const { path, bytes } = sampleFile(size, 10)
-    // One less, half, and more than there is: more is an error by api.md, after what there is.
+    // One less, half, and more than the file has: the last is an error by api.md, after the last byte.
     for (const count of [undefined, size - 1, size >> 1, size + 1]) {
       const target = writeSample(Buffer.alloc(0))
       const file = await openAt(scope, target, 'r+', 0)
@@ -110,7 +110,7 @@ for (const size of [1, 42, 1025, PAGE + 1, 32_769]) {
   })
 }
 
-// Go never tries where the file appends; here the refusals are told.
+// Go does not try with a file open for appending; here the fallbacks are reported.
 counted('Go os: TestCopyFileRange, DoesntTryCopyFileRangeInAppendMode', async (t, scope) => {
   const target = writeSample(Buffer.from('before '))
   const file = await open(target, 'a')
@@ -134,7 +134,7 @@ counted('Go os: TestCopyFileRange, CopyFileItself doubles the file', async (t, s
   const end = await openAt(scope, path, 'r+', bytes.length)
   t.like(await sendfile(end, path), { bytesSent: bytes.length })
   t.is(sha256(fs.readFileSync(path)), sha256(bytes, bytes))
-  // Through one position, reading would meet what has just been written: refused by api.md.
+  // With a shared position, written bytes would be read again: refused by api.md.
   const both = await openAt(scope, path, 'r+', 0)
   const error = await t.throwsAsync(sendfile(both, both, { offset: null }), { instanceOf: SendfileError })
   t.like(error, { code: 'ERR_SENDFILE_OVERLAP', bytesSent: 0 })

@@ -1,4 +1,4 @@
-// Section 2.13 of the survey, the rows that end a process or change what it may do: each in a child of its own.
+// Section 2.13 of the survey, the rows that end a process or restrict it: each runs in a child process.
 import fs from 'node:fs'
 import { execFileSync, spawn } from 'node:child_process'
 import { constants } from 'node:os'
@@ -24,7 +24,7 @@ function skipped(t: ExecutionContext, why: string): void {
 
 /* ---------------------------------------------------------------- E */
 
-// Where Node writes, it is Node that ignores the signal.
+// Where Node writes, Node ignores the signal.
 kernelTest(
   '2.13 E: SIGPIPE does not end the process, in the main thread and in a worker, by every method',
   async (t) => {
@@ -41,7 +41,7 @@ kernelTest(
     for (const { where, method, codes = [] } of rest) {
       const [unread, left, tcp, unix, shut] = codes
       t.deepEqual([unread, left, shut], ['EPIPE', 'EPIPE', 'EPIPE'], `${where}, ${method}`)
-      // Who closes a socket with unread bytes in it, resets the connection; which call hears of that first is open.
+      // Closing a socket with unread bytes resets the connection; any call may report that first.
       for (const code of [tcp, unix]) t.regex(code ?? '', /^(EPIPE|ECONNRESET)$/, `${where}, ${method}`)
     }
     return undefined
@@ -158,7 +158,7 @@ test('2.13 N: RLIMIT_FSIZE rejects with EFBIG and a partial count, and the proce
   return undefined
 })
 
-/** A tmpfs of 64 KiB that only the child sees: mount(8) in a namespace of its own. */
+/** A tmpfs of 64 KiB in a mount namespace of the child. */
 const MOUNT = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"'
 
 test('2.13 O: a full file system rejects with ENOSPC and a partial count', async (t) => {
@@ -171,7 +171,7 @@ test('2.13 O: a full file system rejects with ENOSPC and a partial count', async
   } catch (error) {
     return skipped(t, `nothing may be mounted here: ${error instanceof Error ? error.message : String(error)}`)
   }
-  // Between two file systems there is no copy_file_range(2): EXDEV since Linux 5.19. Each one empties the file first.
+  // copy_file_range(2) between two file systems fails with EXDEV since Linux 5.19. Each case truncates the file first.
   const methods = METHODS.filter((each) => each !== 'copy_file_range')
   const source = `${file.path}|r`
   const attempts = methods.map((method) => ({ name: method, out: `${folder}/target|w`, source, options: { method } }))
@@ -182,7 +182,7 @@ test('2.13 O: a full file system rejects with ENOSPC and a partial count', async
   return undefined
 })
 
-/** Runs unshare(1). No code where that cannot be started, 1 where the namespace was refused. */
+/** Runs unshare(1). No exit code if it cannot be started, 1 if the namespace was refused. */
 async function unshared(
   t: ExecutionContext,
   args: readonly string[],

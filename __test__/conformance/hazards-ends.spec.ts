@@ -1,5 +1,5 @@
-// Section 2.13 of the survey, the rows about where a transfer ends and what it may touch: aborts, pseudo files, files that
-// append, one file at both ends.
+// Section 2.13 of the survey, the rows about the end of a transfer and its side effects: aborts, pseudo files, files
+// open for appending, one file at both ends.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -92,7 +92,7 @@ counted('2.13 K: an abort of a transfer to a pipe or to a file reports the exact
   t.is(sha256(fs.readFileSync(target)), sha256(large.bytes.subarray(0, copied), MARK))
 })
 
-// The destination takes everything at once, and the writer never stops.
+// The destination accepts everything immediately, and the writer never stops.
 counted('2.13 K: an abort while another process fills the pipe reports the exact bytesSent', async (t, scope) => {
   const fifo = new Fifo(scope)
   const yes = spawn('yes', { stdio: ['ignore', fifo.writer, 'ignore'] })
@@ -118,7 +118,7 @@ counted('2.13 K: an abort while another process fills the pipe reports the exact
 
 /* ---------------------------------------------------------------- P */
 
-// They say that they are empty, or a page long; the kernel makes them up as they are read.
+// They report a size of 0 or of one page; the kernel generates their content when they are read.
 for (const path of [
   '/proc/version',
   '/proc/filesystems',
@@ -176,7 +176,7 @@ for (const method of ['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] a
       sendfile(file.fd, file.fd, { method, count: 1 }),
       sendfile(file, file, { method, offset: null }),
       sendfile(file, link, { method, offset: 10, count: 5, headers: Buffer.alloc(10) }),
-      // Its end is not known before it is there, and appending moves it.
+      // Its end is unknown until it is reached, and appending moves it.
       sendfile(appending, path, { method, offset: 9_999, count: 2 }),
     ]
     for (const [index, sending] of refused.entries()) {

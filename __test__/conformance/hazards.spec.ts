@@ -1,5 +1,5 @@
-// Section 2.13 of the survey: what no suite of others has. Each row pins what is promised where the kernel by itself would
-// lose, mix up or wait. What needs a process of its own is in hazards-confined.spec.ts.
+// Section 2.13 of the survey: cases that no other suite has. Each row tests a promise where the kernel alone would lose
+// or reorder bytes or block. Cases that need their own process are in hazards-confined.spec.ts.
 import fs from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 
@@ -26,7 +26,7 @@ const large = sampleFile(16 << 20, 13)
 
 const METHODS: readonly Method[] = ['sendfile', 'splice', 'copy']
 
-/* ---------------------------------------------------------------- a file that changes meanwhile */
+/* ---------------------------------------------------------------- a file that changes during the transfer */
 
 for (const method of METHODS) {
   counted.by(method)(`2.13 A: a file truncated during the transfer rejects, by ${method}`, async (t, scope) => {
@@ -48,7 +48,7 @@ for (const method of METHODS) {
 
 interface Unread {
   readonly name: string
-  /** Sends one page whose reader has not begun, and gives what it reads after `change`. */
+  /** Sends one page before its reader starts, and returns the bytes read after `change`. */
   send(scope: Scope, path: string, method: Method, change: () => void): Promise<Buffer>
 }
 
@@ -73,7 +73,8 @@ const unread: readonly Unread[] = [
   },
 ]
 
-// Documented behavior: the kernel sends pages, not copies (sendfile(2), NOTES). Who changes files in place, copies.
+// Documented behavior: the kernel sends pages, not copies (sendfile(2), NOTES). Files that are changed in place must be
+// copied.
 for (const { name, send } of unread) {
   counted(`2.13 B: a page truncated before it is read arrives with NULs, ${name}`, async (t, scope) => {
     const old = Buffer.alloc(PAGE, 'A')
@@ -104,7 +105,7 @@ for (const { name, send } of unread) {
 
 /* ---------------------------------------------------------------- numbers and pipes */
 
-/** A file of the caller's whose number is `fd`, which has just been closed. */
+/** A file of the caller that reuses the number `fd`, which was just closed. */
 function reuse(scope: Scope, fd: number, path: string, flags: 'r' | 'w+'): void {
   for (let opened = -1; opened !== fd;) {
     opened = fs.openSync(path, flags)
@@ -207,10 +208,10 @@ counted('2.13 G: transfers to one number run one after the other, to a pipe and 
   t.is(sha256(fs.readFileSync(target)), sha256(...inOrder))
 })
 
-/** Of every small one: in all, more than the buffers of their connections hold. */
+/** Size of each small transfer: together, more than the buffers of their connections hold. */
 const SHARE = 100_000
 
-// By the order of completions. How long a small one takes is the benchmark's business.
+// By the order of completions. The duration of a small one is measured by the benchmark.
 counted('2.13 H: 200 small transfers complete before a large one that began first', async (t, scope) => {
   const huge = `${sampleDirectory()}/huge`
   fs.writeFileSync(huge, '')
@@ -218,7 +219,7 @@ counted('2.13 H: 200 small transfers complete before a large one that began firs
   scope.teardown(() => fs.unlinkSync(huge))
   const big = await connectedPair(scope, { reading: false })
   let drained = 0
-  big.far.removeAllListeners('data') // it need not be kept
+  big.far.removeAllListeners('data') // it is not needed
   big.far.on('data', (chunk: Buffer) => {
     drained += chunk.length
   })

@@ -1,18 +1,21 @@
-// The cases of everybody who did this before have one list of numbers: each is the title of a test in this folder, or its
-// place is named here.
+// The cases of all origins share one list of numbers: each is in the title of a test in this folder, or in
+// elsewhere.ts.
 import { readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 
 import { elsewhere } from './elsewhere.ts'
 
-/** What is asked for: first and last number of each run. Cases 7 to 11 and 85 are BSD's, and a terminal's. */
+/** Required numbers: first and last of each range. Cases 7 to 11 need BSD, 85 a terminal. */
 const ASKED: readonly (readonly [first: number, last: number])[] = [
   [1, 6],
   [12, 84],
   [86, 101],
 ]
 
-/** What no other suite has. L is the trace, which has no record per system call yet; M is descriptor-kinds.spec.ts. */
+/**
+ * Hazards that no other suite has. L is the trace, which has no record per system call yet; M is
+ * descriptor-kinds.spec.ts.
+ */
 const HAZARDS = [...'ABCDEFGHIJKNOPQR']
 
 /** "Origin 12: what it shows", as a string of any kind. */

@@ -1,4 +1,4 @@
-// Every kind of descriptor at either end of a transfer, and what api.md makes of what Linux 6.18 answers for it.
+// Every kind of descriptor at either end of a transfer, and the result by api.md for the answer of Linux 6.18.
 import { mkdirSync } from 'node:fs'
 
 import { canForce, IN_KERNEL } from '../fixtures/executor.ts'
@@ -10,7 +10,7 @@ export const METHODS = ['auto', 'sendfile', 'copy_file_range', 'splice', 'copy']
 export const source = `${writeSample(Buffer.from(TEN))}|r`
 const folder = `${sampleDirectory()}/kinds`
 mkdirSync(folder)
-/** On a tmpfs, whatever the directory of the samples is on. */
+/** On a tmpfs, regardless of the directory of the samples. */
 export const elsewhere = `/dev/shm/sendfile64-${process.pid}`
 
 const inherited: Settings = [
@@ -47,7 +47,10 @@ const APPENDS = [
   'copy',
 ]
 
-/** What JavaScript alone cannot do: force another method, write to a socket by its number, to a master without waiting. */
+/**
+ * Not possible in JavaScript alone: forcing another method, writing to a socket by its number, writing to a master
+ * without blocking.
+ */
 const NOT_BY_JAVASCRIPT = 'ERR_SENDFILE_UNSUPPORTED'
 
 export interface DestinationRow {
@@ -56,11 +59,11 @@ export interface DestinationRow {
   readonly readFrom?: number
   /** One for each of METHODS. */
   readonly outcomes: readonly string[]
-  /** What becomes of it without the addon, where it is not copied for the want of it. */
+  /** The result without the addon, unless it is copied then. */
   readonly portable?: string
 }
 
-/** What is expected of the method on this binding. */
+/** The expected result of the method with this binding. */
 export function outcomeTo({ outcomes, portable }: DestinationRow, method: (typeof METHODS)[number]): string {
   const outcome = outcomes[METHODS.indexOf(method)] ?? ''
   if (IN_KERNEL) return outcome
@@ -72,8 +75,8 @@ export function outcomeTo({ outcomes, portable }: DestinationRow, method: (typeo
 
 const NOT_OPEN = 'EBADF (EBADF)'
 
-// Where the kernel takes datagrams, api.md does not: one file would become packets of any size. It answers splice(2)
-// between two files with EINVAL; forced, it goes through a pipe.
+// The kernel accepts datagram sockets; api.md does not, because one file would become packets of any size. splice(2)
+// between two files fails with EINVAL; if forced, it uses a pipe.
 export const destinations: readonly DestinationRow[] = [
   { kind: 'unix stream socket', end: 110, readFrom: 111, outcomes: THROUGH, portable: NOT_BY_JAVASCRIPT },
   {
@@ -105,7 +108,7 @@ export const destinations: readonly DestinationRow[] = [
   { kind: '/dev/full', end: '/dev/full|w', outcomes: FULL, portable: 'ENOSPC (ENOSPC)' },
   { kind: 'pty master', end: 122, readFrom: 123, outcomes: THROUGH, portable: NOT_BY_JAVASCRIPT },
   { kind: 'pty slave', end: 123, readFrom: 122, outcomes: THROUGH },
-  // It cannot be opened once more, and no write to it can be told not to wait.
+  // It cannot be reopened, and writes to it cannot be nonblocking.
   { kind: 'pty master in blocking mode', end: 124, outcomes: all(refused('EAGAIN')), portable: NOT_BY_JAVASCRIPT },
   { kind: 'eventfd', end: 101, outcomes: NO_DESTINATION },
   { kind: 'epoll descriptor', end: 102, outcomes: NO_DESTINATION },
@@ -123,12 +126,12 @@ export interface SourceRow {
   readonly options?: Attempt['options']
   readonly feed?: Attempt['feed']
   readonly text?: string | RegExp
-  /** To a pipe; to a socket by its number where that is another one. */
+  /** The result to a pipe; and to a socket by its number, if different. */
   readonly outcome: string
   readonly toSocket?: string
 }
 
-/** What is expected of the source on this binding. */
+/** The expected result of the source with this binding. */
 export function outcomeFrom({ outcome, toSocket = outcome }: SourceRow, to: 'pipe' | 'socket'): string {
   if (IN_KERNEL) return to === 'pipe' ? outcome : toSocket
   if (to === 'socket') return REFUSED_FIRST.has(outcome) ? outcome : NOT_BY_JAVASCRIPT
@@ -136,14 +139,14 @@ export function outcomeFrom({ outcome, toSocket = outcome }: SourceRow, to: 'pip
   return outcome.startsWith('sendfile') && outcome !== JAVASCRIPT ? 'sendfile PLATFORM, copy' : outcome
 }
 
-/** Before anybody asks about the destination. */
+/** Checked before the destination. */
 const REFUSED_FIRST = new Set(['ERR_INVALID_ARG_VALUE', 'EISDIR', NOT_OPEN])
 
 const NO_SOURCE = 'ERR_SENDFILE_UNSUPPORTED'
 const JAVASCRIPT = 'sendfile FILESYSTEM, copy'
 
-// A socket as a source is ERR_SENDFILE_UNSUPPORTED while only files, devices, pipes and terminals are read. What has to go
-// through JavaScript cannot reach a socket by its number.
+// A socket as source is ERR_SENDFILE_UNSUPPORTED: only files, devices, pipes and terminals are read. JavaScript cannot
+// write to a socket by its number.
 export const sources: readonly SourceRow[] = [
   { kind: 'file', end: source, text: TEN, outcome: 'sendfile' },
   { kind: 'file on tmpfs', end: `${elsewhere}-source|r`, text: TEN, outcome: 'sendfile' },
@@ -193,7 +196,7 @@ export const sources: readonly SourceRow[] = [
     outcome: JAVASCRIPT,
     toSocket: NO_SOURCE,
   },
-  // Opened once more it would be another terminal.
+  // Reopening it would create another terminal.
   { kind: 'pty master', end: 122, options: { count: 3 }, outcome: NO_SOURCE },
   {
     kind: 'pipe from null',
@@ -205,7 +208,7 @@ export const sources: readonly SourceRow[] = [
     toSocket: NO_SOURCE,
   },
   {
-    // what the refusal above has left there
+    // left there by the refusal above
     kind: 'pipe that has been refused',
     end: 130,
     options: { count: 3 },

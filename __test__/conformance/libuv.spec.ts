@@ -15,7 +15,7 @@ import { within } from '../fixtures/within.ts'
 
 const counted = counting(test)
 
-// libuv's answer is what there was; by api.md an explicit count beyond the end is an error, after what there is.
+// libuv returns the bytes that exist; by api.md a count beyond the end is an error after the last byte.
 counted('libuv 92: fs_async_sendfile, a sparse file from its second byte', async (t, scope) => {
   const source = `${sampleDirectory()}/libuv-sparse`
   const size = 65_546
@@ -43,7 +43,8 @@ counted('libuv 93: fs_async_sendfile_nodata, an empty file', async (t, scope) =>
   t.is(fs.readFileSync(target, 'latin1'), 'unchanged')
 })
 
-// More than one call takes is EINVAL in libuv. By api.md the transfer iterates, and one call is cut as the kernel cuts it.
+// A count above the limit of one call is EINVAL in libuv. By api.md a transfer makes several calls, and sendfileSync()
+// returns the count of the kernel.
 counted('libuv 94: fs_sendfile_io_64_safe, a count larger than any call accepts', async (t, scope) => {
   const { path, bytes } = sampleFile(10_000, 94)
   const target = writeSample(Buffer.alloc(0))
@@ -58,7 +59,7 @@ counted('libuv 94: fs_sendfile_io_64_safe, a count larger than any call accepts'
   t.is(sha256(fs.readFileSync(target)), sha256(bytes, bytes))
 })
 
-// uv_cancel takes back what no thread has begun. Here the first transfer holds up the others by its peer.
+// uv_cancel cancels requests that no thread has begun. Here the peer of the first transfer blocks the others.
 counted('libuv 95: threadpool_cancel, queued transfers are canceled', async (t, scope) => {
   const { path, bytes } = sampleFile(16 << 20, 95)
   const { near, far, received } = await connectedPair(scope, { reading: false })

@@ -1,5 +1,5 @@
-// The Linux Test Project, testcases/kernel/syscalls/sendfile and testcases/network/tcp_cmds/sendfile, as far as they can be
-// said in JavaScript. What only C can say (an offset that cannot be read or written) is in elsewhere.ts.
+// The Linux Test Project, testcases/kernel/syscalls/sendfile and testcases/network/tcp_cmds/sendfile, as far as
+// JavaScript can express them. Cases that need C (an offset that cannot be read or written) are in elsewhere.ts.
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -40,7 +40,7 @@ for (const [letter, number, offset, count] of [
   })
 }
 
-// A number below 0 can be no descriptor: a bad argument by api.md, where the kernel says EBADF.
+// A negative number is a bad argument by api.md; the kernel returns EBADF.
 for (const [number, name, out, from, code] of [
   [60, 'out -1', -1, 'r', 'ERR_OUT_OF_RANGE'],
   [61, 'out is open for reading', 'r', 'r', 'ERR_SENDFILE_DESTINATION'],
@@ -61,7 +61,7 @@ for (const [number, name, out, from, code] of [
   })
 }
 
-// A bad argument by api.md, where the kernel says EINVAL.
+// A bad argument by api.md; the kernel returns EINVAL.
 counted('LTP 69: sendfile05, offset -1', async (t, scope) => {
   const { near } = await lineOver(scope, 'tcp')
   await t.throwsAsync(sendfile(near, source, { offset: -1 }), { instanceOf: RangeError, code: 'ERR_OUT_OF_RANGE' })
@@ -77,7 +77,7 @@ counted('LTP 70: sendfile06, offset null moves the position', async (t, scope) =
   t.is((await file.read({ buffer: Buffer.alloc(1), position: null })).bytesRead, 0, 'the position is the end')
 })
 
-// Refused by api.md, where the kernel says EAGAIN of a full one and sends a packet to an empty one.
+// Refused by api.md; the kernel returns EAGAIN for a full one and sends a packet to an empty one.
 counted('LTP 71: sendfile07, a datagram socket', async (t, scope) => {
   const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
   scope.teardown(async () => {
@@ -93,7 +93,7 @@ counted('LTP 71: sendfile07, a datagram socket', async (t, scope) => {
   const settings = ['--open', 'datagram=100,101', '--nonblocking', '100']
   const attempts = [{ name: 'unix', out: 100, source: `${source}|r`, options: {} }]
   const { ended } = await attemptAll(scope, settings, attempts)
-  // without the addon nobody can tell a datagram socket from another one by its number
+  // without the addon, a datagram socket cannot be recognized by its number
   const code = IN_KERNEL ? 'ERR_SENDFILE_DESTINATION' : 'ERR_SENDFILE_UNSUPPORTED'
   t.like(ended.get('unix'), { code, bytesSent: 0 })
 })
@@ -107,8 +107,8 @@ counted('LTP 72: sendfile08, a destination file is written at its position', asy
   t.is(fs.readFileSync(target, 'latin1'), 'helloworld!')
 })
 
-// 64 MiB instead of a gibibyte, whose pages would fill the memory of a small machine; the second one crosses 4 GiB, where
-// the original ends.
+// 64 MiB instead of 1 GiB, which would fill the memory of a small machine; the second range crosses 4 GiB, where the
+// original ends.
 const LARGE = 64 << 20
 for (const [number, offset] of [
   [73, 0],

@@ -1,5 +1,5 @@
-// Netty: SocketFileRegionTest, DefaultFileRegionTest and FileRegionThrottleTest. A region is a call of `sendfile`; a void
-// promise is a promise that nobody waits for; without auto-read the client takes what it asks for.
+// Netty: SocketFileRegionTest, DefaultFileRegionTest and FileRegionThrottleTest. A region is a call of `sendfile`; a
+// void promise is a promise that is not awaited; without auto-read the client reads on demand.
 import type net from 'node:net'
 import { Writable } from 'node:stream'
 
@@ -24,7 +24,7 @@ const region = { offset: PREFIX, count: SIZE }
 const content = file.bytes.subarray(PREFIX, PREFIX + SIZE)
 const hello = sampleBytes(1024, 97)
 
-/** Asks for every chunk: nothing flows by itself. */
+/** Requests every chunk: the stream does not flow. */
 function readByHand(far: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   return new Promise((resolve) => {
@@ -67,7 +67,7 @@ for (const transport of TRANSPORTS) {
     counted(`Netty ${number}: ${name}, ${transport}`, (t, scope) => fileRegion(t, scope, transport, how))
   }
 
-  // An error, and not a loop that asks again and again.
+  // An error, not an endless loop.
   counted(`Netty 101: testFileRegionCountLargerThenFile, ${transport}`, async (t, scope) => {
     const path = writeSample(sampleBytes(1024, 101))
     const { near, arrived } = await lineOver(scope, transport)
@@ -81,7 +81,7 @@ for (const transport of TRANSPORTS) {
   })
 }
 
-// A region of somebody else's class is copied there. Here it is the destination that may be of any class.
+// Netty copies a region of another class. Here the destination may be of any class.
 counted('Netty 97: testCustomFileRegion', async (t, scope) => {
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()
@@ -108,7 +108,7 @@ counted('Netty: DefaultFileRegionTest, a region that starts beyond the end of th
   t.is((await received).bytes.length, 0)
 })
 
-// 256 KiB at 64 KiB/s there. Only too fast can be told without a clock of the machine's own: a busy one is slower.
+// 256 KiB at 64 KiB/s in Netty. The test can only detect a transfer that is too fast: a busy machine is slower.
 counted('Netty: FileRegionThrottleTest, no faster than the rate', async (t, scope) => {
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()

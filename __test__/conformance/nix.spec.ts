@@ -1,5 +1,5 @@
 // The tests of the crate nix, test/sys/test_sendfile.rs and the zero-copy part of test/test_fcntl.rs; and strace's
-// tests/sendfile.c, whose lines say what the call answers.
+// tests/sendfile.c, whose lines contain the results of the call.
 import fs from 'node:fs'
 import { open } from 'node:fs/promises'
 
@@ -38,7 +38,7 @@ for (const [number, name, method] of [
   })
 }
 
-// The count of FreeBSD and Darwin includes headers and trailers; `bytesSent` by api.md does not.
+// The count of FreeBSD and Darwin includes headers and trailers; `bytesSent` does not.
 for (const [number, system] of [
   [88, 'freebsd'],
   [89, 'dragonfly'],
@@ -58,7 +58,7 @@ for (const [number, system] of [
   })
 }
 
-// A vector of pieces of files and of memory is one call there, and one after the other here.
+// A vector of file ranges and buffers is one call there, and several calls here.
 counted('nix 91: test_sendfilev, parts of files and of memory in order', async (t, scope) => {
   const { near, arrived } = await lineOver(scope, 'tcp')
   const received = arrived()
@@ -138,7 +138,7 @@ counted('strace: sendfile(…, [0 => 4], 4) = 4', async (t, scope) => {
   t.is(fifo.read().toString(), 'foob')
 })
 
-// The call comes back short. So does the function of its name; `sendfile` says that the file ended.
+// The call returns a short count. So does sendfileSync(); `sendfile` rejects because the file ended.
 counted('strace: sendfile(…, [4 => 10], 100) = 6, partial at the end', async (t, scope) => {
   const [fd, fifo] = [inFd(scope), new Fifo(scope)]
   if (IN_KERNEL) {
@@ -159,7 +159,7 @@ counted('strace: sendfile(…, [a huge offset], …) = -1 EINVAL', async (t, sco
       { code: 'EINVAL' },
     )
   }
-  // Without `count` there is nothing beyond the end, so the kernel is not asked.
+  // Without `count` nothing is beyond the end, so that no system call is made.
   t.like(await sendfile(fifo.writer, fd, { offset: huge, bigint: true }), { bytesSent: 0n, offset: huge })
 })
 

@@ -18,7 +18,7 @@ const AFTER = sampleBytes(1000, 3)
 
 test.before(warmEngine)
 
-// What io::copy() takes from a BufReader's buffer and gives to a BufWriter's are headers and trailers here.
+// The buffers of BufReader and BufWriter in io::copy() are headers and trailers here.
 for (const method of ['auto', 'copy_file_range', 'sendfile', 'splice', 'copy'] as const) {
   serialBy(method)(
     `Rust std 102: limits, buffered bytes and the positions of both files, by ${method}`,
@@ -59,8 +59,8 @@ test.serial(
   }),
 )
 
-// Rust refuses the kernel for this pair. Here the caller is told that the file must not change until the peer has it
-// (sendfile(2), NOTES): a method that moves pages shows the new bytes, a copy the old ones.
+// Rust does not use the kernel for this pair. The documentation says that the file must not change until the peer has
+// it (sendfile(2), NOTES): a method that moves pages shows the new bytes, a copy the old ones.
 for (const [method, seen] of [
   ['copy', 'old'],
   ['sendfile', 'new'],

@@ -21,14 +21,14 @@ test('the loaded binding is the one that the environment expects', (t) => {
   else t.deepEqual({ binding }, { binding: expected })
 })
 
-/** How a file gets there, as one word; what the kernel says where it does not. */
+/** How a file is sent, as one word; or the error of the kernel. */
 async function wayTo(t: ExecutionContext, name: string, method: MethodOption = 'auto'): Promise<Way> {
   const kind = [...socketKinds, ...fileKinds, ...pipeKinds].find((known) => known.name === name)
   if (kind === undefined) throw new Error(`there is no ${name}`)
   const path = pathTo(kind, method)
   const { destination, received, close } = await kind.connect({ length: SIZE })
   const sending = send(destination, file.path, { end: true, method })
-  // While a file is being opened by another thread, what is done to the destination is held.
+  // While another thread opens a file, calls on the destination are held.
   const open = Object.hasOwn(Object(destination), 'write') ? 'later' : 'at-once'
   try {
     if (!path.possible) {

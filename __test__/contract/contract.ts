@@ -1,4 +1,4 @@
-// The contract: what sendfile() promises of every destination, by every method and on every binding.
+// The contract: the promises of sendfile() for every destination, method and binding.
 import type { TestFn } from 'ava'
 
 import { support } from '../../index.ts'

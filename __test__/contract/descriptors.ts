@@ -1,4 +1,4 @@
-// Destinations that are no streams: descriptors by number, and FileHandles.
+// Destinations that are not streams: descriptors by number, and FileHandles.
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -137,13 +137,13 @@ async function intoTerminal(): Promise<Connection> {
   return { ...connection, received: () => received, close }
 }
 
-/** What is written to a descriptor of the test's own. */
+/** Bytes written to a descriptor of the test. */
 function over(own: OwnDescriptor): Omit<Connection, 'received'> {
   const target = { write: (chunk: Uint8Array) => own.write(chunk), end: () => own.close() }
   return { destination: own.fd, target, isEnded: () => !own.isOpen, close: async () => own.close() }
 }
 
-/** The number belongs to a stream, which writes nothing while something is sent to it. */
+/** The number belongs to a stream, which does not write during the transfer. */
 function overNumber({ near, far, close }: SocketPair, { slow }: Wish): Connection {
   const arriving = far.then((peer) => collect(peer, slow))
   const destination: unknown = Reflect.get(Object(Reflect.get(near, '_handle')), 'fd')

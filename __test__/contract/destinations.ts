@@ -1,4 +1,4 @@
-// What the contract is held against: every kind of destination, with somebody at its other end.
+// The destinations of the contract: every kind, each with a reader at its other end.
 import { spawn } from 'node:child_process'
 import http from 'node:http'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { collect, type Collected } from '../fixtures/collect.ts'
 import { sampleDirectory } from '../fixtures/sample-file.ts'
 import { type SocketPair, tcpPair, tlsPair, unixPair } from '../fixtures/socket-pair.ts'
 
-/** What the tests do to a destination themselves. */
+/** Operations of the tests on a destination. */
 export interface Target {
   write(chunk: Uint8Array): unknown
   end(): unknown
@@ -16,10 +16,10 @@ export interface Target {
 
 /** A destination that is ready to be sent to. */
 export interface Connection {
-  /** What `sendfile` is given. */
+  /** The argument of `sendfile`. */
   readonly destination: unknown
   readonly target: Target
-  /** What arrives at the other end, as the body where there is one; resolves when that has ended. */
+  /** The bytes that arrive at the other end, or the body of a message; resolves at its end. */
   received(): Promise<Collected>
   /** Whether `end` has been called. */
   isEnded(): boolean
@@ -40,17 +40,17 @@ export interface Kind {
   readonly obstacle?: 'TLS' | 'FOREIGN'
   /** An http message announces its body before it sends it. */
   readonly isMessage?: boolean
-  /** A number or FileHandle: the order of what others write to it is theirs to keep. */
+  /** A number or FileHandle: other writers keep their own order. */
   readonly isDescriptor?: boolean
-  /** The number belongs to somebody who would not like it closed. */
+  /** The number belongs to other code and must not be closed. */
   readonly isBorrowed?: boolean
-  /** A file that is written at its end, wherever the position is. */
+  /** A file open for appending. */
   readonly appends?: boolean
   /** The descriptor is in blocking mode. */
   readonly blocking?: boolean
   /** JavaScript cannot write to it. */
   readonly needsAddon?: boolean
-  /** Why there is none of it here. */
+  /** Why this kind is missing on this machine. */
   readonly missing?: string | undefined
   connect(wish: Wish): Promise<Connection>
 }
@@ -68,7 +68,7 @@ export const socketKinds: Kind[] = [
     family: 'socket',
     connect: async (wish) => overSocket(await tcpPair({ connected: false }), wish),
   },
-  // Windows has pipes of its own in their place
+  // Windows has named pipes instead
   ...(process.platform === 'win32' ? [] : [unixSocket]),
   { name: 'TLS socket', family: 'socket', obstacle: 'TLS', connect: async (wish) => overSocket(await tlsPair(), wish) },
   { name: 'stdin of a child', family: 'socket', connect: async (wish) => intoChild(wish) },
@@ -121,7 +121,7 @@ async function overResponse({ slow }: Wish, headers: http.OutgoingHttpHeaders): 
   }
 }
 
-/** Never rejects: a connection that ends before the head of the answer has brought nothing. */
+/** Never rejects: a connection that ends before the head of the answer resolves with nothing. */
 function answerTo(request: http.ClientRequest, slow: boolean | undefined): Promise<Collected> {
   return new Promise((resolve) => {
     request.on('response', (answer) => resolve(collect(answer, slow)))
@@ -133,7 +133,7 @@ async function overRequest({ slow }: Wish): Promise<Connection> {
   const server = http.createServer()
   const port = await listen(server)
   const request = http.request({ port, host: '127.0.0.1', agent: false, method: 'PUT' })
-  // A request whose connection ends before the answer says so, as it does without us.
+  // A request whose connection ends before the response emits 'error', as without this package.
   request.on('error', () => {})
   const received = requestTo(server, slow)
   const close = (): Promise<void> => closeServer(server, request)
@@ -146,7 +146,7 @@ async function overRequest({ slow }: Wish): Promise<Connection> {
   }
 }
 
-/** Never rejects: a connection that ends before the head of the request has brought nothing. */
+/** Never rejects: a connection that ends before the head of the request resolves with nothing. */
 function requestTo(server: http.Server, slow: boolean | undefined): Promise<Collected> {
   return new Promise((resolve) => {
     server.once('connection', (socket) => socket.once('close', () => resolve({ bytes: Buffer.alloc(0), ended: false })))

@@ -1,4 +1,4 @@
-// What is promised where a transfer cannot do what it was asked for.
+// Promises for transfers that fail.
 import { SendfileError, type SendfileOptions } from '../../index.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
@@ -24,10 +24,10 @@ export const truncations: Record<string, Check> = {
   'reports truncation with bigint figures': truncation({ count: 2n ** 62n, bigint: true }, file.bytes, SIZE),
 }
 
-/** What there is arrives; then the error says exactly how much that was. */
+/** Every existing byte arrives; then the error has the exact count. */
 function truncation(range: SendfileOptions, bytes: Uint8Array, offset: number): Check {
   return async ({ t, kind, path, connect, options }) => {
-    // Before its first byte, JavaScript has told http nothing: what is written after can still be the whole body.
+    // Before the first byte, http knows no length: later writes can still be the whole body.
     const length = !path.inKernel && bytes.length === 0 ? TAIL.length : Number(range.count)
     const { destination, target, received, isEnded } = await connect({ length })
     const sending = send(destination, file.path, { ...range, ...options })
@@ -39,7 +39,7 @@ function truncation(range: SendfileOptions, bytes: Uint8Array, offset: number): 
     const announced = kind.isMessage === true && Reflect.get(target, 'headersSent') === true
     if (kind.isMessage === true && path.inKernel) t.true(announced, 'http has been told of the bytes')
     if (announced) {
-      // It can no longer be met: what has not been announced yet can still be something else.
+      // The announced length can no longer be met; without one, the body can still be replaced.
       const collected = await within(received(), 'the end of the connection')
       t.false(collected.ended, 'the other end can tell that bytes are missing')
       t.is(sha256(collected.bytes), sha256(bytes))

@@ -1,4 +1,4 @@
-// What is promised of every option beside the range, where a transfer is possible.
+// Promises for every option except the range, where a transfer is possible.
 import { closeSync, openSync, readSync } from 'node:fs'
 
 import { type Progress, SendfileError, type SendfileOptions } from '../../index.ts'

@@ -1,5 +1,4 @@
-// Which way the bytes must take. Asks nothing but support() and the environment, so that the contract holds on every
-// binding.
+// The expected method. It depends only on support() and the environment, so that the contract holds with every binding.
 import { type Fallback, type Method, support } from '../../index.ts'
 import type { Kind } from './destinations.ts'
 
@@ -14,23 +13,23 @@ export type Path =
       readonly possible: true
       readonly method: Method
       readonly fallbacks: readonly Step[]
-      /** By system calls of ours; otherwise through JavaScript. */
+      /** By system calls of the addon; otherwise through JavaScript. */
       readonly inKernel: boolean
     }
   | {
       readonly possible: false
-      /** The code of the kernel's answer, where it is the one who refuses. */
+      /** The errno, if the kernel refuses. */
       readonly cause: string | undefined
       readonly inKernel: boolean
     }
 
-/** `surrounded`: something is written before or after the file. */
+/** `surrounded`: headers or trailers are written. */
 export function pathTo(kind: Kind, method: MethodOption, surrounded = false): Path {
   const inKernel = support().executor === 'kernel' && kind.obstacle === undefined
   return inKernel ? kernelPath(kind, method, surrounded) : portablePath(kind, method)
 }
 
-/** The path of no bytes at all: the kernel is not asked, and refuses nothing. */
+/** The path of an empty range: no system call is made, and nothing is refused. */
 export function untried(kind: Kind, method: MethodOption, surrounded = false): Path {
   const path = pathTo(kind, method, surrounded)
   if (!path.inKernel || (surrounded && waitsFor(kind, true) !== undefined)) return path
@@ -43,7 +42,7 @@ function portablePath(kind: Kind, method: MethodOption): Path {
   if (kind.needsAddon === true || (method !== 'auto' && method !== 'copy')) {
     return { possible: false, cause: undefined, inKernel }
   }
-  // Who is switched off does not look any further.
+  // A switched-off executor does not check further.
   const obstacle = process.env.SENDFILE64 === 'off' ? 'PLATFORM' : (kind.obstacle ?? 'PLATFORM')
   const step: Step = { from: bestFor(kind), to: 'copy', code: obstacle }
   return { possible: true, method: 'copy', fallbacks: method === 'auto' ? [step] : [], inKernel }
@@ -82,13 +81,13 @@ function bestFor({ family }: Kind): Method {
   return family === 'file' ? 'copy_file_range' : 'sendfile'
 }
 
-/** In blocking mode, the one method that does not wait for the reader; `undefined` if all of them do not. */
+/** The only method that does not block on the reader in blocking mode; `undefined` if no method blocks. */
 function waitsFor({ family, blocking }: Kind, surrounded: boolean): 'splice' | 'nothing' | undefined {
   if (blocking !== true || support().features.reopen.state !== 'unavailable') return undefined
   return family === 'pipe' && !surrounded ? 'splice' : 'nothing'
 }
 
-/** The kernel's answer, `undefined` where it does what it is asked to. */
+/** The errno of the kernel; `undefined` on success. */
 function refusalOf({ family, appends }: Kind, method: Method): string | undefined {
   const { state, code } = support().methods[method]
   if (state === 'unavailable') return code

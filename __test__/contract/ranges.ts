@@ -1,4 +1,4 @@
-// What is promised where a transfer is possible.
+// Promises for transfers that are possible.
 import { closeSync, openSync, readSync } from 'node:fs'
 
 import type { SendfileOptions } from '../../index.ts'
@@ -7,7 +7,7 @@ import { within } from '../fixtures/within.ts'
 import { untried } from './paths.ts'
 import { arrived, type Check, checkResult, empty, file, HEAD, large, put, send, SIZE, TAIL } from './scene.ts'
 
-/** Sends one range between two writes, and looks at everything. */
+/** Sends one range between two writes, and checks everything. */
 export function range(options: SendfileOptions, from: number, to: number, source = file): Check {
   return async (scene) => {
     const { t, connect } = scene
@@ -23,7 +23,7 @@ export function range(options: SendfileOptions, from: number, to: number, source
   }
 }
 
-/** What is written to a stream meanwhile waits. */
+/** Writes to a stream during the transfer wait. */
 export const streamRanges: Record<string, Check> = {
   async 'holds back bytes written while it runs'(scene) {
     const { t, connect, options } = scene
@@ -109,7 +109,7 @@ export const ranges: Record<string, Check> = {
     try {
       t.is(readSync(fd, Buffer.alloc(11)), 11)
       const result = await send(destination, fd, { ...options, offset: null, count: 200_000 })
-      // Where nothing tells the position, the offset counts from there.
+      // If the position is unknown, the offset counts from it.
       checkResult(scene, result, 200_000, KNOWS_POSITIONS ? 200_011 : 200_000)
       target.end()
       arrived(t, await within(received(), 'the end'), file.bytes.subarray(11, 200_011))

@@ -1,4 +1,4 @@
-// What every check of the contract works with: a destination, a way the bytes must take, and what to say of the result.
+// The input of every check of the contract: a destination, the expected method and the expected result.
 import type { ExecutionContext } from 'ava'
 
 import { sendfile, type SendfileOptions, type SendfileResult } from '../../index.ts'
@@ -18,7 +18,7 @@ export const empty = sampleFile(0)
 /** More than the buffers of a connection on loopback hold. */
 export const large = sampleFile(12 * 2 ** 20 + 5)
 
-/** What a check holds in its hands. */
+/** The input of one check. */
 export interface Scene {
   readonly t: ExecutionContext
   readonly kind: Kind
@@ -30,7 +30,7 @@ export interface Scene {
 
 export type Check = (scene: Scene) => Promise<void>
 
-/** What the test writes itself: a stream takes it at once, what is behind a number when the promise is fulfilled. */
+/** A write of the test: a stream accepts it immediately, a number when the promise is fulfilled. */
 export async function put(target: Target, chunk: Uint8Array): Promise<void> {
   await target.write(chunk)
 }

@@ -23,13 +23,13 @@ test.before(async () => {
   await restingDescriptors()
 })
 
-/** How often this process has the file open. */
+/** How many descriptors of this process refer to the file. */
 function timesOpen(path: string): number {
   const linked = (fd: string): string => {
     try {
       return fs.readlinkSync(`/proc/self/fd/${fd}`)
     } catch {
-      return '' // it has been closed meanwhile
+      return '' // it was closed in the meantime
     }
   }
   return fs.readdirSync('/proc/self/fd').filter((fd) => linked(fd) === path).length
@@ -40,7 +40,7 @@ test.serial('nothing is closed under a number that was reused after the engine h
   const path = outputPath()
   const own = new OwnDescriptor(fs.openSync(path, 'w'))
   const first = sendfile(own.fd, file.path)
-  // Nothing is heard of its end in this tick, however long that takes: the engine closes its duplicate meanwhile.
+  // The end is not reported within this tick, however long that is; the engine closes its duplicate during it.
   for (const deadline = performance.now() + 5000; timesOpen(path) > 1;) {
     if (performance.now() > deadline) return t.fail('the engine has not closed its duplicate')
   }

@@ -1,4 +1,4 @@
-// The least that can be sent to: an object with `write`, `end` and `on`, which is no EventEmitter and knows no `off`.
+// The minimal destination: an object with `write`, `end` and `on`, which is not an EventEmitter and has no `off`.
 import test from 'ava'
 
 import { type Destination, sendfile, SendfileError } from '../../index.ts'
@@ -35,7 +35,7 @@ class Plain implements Destination {
     return this
   }
 
-  /** Listeners get no `this` from here. */
+  /** Listeners are called without `this`. */
   emit(event: string, ...args: unknown[]): void {
     for (const [name, listener] of this.listeners) if (name === event) Reflect.apply(listener, undefined, args)
   }

@@ -37,7 +37,7 @@ async function exchange(t: ExecutionContext): Promise<{ response: http.ServerRes
   return { response, client }
 }
 
-/** Rejected with ERR_SENDFILE_DESTINATION, at once and without a byte. */
+/** Requires ERR_SENDFILE_DESTINATION immediately, without a byte. */
 async function refused(t: ExecutionContext, destination: unknown, why: RegExp): Promise<void> {
   const error = await t.throwsAsync(within(call(destination, file.path, { offset: 5 }), 'the rejection'), {
     instanceOf: SendfileError,
@@ -193,13 +193,13 @@ test('a socket whose write or _write is replaced receives every byte through the
   await bytesPassBy(t, tagged, await peer.far)
 })
 
-/** JavaScript moves the bytes, and says why. */
+/** JavaScript moves the bytes, and `fallbacks` has the reason. */
 async function bytesPassBy(t: ExecutionContext, near: net.Socket, far: net.Socket): Promise<void> {
   const error = await t.throwsAsync(call(near, file.path, { method: 'sendfile' }), { instanceOf: SendfileError })
   t.is(error?.code, 'ERR_SENDFILE_UNSUPPORTED')
   const { method, fallbacks, syscalls } = await sendfile(near, file.path, { end: true })
   t.like(fallbacks, [{ from: 'sendfile', to: 'copy' }])
-  // a class of its own is seen before the platform is
+  // a class with its own methods is recognized before the platform
   t.true(['WRAPPED', fallbackCode('WRAPPED')].includes(String(fallbacks[0]?.code)))
   t.deepEqual([method, syscalls, fallbacks.length], ['copy', 0, 1])
   t.is(sha256((await within(collect(far), 'the end')).bytes), sha256(file.bytes))

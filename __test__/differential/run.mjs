@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 
 import { Unprepared, program } from '../../scripts/dev/program.mjs'
 
-/** The newest of each line that was there when this was written: a moving one would make a failure hard to repeat. */
+/** The newest of each line when this was written: pinned, so that a failure can be repeated. */
 const VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' }
 
 const here = fileURLToPath(new URL('.', import.meta.url))

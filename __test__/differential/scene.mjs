@@ -1,4 +1,4 @@
-/** Where one run of a scenario takes place: files, servers and clients on loopback, and what is seen of it all. */
+/** The environment of one run of a scenario: files, servers and clients on loopback, and the recorded observations. */
 import { createCipheriv, createHash } from 'node:crypto'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -31,7 +31,7 @@ export function writeFile(name, bytes) {
   return path
 }
 
-/** What `promise` gives, or an error that says what did not come. */
+/** The result of `promise`, or an error that names what is missing. */
 export async function within(promise, what, limit = LIMIT_MS) {
   let timer
   const late = new Promise((_, reject) => {
@@ -56,14 +56,14 @@ export const plain = (error) =>
       }
 
 export class Scene {
-  /** `lib`: createReadStream and ReadStream, of Node or ours. */
+  /** `lib`: createReadStream and ReadStream, of Node or of this package. */
   constructor(lib) {
     this.lib = lib
     this.streams = []
     this.events = []
     this.unordered = []
     this.cleanups = []
-    /** Whose 'close' has not come yet. */
+    /** Emitters without 'close' so far. */
     this.expected = new Set()
   }
 
@@ -78,7 +78,7 @@ export class Scene {
     }
   }
 
-  /** The same where nobody can say what comes first. */
+  /** The same for events whose order varies. */
   recordAnyOrder(emitter, label, names) {
     for (const name of names) emitter.on(name, () => this.unordered.push(`${label} ${name}`))
   }
@@ -101,7 +101,7 @@ export class Scene {
     return emitter
   }
 
-  /** The kernel may have moved something although a read came last. */
+  /** The kernel may have moved bytes although the last method was a read. */
   note(stream) {
     const { method, bytesSent } = stream.transfer ?? {}
     if (method === 'sendfile' && bytesSent > 0) this.kernelWas = true
@@ -140,7 +140,7 @@ export class Scene {
     return this.listen(server).then((port) => Object.assign(server, { at: port }))
   }
 
-  /** A bare connection that keeps everything it is sent. */
+  /** A raw connection that keeps all received bytes. */
   async connect(at) {
     const socket = net.connect(typeof at === 'number' ? { port: at, host: '127.0.0.1' } : { path: at })
     this.later(() => socket.destroy())
@@ -164,7 +164,10 @@ export class Scene {
     return client
   }
 
-  /** Sends requests on one connection, all at once, and reads the answers until the connection closes or they are there. */
+  /**
+   * Sends requests on one connection, all at once, and reads the responses until the last one or the end of the
+   * connection.
+   */
   async exchange(at, requests, { keep = false } = {}) {
     const client = await this.connect(at)
     const { answers, done } = readAnswers(
@@ -195,7 +198,7 @@ function asText({ method = 'GET', path = '/', version = '1.1', headers = {} }) {
   return `${method} ${path} HTTP/${version}\r\n${fields.join('')}\r\n`
 }
 
-/** Answers as they were on the wire, by RFC 9112: status line and headers, the body's digest, how it was framed. */
+/** Responses as they were on the wire, by RFC 9112: status line, headers, digest of the body and framing. */
 export function readAnswers(socket, methods) {
   const answers = []
   let input = Buffer.alloc(0)
@@ -212,7 +215,7 @@ export function readAnswers(socket, methods) {
     }
     if (answers.length === methods.length || ended) settle()
   }
-  // Parsing anew with every packet would be quadratic: only when as much has come as the answer is known to need.
+  // Parsing again with every packet would be quadratic: parse only when the known length has arrived.
   let pending = []
   let size = 0
   socket.on('data', (chunk) => {
@@ -279,6 +282,6 @@ function parseChunked(input, head, start, ended) {
 
 /** `bytes` does not take part in the comparison. */
 const answerOf = (head, framing, body) => hide({ head, framing, length: body.length, sha256: sha256(body) }, body)
-/** How much comes before a cut is chance; that it is a prefix is checked by the scenario. */
+/** The number of bytes before an interruption varies; the scenario checks that they are a prefix. */
 const cutOf = (head, framing, body) => hide({ head, framing, cut: true }, body)
 const hide = (answer, bytes) => Object.defineProperty(answer, 'bytes', { value: bytes, enumerable: false })

@@ -1,9 +1,10 @@
 /**
  * node __test__/differential/suite.mjs [--only TEXT]
  *
- * Runs every scenario with the file streams of Node and with ours, and compares everything that was seen: bytes, event
- * order, counters, headers on the wire, errors, descriptors. What is chance in Node itself is told from a difference by
- * repetition: ours must be among what stock has shown. Where stock is at fault, the scenario says what either shows.
+ * Runs every scenario with the file streams of Node and of this package, and compares all observations: bytes, event
+ * order, counters, headers on the wire, errors, descriptors. Results that vary in Node itself are recognized by
+ * repetition: the result of this package must be one that a stock stream has shown. Where the stock stream has a fault,
+ * the scenario states both results.
  */
 import fs from 'node:fs'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
@@ -29,7 +30,7 @@ const SCENARIO_LIMIT_MS = 60_000
 
 const stock = { name: 'stock', createReadStream: fs.createReadStream, ReadStream: fs.ReadStream }
 const ours = { name: 'sendfile64', createReadStream, ReadStream }
-/** Small files are read, unless sendfile(2) is asked for: what is small goes both ways. */
+/** Small files are read unless sendfile(2) is forced: they are tested both ways. */
 const forced = {
   ...ours,
   name: "sendfile64, method: 'sendfile'",
@@ -53,7 +54,7 @@ async function settled(expected) {
   return descriptors() - expected
 }
 
-/** One run: what was seen, and by which methods the streams went. */
+/** One run: the observations, and the methods of the streams. */
 async function observe(scenario, lib) {
   const before = descriptors()
   const scene = new Scene(lib)
@@ -95,7 +96,7 @@ function problemOf(scenario, { record, moved, small }) {
   return kernel === false && moved > 0 ? 'the kernel has moved it' : undefined
 }
 
-/** The stock outcomes so far hold ours; runs both again while they do not. */
+/** Whether a stock outcome equals that of this package; both are repeated until one does. */
 async function compare(scenario, lib = ours) {
   const outcomes = []
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -110,7 +111,7 @@ async function compare(scenario, lib = ours) {
   }
 }
 
-/** Where stock is at fault: either shows what the scenario says, and nothing else. */
+/** Where the stock stream has a fault: both show exactly the results of the scenario. */
 async function compareFault(scenario, lib = ours) {
   const theirs = await observe(scenario, stock)
   const { record, moved, small } = await observe(scenario, lib)
@@ -138,7 +139,7 @@ const chosen = scenarios.filter(({ name }) => values.only === undefined || name.
 if (chosen.length === 0) throw new Error(`no scenario has '${values.only}' in its name`)
 if (support().binding !== 'native') throw new Error(`the addon is not loaded: ${support().reason}`)
 
-// Threads and their descriptors are made with the first use: not to be counted as somebody's leak.
+// Threads and their descriptors are created with the first use and must not be counted as a leak.
 for (const lib of [stock, ours]) await observe(scenarios[0], lib)
 
 process.exitCode = 1 // until the summary is written

@@ -1,4 +1,4 @@
-// docs/api.md is what the doc comments say, and names nothing that does not exist.
+// docs/api.md agrees with the doc comments and names nothing that does not exist.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'

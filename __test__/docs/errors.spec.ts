@@ -1,4 +1,4 @@
-// docs/errors.md, the table of codes and what crates/sys calls a failure say the same.
+// docs/errors.md, the table of codes and the failures of crates/sys agree.
 import { readFileSync, readdirSync } from 'node:fs'
 import { constants } from 'node:os'
 import test from 'ava'

@@ -1,4 +1,4 @@
-// Every relative link of the documentation leads somewhere, and so does every anchor.
+// Every relative link and every anchor of the documentation has a target.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import test from 'ava'
 
@@ -11,7 +11,7 @@ const pages = [
   ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name.replaceAll('\\', '/')}`),
 ]
 
-/** A page without its code: what looks like a link there is none. */
+/** A page without its code, which may contain text that looks like a link. */
 function read(url: URL): string {
   return readFileSync(url, 'utf8').replaceAll(/^```.*?^```/gms, '')
 }
@@ -29,7 +29,7 @@ function anchorsOf(url: URL): Set<string> {
   return anchors
 }
 
-/** What is wrong with a link of `page`, `undefined` if nothing is. */
+/** The problem of a link of `page`, or `undefined`. */
 function problem(page: URL, link: string): string | undefined {
   const target = new URL(link, page)
   const path = new URL(target.pathname, root)

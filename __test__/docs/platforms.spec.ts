@@ -1,4 +1,4 @@
-// docs/platforms.md says what package.json and crates/ say.
+// docs/platforms.md agrees with package.json and crates/.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 

@@ -16,7 +16,7 @@ import {
 
 const page = readFileSync(new URL('../../docs/design/fallback.md', import.meta.url), 'utf8')
 
-/** The table as `CODE reason`; an empty code is the one above it. What stands in asterisks is an example. */
+/** The table as `CODE reason`; an empty code is the one above it. Text in asterisks is an example. */
 function documented(): string[] {
   const table = page.slice(page.indexOf('| code | reason | when |'))
   const rows = table.slice(0, table.indexOf('\n\n')).split('\n').slice(2)

@@ -47,7 +47,7 @@ test('every code of the package has a message', (t) => {
   }
 })
 
-/** Errors whose figures cannot be read: their getters are somebody else's code. */
+/** Errors whose figures cannot be read: their getters are code of the caller. */
 const UNREADABLE: Record<string, () => Error> = Object.fromEntries(
   ['code', 'errno', 'syscall'].map((name) => [
     name,
@@ -95,7 +95,7 @@ test('a SendfileError is an Error with its own name, code and stack', async (t) 
   )
 })
 
-/** Checks what the kernel said of a peer that has gone. */
+/** Checks the error of the kernel for a closed peer. */
 function checkGone(t: ExecutionContext, error: SendfileError | undefined, offset: number): void {
   const code = error?.code === 'EPIPE' ? 'EPIPE' : 'ECONNRESET'
   t.like(error, { name: 'SendfileError', code, errno: -constants.errno[code] })
@@ -132,7 +132,7 @@ for (const [kind, connect] of Object.entries(pairs)) {
   }
 }
 
-/** Nobody listens for 'error' on the socket: one that is not heard by us ends the process. */
+/** The test does not listen for 'error': an error that the package does not handle ends the process. */
 async function peerLeaves(
   t: ExecutionContext,
   connect: () => Promise<SocketPair>,
@@ -144,7 +144,7 @@ async function peerLeaves(
   t.teardown(close)
   const peer = await far
   const sending = sendfile(near, file.path, options)
-  // Something has come, and the rest never will be read.
+  // Some bytes have arrived, and the rest is never read.
   await once(peer, 'readable')
   leave(peer)
   const error = await t.throwsAsync(within(sending, 'the rejection'), { instanceOf: SendfileError })
@@ -168,7 +168,7 @@ test.serial(
     client.destroy()
     answer.destroy()
     const error = await t.throwsAsync(within(sending, 'the rejection'), { instanceOf: SendfileError })
-    // Where JavaScript copies, http tells that the response is closed, and not why.
+    // Where JavaScript copies, http reports that the response is closed, but not why.
     if (IN_KERNEL) checkGone(t, error, 0)
     else t.like(error, { code: 'ERR_SENDFILE_DESTINATION' })
     if (!response.closed) await within(once(response, 'close'), 'the end of the response')

@@ -1,4 +1,4 @@
-// What one attempt asks the kernel for, and what follows where it got less: as strace(1) sees it.
+// The requests of one attempt and the calls after a short count, observed by strace(1).
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -31,7 +31,7 @@ async function traced(
 const small = sampleFile(700)
 const UNCORKED = /TCP_CORK, \[0\]/
 
-// Up to Linux 6.4 sendfile(2) holds the end of a file back when it was asked for more (see Pair::uncork).
+// Up to Linux 6.4, sendfile(2) holds back the end of a file if more was requested (see Pair::uncork).
 for (const count of [small.bytes.length + 5000, 100_000]) {
   declare(`the last bytes of a file shorter than the count of ${count} are not held back`, async (t) => {
     const { code, lines, bytes } = await traced(t, 'TCP socket', small, { count }, 'setsockopt,sendfile')

@@ -1,4 +1,4 @@
-// Files that somebody else changes while they are copied to a file, and a copy_file_range(2) that says 0 too early.
+// Files that other code changes while they are copied to a file, and a copy_file_range(2) that returns 0 too early.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, readFileSync, truncateSync, unlinkSync } from 'node:fs'
@@ -95,7 +95,7 @@ for (const length of [0, 2 * SIZE]) {
         fallbacks.map(({ from, code }) => `${from} ${code}`),
         ['copy_file_range EBADF', 'sendfile EINVAL'],
       )
-      // The kernel appends from then on: what came before is at the beginning, the rest is behind what was there.
+      // The kernel appends from then on: earlier bytes are at the beginning, the rest follows the previous content.
       const written = readFileSync(path)
       const appended = length === 0 ? 0 : written.length - length
       const head = SIZE - appended

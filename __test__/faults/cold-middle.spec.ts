@@ -1,5 +1,5 @@
-// A file of which only the first and the last pages of each piece are in memory: the disk is waited for by the threads
-// that may wait for one. cachestat(2) is refused to whoever neither owns a file nor may write to it (mm/filemap.c).
+// A file of which only the first and the last pages of each part are in memory: only the threads of the disk pool wait
+// for the disk. cachestat(2) is refused to a user who neither owns a file nor may write to it (mm/filemap.c).
 import { spawnSync } from 'node:child_process'
 import { chmodSync, closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const PAGE = 4096
 const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
 const file = sampleFile(SIZE)
 
-/** Leaves the ends of every piece in memory. */
+/** Leaves the ends of every part in memory. */
 function makeMiddlesCold(): void {
   evict(file.path)
   const fd = openSync(file.path, 'r')
@@ -42,7 +42,7 @@ const obstacle = whyNotHere()
 const declare = obstacle === undefined ? kernelSerial : test.serial.skip
 if (obstacle !== undefined) console.log(`cold middle: skipped: ${obstacle}`)
 
-/** How many bytes of the file go by threads that may wait for a disk. */
+/** How many bytes are sent by threads that may wait for a disk. */
 async function movedByCold(t: ExecutionContext, inside: readonly string[]): Promise<number> {
   const log = join(sampleDirectory(), 'cold-middle.strace')
   const command = ['strace', '-f', '-Y', '-qq', '-o', log, '-e', 'trace=sendfile', ...inside]
@@ -62,7 +62,7 @@ for (const [user, inside] of [
   declare(`${user} sends a file with a cold middle by the threads that may wait for the disk`, async (t) => {
     chmodSync(sampleDirectory(), 0o755)
     makeMiddlesCold()
-    // What is read ahead meanwhile goes by the other threads.
+    // Pages read ahead in the meantime are sent by the other threads.
     t.true((await movedByCold(t, inside)) > 0)
   })
 }

@@ -1,4 +1,4 @@
-// Programs in C for what strace cannot do, or where there is none: built by the machine's own compiler when they are needed.
+// C programs for faults that strace cannot inject, or where it is missing: compiled when they are needed.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -22,14 +22,14 @@ function build(name: string, ...flags: readonly string[]): string {
   return output
 }
 
-/** Behind what is preloaded already: a sanitizer's runtime must come first. */
+/** After existing preloads: the runtime of a sanitizer must be first. */
 function preload(name: string): string {
   const library = build(name, '-shared', '-fPIC')
   const { LD_PRELOAD: first = '' } = process.env
   return first === '' ? library : `${first}:${library}`
 }
 
-/** seccomp answers `error` to the call; with `count`, only where it is asked for so many bytes. */
+/** seccomp fails the call with `error`; with `count`, only for calls with that many bytes. */
 export function refusing(call: string, error: keyof typeof constants.errno, count = 0): Launch {
   return { command: [build('refuse'), call, String(constants.errno[error]), String(count)] }
 }
@@ -44,12 +44,18 @@ export function shortening(most: number): Launch {
   return { command: [], env: { LD_PRELOAD: preload('short'), SHORT_LATER: String(most) } }
 }
 
-/** A disk that does not answer: sendfile(2) never comes back on a thread that may wait for one. Such leave a file in `held`. */
+/**
+ * A disk that does not respond: sendfile(2) never returns on a thread that may wait for one. Such a call leaves a file
+ * in `held`.
+ */
 export function holding(held: string): Launch {
   return { command: [], env: { LD_PRELOAD: preload('hold'), HELD: held } }
 }
 
-/** The user of the process may have no more memory in pipes: every new one is small. Exits with 77 where that cannot be. */
+/**
+ * The user of the process has used up its memory for pipes: every new one is small. Exits with 77 if that is not
+ * possible.
+ */
 export function smallPipes(): Launch {
   return { command: [build('small-pipes')] }
 }

@@ -1,5 +1,5 @@
-// Every row of the table: right bytes by another method at the current offset, or the right error after exactly the
-// bytes that it tells of. Nothing twice, nothing missing.
+// Every row of the table: the right bytes by another method at the current offset, or the right error with the exact
+// count. No byte is repeated or missing.
 import test, { type ExecutionContext } from 'ava'
 
 import type { Collected } from '../fixtures/collect.ts'
@@ -12,10 +12,10 @@ import { type Row, rows, SIZE } from './table.ts'
 
 const file = sampleFile(SIZE)
 
-/** Of the calls that fail, JavaScript makes those that read a file and write to a descriptor. */
+/** Of the failing calls, JavaScript makes those that read a file and write to a descriptor. */
 function isMade({ destination, options, faults }: Row): boolean {
   if (IN_KERNEL) return true
-  // Behind the first writes, the FIFO may be full: libuv then waits, and makes a write that takes nothing for ever.
+  // After the first writes the FIFO may be full: libuv then waits, and repeats a write of zero bytes forever.
   if (destination === 'FIFO' && faults.write === 'retval=0:when=3+') return false
   return options.method === 'copy' && Object.keys(faults).every((call) => call === 'pread64' || call === 'write')
 }
@@ -54,7 +54,7 @@ function checkTold(t: ExecutionContext, { expect }: Row, told: Told): void {
   if (expect.fallbacks !== undefined) t.deepEqual(steps, [...expect.fallbacks])
 }
 
-/** A message whose body cannot be finished is broken off; everything else goes on. */
+/** A message whose body cannot be completed is destroyed; every other destination stays usable. */
 function checkArrived(t: ExecutionContext, destination: Destination, told: Told, { bytes, ended }: Collected): void {
   const isMessage = destination.includes('response')
   const body = file.bytes.subarray(0, told.bytesSent)

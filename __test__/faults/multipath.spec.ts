@@ -1,4 +1,4 @@
-// Multipath TCP: sockets like those of TCP, but TCP_INFO is that of the first subflow.
+// Multipath TCP: sockets behave like those of TCP, but TCP_INFO describes the first subflow.
 import test from 'ava'
 
 import { kernelSerial } from '../fixtures/executor.ts'

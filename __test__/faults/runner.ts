@@ -1,4 +1,4 @@
-// Runs one transfer in a process of its own whose system calls fail as they are told to, and collects what arrives.
+// Runs one transfer in a child process with injected system call failures, and collects the received bytes.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createReadStream, readFileSync } from 'node:fs'
 import http from 'node:http'
@@ -16,7 +16,7 @@ import { within } from '../fixtures/within.ts'
 
 export type Destination = 'TCP socket' | 'response with Content-Length' | 'chunked response' | 'FIFO' | 'file'
 
-/** A process, with what runs it: strace, or a launcher. */
+/** A process, and the program that runs it: strace or a launcher. */
 export interface Launch {
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -39,7 +39,7 @@ const LIMIT = 30_000
 const script = fileURLToPath(new URL('../fixtures/children/faulted.ts', import.meta.url))
 let places = 0
 
-/** The bytes that follow on a destination that is no message. */
+/** The bytes written afterwards to a destination that is not a message. */
 export const TAIL = Buffer.from('the tail')
 
 /** Whether this machine lets us trace our own children. */
@@ -52,7 +52,7 @@ export function place(kind: Destination): string {
   return path
 }
 
-/** How the transfer ended, and what has arrived at `kind`. */
+/** The result of the transfer, and the bytes that arrived at `kind`. */
 export async function transferTo(
   t: ExecutionContext,
   kind: Destination,
@@ -83,7 +83,7 @@ export async function transferTo(
   return { told: JSON.parse(last), collected: await within(collected, 'the end of what arrives') }
 }
 
-/** Gives what it has written. `serves` is told its port, should it have one. */
+/** Returns its output. `serves` is called with its port, if it has one. */
 async function runToEnd(
   t: ExecutionContext,
   { command, env = {} }: Launch,
@@ -96,7 +96,7 @@ async function runToEnd(
     env: { ...process.env, ...env },
     detached: true,
   })
-  // strace is the leader of the group: its death leaves what it has traced.
+  // strace is the leader of the group: its traced processes survive its end.
   t.teardown(() => {
     if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   })
@@ -120,7 +120,7 @@ async function runToEnd(
   return stdout
 }
 
-/** Never rejects: a connection that ends before the head has brought nothing. */
+/** Never rejects: a connection that ends before the head resolves with nothing. */
 function get(port: number): Promise<Collected> {
   return new Promise((resolve) => {
     const request = http.get({ port, host: '127.0.0.1', agent: false }, (answer) => resolve(collect(answer)))

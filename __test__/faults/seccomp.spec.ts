@@ -1,4 +1,4 @@
-// What sandboxes do: a seccomp filter answers in the kernel's place, always or to the last call of a transfer alone.
+// Sandboxes: a seccomp filter fails every call, or only the last call of a transfer.
 import test, { type ExecutionContext } from 'ava'
 
 import type { SendfileOptions } from '../../index.ts'
@@ -9,7 +9,7 @@ import { compilerIsThere, refusing } from './compiled.ts'
 import { type Destination, place, TAIL, type Told, transferTo } from './runner.ts'
 import { QUANTUM } from './table.ts'
 
-/** The last call is the only one that asks for so few bytes. */
+/** Only the last call requests so few bytes. */
 const REST = 4321
 const BEFORE = 2 * QUANTUM
 const file = sampleFile(BEFORE + REST)
@@ -19,7 +19,7 @@ type Refusal = 'ENOSYS' | 'EPERM' | 'EINVAL' | 'EIO' | 'ENFILE' | 'EAGAIN'
 type Row = readonly [Destination, SendfileOptions, string, Refusal, Partial<Told>]
 
 const good = { code: 'none', bytesSent: file.bytes.length, offset: file.bytes.length }
-/** More than the thread of JavaScript sends by itself: it takes a descriptor of the engine's own. */
+/** More than the JavaScript thread sends itself: the engine duplicates the descriptor. */
 const long = sampleFile(16 * QUANTUM)
 const wholly = { code: 'none', bytesSent: long.bytes.length, offset: long.bytes.length, method: 'copy' }
 const after = { bytesSent: BEFORE, offset: BEFORE }

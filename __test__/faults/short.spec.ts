@@ -1,4 +1,4 @@
-// "sendfile() may write fewer bytes than requested": so may every other call, each time.
+// "sendfile() may write fewer bytes than requested": every call may, at any time.
 import test from 'ava'
 
 import { FALLBACK_CODES, IN_KERNEL, serialBy } from '../fixtures/executor.ts'
@@ -8,7 +8,7 @@ import { compilerIsThere, shortening } from './compiled.ts'
 import { type Destination, place, TAIL, transferTo } from './runner.ts'
 
 const file = sampleFile(500_009)
-/** Of bytes: a prime, so that no count ends where a page or a quantum does. */
+/** In bytes: a prime, so that no count ends at a page or a quantum. */
 const MOST = 4099
 
 const METHODS: readonly (readonly [Destination, readonly ('auto' | 'sendfile' | 'splice' | 'copy')[]])[] = [

@@ -1,5 +1,5 @@
-// A user who has used up fs.pipe-user-pages-soft gets pipes of one page or two, and splice(2) goes on through them:
-// EAGAIN may be about the slots of a pipe, not about its bytes.
+// A user who has used up fs.pipe-user-pages-soft gets pipes of one or two pages. splice(2) must work with them: EAGAIN
+// may refer to the slots of a pipe, not to its bytes.
 import { spawnSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import net from 'node:net'
@@ -13,18 +13,18 @@ import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
 import { compilerIsThere, smallPipes } from './compiled.ts'
 
-/** More than the kernel takes for a reader that is slow. */
+/** More than the kernel buffers for a slow reader. */
 const SIZE = 12 << 20
-/** Bytes at a time, to a reader that is slow for as long as this. */
+/** Bytes at a time, for a reader that is slow during this time. */
 const SIP = 700
 const SLOW_FOR = 100 << 10
 const FAST_SIP = 64 << 10
-/** Two pages, of which at most one is full where a file is not read from the beginning of a page. */
+/** Two pages, of which at most one is full if the range does not begin at a page. */
 const LEAST_A_CALL = 4096
 
 const file = sampleFile(SIZE)
 
-/** As somebody for whom the limit counts. */
+/** As a user to whom the limit applies. */
 function confined(): string[] {
   const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
   chmodSync(sampleDirectory(), 0o755)
@@ -75,7 +75,7 @@ async function splice(t: ExecutionContext, offset: number, connections: number):
   for (const result of results) {
     const { method, fallbacks, syscalls } = JSON.parse(result)
     t.deepEqual({ method, fallbacks }, { method: 'splice', fallbacks: 0 })
-    // Into the pipe and out of it, and once more where it was refused.
+    // Into the pipe, out of it, and a repetition after EAGAIN.
     t.true(syscalls <= (4 * (SIZE - offset)) / LEAST_A_CALL, `${syscalls} system calls`)
   }
 }

@@ -1,4 +1,4 @@
-// EAGAIN without end from a destination that poll(2) calls writable: nobody may spin on it.
+// Permanent EAGAIN from a destination that poll(2) reports as writable must not cause a busy loop.
 import test, { type ExecutionContext } from 'ava'
 
 import { kernelSerial } from '../fixtures/executor.ts'
@@ -11,13 +11,13 @@ import { type Call, QUANTUM, SIZE } from './table.ts'
 const file = sampleFile(SIZE)
 const declare = straceWorks ? kernelSerial : test.serial.skip
 
-/** Two calls of JavaScript's thread, and two of the engine's. */
+/** Two calls of the JavaScript thread, and two of the engine. */
 const MOST_BEFORE = 4 * QUANTUM
-/** How long a storm lasts, in ms, until the transfer is given up. */
+/** Duration of a storm in ms, until the transfer is aborted. */
 const STORM = 1000
-/** Of system calls in that time; one that spins under strace makes thousands. */
+/** Maximum of system calls in that time; a busy loop under strace makes thousands. */
 const MOST_CALLS = 50
-/** Of clock ticks, of which there are a hundred in that time: see sysconf(3), _SC_CLK_TCK. A spinning thread takes all. */
+/** Maximum of clock ticks, of which that time has a hundred (sysconf(3), _SC_CLK_TCK). A busy loop uses all of them. */
 const MOST_TICKS = 30
 
 const STORMS: readonly (readonly [Destination, 'sendfile' | 'splice' | 'copy', Call])[] = [
@@ -47,8 +47,8 @@ for (const [destination, method, call] of STORMS) {
   }
 }
 
-// The poller tells of a change (epoll(7), EPOLLET), and here nothing changes: who was told that the destination is
-// writable, and is turned away all the same, has to try again by itself.
+// The poller reports changes (epoll(7), EPOLLET), and here nothing changes: after EAGAIN from a destination that was
+// reported as writable, the engine must retry by itself.
 for (const destination of ['TCP socket', 'FIFO'] as const) {
   declare(`${destination}, sendfile: every byte arrives after EAGAIN four times`, async (t) => {
     const { told, bytes } = await storm(t, destination, 'sendfile', 'sendfile', 'when=2..5')

@@ -1,4 +1,4 @@
-// strace(1) as the one that makes calls fail.
+// strace(1) as the injector of failures.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -7,15 +7,15 @@ import type { Launch } from './runner.ts'
 import type { Call } from './table.ts'
 
 export interface Injection extends Launch {
-  /** How many calls were made to fail. */
+  /** The number of injected failures. */
   injected(): number
 }
 
 let logs = 0
 
 /**
- * Only calls that touch one of `paths` fail, and the number of a call counts those alone; without paths, every call of
- * the process. strace counts for each thread by itself.
+ * Only calls that use one of `paths` fail and are counted; without paths, every call of the process. strace counts each
+ * thread separately.
  */
 export function injecting(faults: Readonly<Partial<Record<Call, string>>>, paths: readonly string[]): Injection {
   const log = join(sampleDirectory(), `faults-${(logs += 1)}.strace`)

@@ -1,10 +1,10 @@
-// What fails, when, and what must come of it: one row for each test.
+// Which call fails, when, and the expected result: one row for each test.
 import { IN_KERNEL } from '../fixtures/executor.ts'
 import type { SendfileOptions } from '../../index.ts'
 import type { Destination } from './runner.ts'
 
 export const QUANTUM = 64 * 1024
-/** More quanta than the cold pool has threads, four times: strace counts the calls of each thread by itself. */
+/** Four times as many quanta as the disk pool has threads: strace counts the calls of each thread separately. */
 export const SIZE = 16 * QUANTUM + 4321
 
 export type Call = 'sendfile' | 'splice' | 'copy_file_range' | 'pread64' | 'sendto' | 'write'
@@ -14,7 +14,7 @@ export interface Row {
   readonly options: SendfileOptions
   /** The method to try first, by SENDFILE64. */
   readonly prefer?: string
-  /** What fails: `inject=` of strace(1), by call. */
+  /** The injected failure: `inject=` of strace(1), by call. */
   readonly faults: Readonly<Partial<Record<Call, string>>>
   readonly expect: Expected
 }
@@ -27,7 +27,7 @@ export interface Expected {
   readonly method?: string
   /** `from→to code`, in order. */
   readonly fallbacks?: readonly string[]
-  /** 0, everything, or at most so many: pipes and threads that share the calls make it fewer. */
+  /** 0, everything, or a maximum: pipes and threads that share the calls reduce it. */
   readonly atMost: number
 }
 
@@ -39,7 +39,7 @@ const SOCKETS: readonly Destination[] = ['TCP socket', 'response with Content-Le
 const STREAMS: readonly Destination[] = [...SOCKETS, 'FIFO']
 const ALL: readonly Destination[] = [...STREAMS, 'file']
 
-/** A quantum that is short enough is sent by the thread of JavaScript at first, a longer one by a shard from the start. */
+/** The JavaScript thread sends the first quantum if it is short enough; a longer one is sent by a shard. */
 const QUANTA = [QUANTUM, 2 * QUANTUM] as const
 
 export const rows: readonly Row[] = [
@@ -106,7 +106,7 @@ function refusedCopyFileRange(): Row[] {
   return [...bySendfile, byCopy]
 }
 
-/** To a socket it goes through a pipe: odd calls fill it, even ones drain it, and what is in it must not be lost. */
+/** To a socket it goes through a pipe: odd calls fill it, even ones drain it, and its bytes must not be lost. */
 function refusedSplice(): Row[] {
   const options = { quantum: QUANTUM }
   const toSocket = ['EINVAL', 'EPERM'].flatMap((error) =>
@@ -139,12 +139,12 @@ function refusedSplice(): Row[] {
   return [...toSocket, ...toPipe, ...forced]
 }
 
-/** Before the call `when` of a thread fails, of the four that the cold pool may have, and that libuv has. */
+/** Calls before call `when` of a thread fails, for the four threads of the disk pool and of libuv. */
 function mostBefore(destination: Destination, when: number): number {
   return (when - 1) * QUANTUM * (destination === 'file' || !IN_KERNEL ? 4 : 1)
 }
 
-/** No other method would fare better: the error, after exactly what was sent before. */
+/** No other method would succeed: the error, with the exact number of bytes sent before. */
 function failures(): Row[] {
   const failing = (
     destination: Destination,
@@ -186,7 +186,7 @@ function failures(): Row[] {
   ])
 }
 
-/** A signal came first: the same call again, and no fallback. */
+/** Interrupted by a signal: the call is repeated without a fallback. */
 function interruptions(): Row[] {
   const interrupted = (
     destination: Destination,
@@ -210,7 +210,7 @@ function interruptions(): Row[] {
   ]
 }
 
-/** A call that moves nothing and says nothing. */
+/** A call that moves nothing and reports no error. */
 function nothingMore(): Row[] {
   const nothing = (
     destination: Destination,

@@ -1,4 +1,4 @@
-// Filters that do not know openat2(2) and cachestat(2): some answer EPERM, some ENOSYS, and some end the process.
+// Filters without openat2(2) and cachestat(2): some return EPERM, some ENOSYS, and some end the process.
 import { spawnSync } from 'node:child_process'
 import test from 'ava'
 

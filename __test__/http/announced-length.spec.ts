@@ -1,4 +1,4 @@
-// A message never carries more or fewer bytes than its Content-Length on a connection that stays open: what sendfile() does.
+// sendfile(): a message on a connection that stays open never has more or fewer bytes than its Content-Length.
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, createWriteStream, writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const file = sampleFile(SIZE)
 const head = Buffer.from('head: ')
 const tail = Buffer.from(' :tail')
 
-/** What two requests on one connection are answered with; of the second handler nothing but 'again'. */
+/** The responses to two requests on one connection; the second handler only writes 'again'. */
 async function twice(
   t: ExecutionContext,
   answer: (response: http.ServerResponse) => Promise<void>,

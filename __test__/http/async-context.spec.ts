@@ -1,4 +1,4 @@
-// The store of an AsyncLocalStorage belongs to the request; what the kernel's threads report must not lose it.
+// The store of an AsyncLocalStorage belongs to the request; events of the engine's threads must not lose it.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ type Send = (response: ServerResponse) => Promise<unknown>
 const stock: Send = (response) => finished(createReadStream(file.path).pipe(response))
 const ours: Send = (response) => sendfile(response, file.path, { end: true })
 
-/** Requests on several connections at once, each with a store of its own: which store is seen where. */
+/** Concurrent requests on several connections, each with its own store: which store is current where. */
 async function storesSeen(t: ExecutionContext, send: Send): Promise<string[]> {
   const storage = new AsyncLocalStorage<string>()
   const seen: string[] = []
@@ -78,7 +78,7 @@ test('callbacks of writes after the file run in the store of their caller', asyn
   t.deepEqual(new Set(seen.toSorted()), new Set([...(await stockStores(t))].toSorted()))
 })
 
-/** What the same calls see with a large ordinary write in place of the file. */
+/** The stores of the same calls with a large ordinary write instead of the file. */
 async function stockStores(t: ExecutionContext): Promise<Set<string | undefined>> {
   const storage = new AsyncLocalStorage<string>()
   const seen = new Set<string | undefined>()

@@ -1,4 +1,4 @@
-// A message without a body: the stream that is piped to it is at its end at once, however large the file is.
+// A message without a body: a stream piped to it ends immediately, regardless of the size of the file.
 import { once } from 'node:events'
 import { truncateSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -9,7 +9,7 @@ import { serve } from '../fixtures/servers.ts'
 import { kernelSerial } from '../fixtures/executor.ts'
 import { within } from '../fixtures/within.ts'
 
-/** Sparse: it takes no place on the disk. */
+/** Sparse: it uses no disk space. */
 const SIZE = 200 * 2 ** 30
 
 const cases = [

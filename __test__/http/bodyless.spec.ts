@@ -1,4 +1,4 @@
-// Where http drops the body or checks its length, sendfile() says so, and the connection lives on.
+// Where http drops the body or checks its length, sendfile() reports it, and the connection stays usable.
 import http, { type ServerOptions, type ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
@@ -11,7 +11,7 @@ import { sha256 } from '../fixtures/sha256.ts'
 const SIZE = 300_007
 const file = sampleFile(SIZE)
 
-/** Answers '/' by `send`, then checks that the next request on the connection gets the whole file. */
+/** Responds to '/' by `send`, then checks that the next request on the connection receives the whole file. */
 async function thenWhole(
   t: ExecutionContext,
   send: (response: ServerResponse) => Promise<void>,
@@ -76,7 +76,7 @@ for (const { name, status, request, length } of bodyless) {
   })
 }
 
-/** What a response with `strictContentLength` and a Content-Length of `length` answers to the file. */
+/** The result for a response with `strictContentLength` and a Content-Length of `length`. */
 async function strictly(
   t: ExecutionContext,
   length: number,

@@ -22,7 +22,7 @@ const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\n\r\n'
 interface Answered {
   /** What follows the headers of the first response. */
   readonly body: Buffer
-  /** Whether and how each promise has been settled. */
+  /** The state of each promise. */
   readonly settled: readonly unknown[]
 }
 
@@ -36,7 +36,7 @@ interface How {
   readonly options?: http.ServerOptions
 }
 
-/** A client reads 1 MiB, sends `garbage`, reads on until its peer ends the connection, and stays. */
+/** A client reads 1 MiB, sends `garbage`, reads until its peer ends the connection, and keeps its side open. */
 async function download(t: ExecutionContext, how: How): Promise<Answered> {
   const settled: unknown[] = []
   const answer = (_request: unknown, response: ServerResponse): void => {
@@ -71,7 +71,7 @@ async function download(t: ExecutionContext, how: How): Promise<Answered> {
   return { body: all.subarray(all.indexOf('\r\n\r\n') + 4), settled }
 }
 
-/** The data of the chunks, up to the terminator or to what is no chunk, and the rest. */
+/** The data of the chunks, up to the terminator or to invalid data, and the rest. */
 function dechunk(body: Buffer): { readonly data: Buffer; readonly rest: string } {
   const data: Buffer[] = []
   let at = 0
@@ -159,7 +159,7 @@ for (const encrypted of [false, true]) {
     let requests = 0
     const send = (response: ServerResponse): Promise<unknown> => {
       requests += 1
-      // Once they wait for their turn.
+      // When they are queued.
       if (requests === 12) setImmediate(setImmediate, () => response.req.socket.end(BAD_REQUEST))
       return sendfile(response, path, { end: true })
     }

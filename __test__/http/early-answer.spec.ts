@@ -1,5 +1,5 @@
-// A server that answers an upload before it has read it, and closes: what the kernel has received is read before the
-// failure of the upload destroys the connection, so that the answer is never lost.
+// A server that responds to an upload before reading it, and closes: bytes that the kernel has received are read before
+// the failed upload destroys the connection, so that the response is never lost.
 import { once } from 'node:events'
 import http from 'node:http'
 import { Worker } from 'node:worker_threads'
@@ -28,7 +28,7 @@ interface Outcome {
   readonly errors: string[]
 }
 
-/** How a request ends whose body is the file. */
+/** The end of a request whose body is the file. */
 async function upload(port: number, send: (request: http.ClientRequest) => () => void): Promise<Outcome> {
   const headers = { 'Content-Length': SIZE }
   const request = http.request({ port, host: '127.0.0.1', method: 'PUT', agent: false, headers })
@@ -50,7 +50,7 @@ const senders: Readonly<Record<string, (request: http.ClientRequest, results: Pr
   'a stream': (request) => {
     const stream = createReadStream(file.path)
     stream.pipe(request)
-    return () => void stream.destroy() // a pipe leaves its source to its user, as in Node
+    return () => void stream.destroy() // a pipe does not destroy its source, as in Node
   },
   'sendfile() with end': (request, results) => {
     results.push(

@@ -1,5 +1,5 @@
-// Whoever watches a response must not be able to tell who moved its bytes: the same scenario with a stock stream and
-// with sendfile(), and everything that was observed compared.
+// Listeners of a response must not be able to tell how its bytes were sent: the same scenario runs with a stock stream
+// and with sendfile(), and all observations are compared.
 import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -14,7 +14,7 @@ import { within } from '../fixtures/within.ts'
 
 const SIZE = 3 << 20
 const file = sampleFile(SIZE)
-/** More than the buffers of a connection take. */
+/** More than the buffers of a connection hold. */
 const large = sampleFile(32 << 20)
 
 /** Sends a whole file and ends the response. */
@@ -24,10 +24,10 @@ const stock: Send = (response, path) => {
   createReadStream(path).pipe(response)
 }
 const ours: Send = (response, path) => {
-  sendfile(response, path, { end: true }).catch(() => {}) // what becomes of the response is what is compared
+  sendfile(response, path, { end: true }).catch(() => {}) // the state of the response is compared
 }
 
-/** What is left to see of a response once it is over. */
+/** The visible state of a response after its end. */
 function stateOf(response: ServerResponse): Record<string, unknown> {
   const { writableFinished, writableEnded, writableLength, finished, destroyed, closed } = response
   const own = Object.getOwnPropertyNames(response).filter((name) => name === 'write' || name === 'end')
@@ -57,7 +57,7 @@ interface Observed {
   readonly bodies: string[]
 }
 
-/** Three requests on one connection, one after the other or all at once, then its end. */
+/** Three requests on one connection, consecutive or pipelined, then its end. */
 async function wholeConnection(t: ExecutionContext, send: Send, pipelined: boolean): Promise<Observed> {
   const observed: Observed = { seen: [], states: [], bodies: [] }
   const closes: Promise<unknown>[] = []
@@ -87,7 +87,7 @@ async function wholeConnection(t: ExecutionContext, send: Send, pipelined: boole
   return observed
 }
 
-/** A client that goes away in the middle, or a handler that gives up. */
+/** A client that disconnects in the middle, or a handler that destroys the response. */
 async function brokenOff(t: ExecutionContext, send: Send, by: 'client' | 'response'): Promise<string[]> {
   const seen: string[] = []
   const responses: ServerResponse[] = []
@@ -114,8 +114,8 @@ async function brokenOff(t: ExecutionContext, send: Send, by: 'client' | 'respon
 }
 
 /**
- * A RST leaves its error on the socket for one system call. If that is sendfile(2) on its thread, Node's read finds the
- * end of the stream before it hears of the error.
+ * A RST leaves its error on the socket for one system call. If that is sendfile(2) on its thread, Node's read sees the
+ * end of the stream before the error.
  */
 function withoutEnd(events: readonly string[]): string[] {
   return events.filter((event) => event !== 'socket end')

@@ -1,4 +1,4 @@
-// How a message says where its body ends is Node's business; the kernel's bytes must fit in it exactly.
+// Node frames the body of a message; the bytes of the kernel must fit exactly into that frame.
 import type { ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 
@@ -19,7 +19,7 @@ interface Exchange {
   readonly client: HttpClient
 }
 
-/** One request, and what `send` answers it with. Afterwards the connection is as good as new, unless it is closed. */
+/** One request, answered by `send`. Afterwards the connection is usable again, unless it is closed. */
 async function exchange(
   t: ExecutionContext,
   send: (response: ServerResponse) => Promise<SendfileResult>,
@@ -42,7 +42,7 @@ async function exchange(
   return { response, result: results[0]!, client }
 }
 
-/** Sends the sample and ends the response by hand. */
+/** Sends the sample and ends the response separately. */
 async function sendThenEnd(response: ServerResponse, options?: SendfileOptions): Promise<SendfileResult> {
   const result = await sendfile(response, file.path, options)
   response.end()
@@ -108,7 +108,7 @@ test('without end, a file is chunked like a write of the same length', async (t)
     around(res, () => sent.push(sendfile(res, file.path)))
     return sent[0]!
   })
-  // Node 26 gathers the writes of one tick in one chunk, older ones do not.
+  // Node 26 combines the writes of one tick into one chunk, older versions do not.
   if (IN_KERNEL) t.deepEqual(response.chunks, stock.chunks)
   t.is(response.framing, 'chunked')
   bodyIs(t, response, Buffer.concat([Buffer.from('head'), file.bytes, Buffer.from('tailend')]))

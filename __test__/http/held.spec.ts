@@ -1,4 +1,4 @@
-// While a file is still being opened on another thread, what the caller does to the message waits, in order.
+// While another thread opens a file, calls on the message wait, in order.
 import { createReadStream } from 'node:fs'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'

@@ -64,7 +64,8 @@ test('server.close() completes after the transfer', async (t) => {
   t.is(sha256((await within(answer, 'the rest of the body')).body), digest)
   await within(closed, "the server's 'close'")
   await within(Promise.resolve(sending), 'the transfer')
-  // Where JavaScript copies, a thread closes the file before the promise is settled, and the connection meanwhile ends.
+  // Where JavaScript copies, a thread closes the file before the promise is settled, and the connection ends in the
+  // meantime.
   t.deepEqual(IN_KERNEL ? order : order.toSorted().toReversed(), ['sent', 'closed'])
 })
 

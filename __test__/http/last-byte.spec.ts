@@ -1,5 +1,5 @@
-// A client that leaves as soon as it has the last byte has everything: the response is finished, whatever JavaScript
-// hears of first, the end of the transfer or that of the connection.
+// A client that disconnects after the last byte has everything: the response finishes whether JavaScript is notified
+// first of the end of the transfer or of the connection.
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
@@ -13,7 +13,7 @@ import { sampleFile } from '../fixtures/sample-file.ts'
 import { listen } from '../fixtures/servers.ts'
 import { until, within } from '../fixtures/within.ts'
 
-/** One segment, and more than the kernel takes at once. */
+/** One segment, and more than the kernel accepts at once. */
 const SIZE = 200_000
 /** Read, and written together with the headers. */
 const SMALL = 4000
@@ -21,7 +21,7 @@ const ROUNDS = 60
 
 type Leaving = 'close' | 'reset'
 
-/** Resolves once a client has asked for the file that often, and has left each time with the last byte. */
+/** Resolves when a client has requested the file that often and disconnected each time with the last byte. */
 async function leaveOften(port: number, how: Leaving, length = SIZE): Promise<void> {
   const script = new URL('../fixtures/children/leaving-client.mjs', import.meta.url)
   const worker = new Worker(script, { workerData: { port, how, length, rounds: ROUNDS } })
@@ -35,7 +35,7 @@ const senders: Readonly<Record<string, (response: http.ServerResponse, path: str
   'sendfile() with end': (response, path) => void sendfile(response, path, { end: true }).catch(() => {}),
 }
 
-/** How often the events of a response came in which order. */
+/** How often the events of a response occurred in each order. */
 async function eventsOf(
   t: ExecutionContext,
   how: Leaving,

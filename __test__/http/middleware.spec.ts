@@ -1,4 +1,4 @@
-// Replaced methods on a response: the kernel may go past them where they have proved not to touch the body.
+// Replaced methods on a response: the kernel may bypass them if they are known not to change the body.
 import { gunzipSync } from 'node:zlib'
 import type { ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'

@@ -1,4 +1,4 @@
-// Clients that are half closed, that send garbage while they download, or whose body nobody reads.
+// Clients that are half closed, that send garbage while they download, or whose body is not read.
 import http, { type ServerResponse } from 'node:http'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -15,7 +15,7 @@ const SIZE = 16 << 20
 const file = sampleFile(SIZE)
 const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
 
-/** Everything that a connection gets until its peer ends it, in whatever way. */
+/** Everything that a connection receives until its peer ends or resets it. */
 async function received(socket: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -51,7 +51,7 @@ async function connectTo(
         ),
       )
   })
-  Reflect.set(server, 'httpAllowHalfOpen', options.httpAllowHalfOpen === true) // no option, and not in the types
+  Reflect.set(server, 'httpAllowHalfOpen', options.httpAllowHalfOpen === true) // neither an option nor in the types
   server.on('clientError', (_error, socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
   const port = await listen(t, server)
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
@@ -109,7 +109,7 @@ kernelSerial("with until: 'acknowledged', the response to an unread body arrives
   const { socket, promises } = await connectTo(t, {}, answer)
   const length = 64 << 20
   socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`)
-  socket.write(Buffer.alloc(256 << 10)) // the kernel takes it, so that the client only reads from then on
+  socket.write(Buffer.alloc(256 << 10)) // the kernel accepts it, so that the client only reads from then on
   t.is(sha256(bodyOf(await received(socket))), sha256(file.bytes))
   t.deepEqual(await within(Promise.all(promises), 'the promise'), ['sent'])
 })

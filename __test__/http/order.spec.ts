@@ -1,4 +1,4 @@
-// Bytes of JavaScript and bytes of the kernel on one connection, thousands of times: nothing is lost, doubled or torn.
+// Bytes of JavaScript and of the kernel on one connection, thousands of times: none is lost, repeated or interleaved.
 import { createCipheriv } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import test from 'ava'
@@ -30,7 +30,7 @@ interface Round {
 const file = sampleFile(1 << 20)
 const fillings = sampleBytes(64 * 1024, 7)
 
-/** Everything about a round follows from its number, so that both ends and a repeated run agree. */
+/** A round is determined by its number, so that both ends and a repeated run agree. */
 function round(number: number): Round {
   const bits = createCipheriv('aes-128-ecb', Buffer.alloc(16, 3), null).update(Buffer.alloc(16, `round ${number}`))
   // Most are small, every size up to the largest occurs.
@@ -42,7 +42,7 @@ function round(number: number): Round {
   return { number, head, offset, count, tail, chunked: number % 2 === 0 }
 }
 
-/** Alternately at once, and with the tail after the transfer. */
+/** The tail is written alternately in the same tick and after the transfer. */
 async function answer(response: ServerResponse, { number, head, offset, count, tail, chunked }: Round) {
   if (!chunked) response.setHeader('Content-Length', head.length + count + tail.length)
   response.write(head)

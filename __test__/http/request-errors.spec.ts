@@ -1,4 +1,4 @@
-// Whose an error of a request is after a transfer to it has failed: its owner's, unless the rejection has told it.
+// Errors of a request after a failed transfer go to its owner, unless the rejection has reported them.
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'

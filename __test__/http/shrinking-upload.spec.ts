@@ -1,4 +1,4 @@
-// An upload whose file is cut while it goes out: nobody may take it for a whole one, and the agent goes on.
+// An upload whose file is truncated while it is sent must not look complete, and the agent stays usable.
 import { once } from 'node:events'
 import { truncateSync } from 'node:fs'
 import http from 'node:http'

@@ -1,4 +1,4 @@
-// Idle timeouts of Node see the bytes that the kernel moves: a slow client is not a stalled one.
+// Idle timeouts of Node take the bytes of the kernel into account: a slow client is not a stalled one.
 import { once } from 'node:events'
 import type net from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -20,7 +20,7 @@ const SIZE = 48 << 20
 const file = sampleFile(SIZE)
 const digest = sha256(file.bytes)
 
-/** Reads in small portions with pauses between them, so that the body lasts for `SLOW_MS` and never stands still. */
+/** Reads small amounts with pauses, so that the body takes `SLOW_MS` and never stalls. */
 function readSlowly({ socket }: HttpClient): void {
   const portion = SIZE / (SLOW_MS / PAUSE_MS)
   let taken = 0
@@ -33,13 +33,13 @@ function readSlowly({ socket }: HttpClient): void {
   })
 }
 
-/** How a slow download went. */
+/** The result of a slow download. */
 interface Download {
   readonly digest: string | undefined
   readonly failure: unknown
   readonly timeouts: number
   readonly durationMs: number
-  /** The longest that this process was late: no timer can be trusted to be fair to a process that does not run. */
+  /** The longest delay of this process: timers are unreliable while the process does not run. */
   readonly lateMs: number
 }
 

@@ -1,4 +1,4 @@
-// A connection that leaves http in the middle of everything: its bytes keep their order.
+// A connection that leaves http during transfers: its bytes keep their order.
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import net from 'node:net'
@@ -12,7 +12,7 @@ import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
 import { within } from '../fixtures/within.ts'
 
-/** More than the buffers of a connection take. */
+/** More than the buffers of a connection hold. */
 const large = sampleFile(24 << 20)
 const small = sampleFile(345_678, 2)
 
@@ -44,7 +44,7 @@ test("a file sent to the socket of 'upgrade' keeps its place", async (t) => {
   for (const result of await Promise.all(results)) t.is(result.method, METHOD)
 })
 
-// In the queue of the socket the file is one chunk. What JavaScript copies is many, and others write between them.
+// In the queue of the socket the file is one chunk. Copied by JavaScript it is many, with other writes in between.
 kernelTest('an upgrade pipelined behind a response waits for the file of that response', async (t) => {
   const results: Promise<SendfileResult>[] = []
   const { server, connect } = await serve(t, (_, response) => {

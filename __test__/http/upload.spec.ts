@@ -1,4 +1,4 @@
-// Requests of ours with a file as their body: before there is a socket, on one that has been used, in a queue for one.
+// Requests with a file as their body: before the socket exists, on a reused socket, and queued for one.
 import { once } from 'node:events'
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
@@ -15,7 +15,7 @@ import { within } from '../fixtures/within.ts'
 
 const SIZE = 2_000_003
 const file = sampleFile(SIZE)
-/** More than the buffers of a connection take. */
+/** More than the buffers of a connection hold. */
 const large = sampleFile(32 << 20)
 
 async function bodyOf(message: IncomingMessage): Promise<Buffer> {
@@ -32,7 +32,7 @@ interface Upload {
   readonly digest: string
 }
 
-/** A server that takes uploads, and what it got. */
+/** A server for uploads, and the bodies it received. */
 async function receive(t: ExecutionContext): Promise<Served & { uploads: Upload[]; connections: () => number }> {
   const uploads: Upload[] = []
   let connections = 0
@@ -57,7 +57,7 @@ function keepAlive(t: ExecutionContext): http.Agent {
   return agent
 }
 
-/** Uploads by `send`, and reads the answer to its end. */
+/** Uploads by `send`, and reads the response to its end. */
 async function upload(
   request: ClientRequest,
   send: (request: ClientRequest) => Promise<SendfileResult>,

@@ -1,4 +1,4 @@
-// The kernel does not call an attempt back: an abort is heard between two of them, so none may last.
+// An attempt cannot be interrupted: an abort takes effect between two attempts, so each must be short.
 import { randomUUID } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { statSync, truncateSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { canForce, kernelSerial } from '../fixtures/executor.ts'
 import { sampleDirectory } from '../fixtures/sample-file.ts'
 import { within } from '../fixtures/within.ts'
 
-/** As much as one call moves. */
+/** The maximum that one call moves. */
 const MOST = 0x7fff_f000
 
 for (const method of ['auto', 'sendfile', 'copy_file_range'] as const) {

@@ -1,4 +1,4 @@
-// Cut off where the bytes are not on a socket of their own yet: pipelined responses, uploads, other Writables.
+// Aborts while the bytes are not on a socket yet: pipelined responses, uploads, other Writables.
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
@@ -47,7 +47,7 @@ for (const way of WAYS) {
     t.is(sha256(body), sha256(file.bytes))
     t.deepEqual(await whole, { code: undefined, bytesSent: file.bytes.length, offset: file.bytes.length })
     t.deepEqual(await cutOff, { code: CUT_OFF[way], bytesSent: 0, offset: 0 })
-    if (!IN_KERNEL) second!.destroy() // its file was not open yet: it could still be answered
+    if (!IN_KERNEL) second!.destroy() // its file was not open yet, so that the handler could still respond
     await t.throwsAsync(within(lost!, 'the second answer'), { name: 'Unanswered', message: /after 0 bytes/ })
   })
 }
@@ -62,7 +62,7 @@ for (const way of WAYS) {
     const ending = endingOf(sendfile(request, file.path, { signal: abort.signal }))
     if (way === 'AbortSignal') abort.abort()
     else request.destroy()
-    // Node's own word for a request that is destroyed without an answer: socket hang up
+    // Node's error for a request that is destroyed without a response: socket hang up
     const code = way === 'destroy()' ? 'ECONNRESET' : CUT_OFF[way]
     t.deepEqual(await ending, { code, bytesSent: 0, offset: 0 })
     if (!IN_KERNEL) request.destroy() // its file was not open yet: it could still be sent
@@ -84,13 +84,13 @@ for (const way of WAYS) {
     if (way === 'AbortSignal') abort.abort()
     else request.destroy()
     const { code, bytesSent } = await ending
-    // Node's own word for a request that is destroyed without an answer, heard before the socket is
+    // Node's error for a request that is destroyed without a response, emitted before that of the socket
     t.is(code, way === 'destroy()' && !IN_KERNEL ? 'ECONNRESET' : CUT_OFF[way])
     socket.resume()
     await within(received.closed, 'the end of the connection')
     const body = received.bytes.subarray(received.bytes.indexOf('\r\n\r\n') + 4)
     t.true(bytesSent > 0 && bytesSent < file.bytes.length)
-    // what waits in a stream is lost with it
+    // bytes queued in a stream are lost with it
     if (IN_KERNEL) t.is(body.length, bytesSent)
     t.true(body.length > 0 && body.length <= bytesSent)
     t.is(sha256(body), sha256(file.bytes.subarray(0, body.length)))
@@ -126,7 +126,7 @@ async function upload(t: ExecutionContext): Promise<Upload> {
   t.teardown(() => server.close())
   const headers = { 'Content-Length': file.bytes.length }
   const request = http.request({ port, host: '127.0.0.1', method: 'POST', headers })
-  request.on('error', () => {}) // an unanswered request says so
+  request.on('error', () => {}) // an unanswered request emits 'error'
   t.teardown(() => void request.destroy())
   return { request, accepted, requests }
 }

@@ -1,4 +1,4 @@
-// worker.terminate() and process.exit() at every moment of a transfer's life.
+// worker.terminate() and process.exit() at every stage of a transfer.
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -13,14 +13,14 @@ import { peerOf, stalled } from '../fixtures/stalled.ts'
 import { within } from '../fixtures/within.ts'
 
 const file = sampleFile(48 << 20)
-/** Bytes written before the file; for 'queued', more than the kernel takes for a client that does not read. */
+/** Bytes written before the file; for 'queued', more than the kernel accepts for a client that does not read. */
 const HEAD = 1024
 const HEAD_QUEUED = 8 << 20
 
 const MOMENTS = ['before', 'queued', 'writable', 'blocked', 'cold', 'after'] as const
 type Moment = (typeof MOMENTS)[number]
 
-/** What terminate() resolves with, and what the process exits with. */
+/** The result of terminate(), and the exit code of the process. */
 const EXIT_CODES = { worker: 1, process: 7 } as const
 
 for (const by of ['worker', 'process'] as const) {
@@ -41,7 +41,7 @@ async function cutOff(t: ExecutionContext, by: 'worker' | 'process', moment: Mom
   await hears('sending')
   if (moment === 'writable') {
     await within(received.reaches(head + (1 << 20)), 'the first bytes')
-    far.pause() // a busy machine must not let it finish before it hears that it is to end
+    far.pause() // on a busy machine it must not finish before it receives the request to end
   }
   if (moment === 'queued' || moment === 'blocked') await stalled(peerOf(far))
   if (moment === 'after') await hears('sent')

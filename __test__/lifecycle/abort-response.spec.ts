@@ -1,4 +1,4 @@
-// Every way a transfer to an http response can be cut off, at every moment of its life.
+// Every way to interrupt a transfer to an http response, at every stage.
 import { getEventListeners, once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
@@ -17,11 +17,11 @@ import { stalled } from '../fixtures/stalled.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import { within } from '../fixtures/within.ts'
 
-/** More than the kernel takes for a client that does not read. */
+/** More than the kernel accepts for a client that does not read. */
 const BLOCKING = 8 << 20
-/** More than the kernel takes while a client that reads is not looking. */
+/** More than the kernel accepts while a reading client is not scheduled. */
 const file = sampleFile(48 << 20)
-/** What JavaScript copies at once: a message takes one before it asks to wait. */
+/** One chunk of JavaScript: a message accepts one before it returns false. */
 const CHUNK = 64 * 1024
 
 const MOMENTS = ['before', 'queued', 'writable', 'blocked', 'cold', 'after'] as const
@@ -39,9 +39,9 @@ interface Exchange {
 interface Way {
   readonly name: string
   act(exchange: Exchange, abort: AbortController): void
-  /** The codes that the transfer may end with if it is not over yet; `undefined`: it goes well. */
+  /** The codes with which a running transfer may reject; `undefined`: it fulfills. */
   readonly codes: readonly (string | undefined)[]
-  /** Whether the client sees the connection end in order after the last byte. */
+  /** Whether the client receives a FIN after the last byte. */
   readonly inOrder: boolean
 }
 
@@ -60,7 +60,7 @@ const WAYS: readonly Way[] = [
   {
     name: 'FIN of the client',
     act: ({ far }) => void far.end(),
-    // http ends its socket then, behind what it has got by then
+    // http ends its socket then, after the bytes queued so far
     codes: IN_KERNEL ? [undefined] : [undefined, ...CLOSED],
     inOrder: true,
   },
@@ -77,7 +77,7 @@ test.serial('AbortSignal, blocked, chunked', (t) => cutOff(t, WAYS[0]!, 'blocked
 test.serial('AbortSignal, queued, chunked', (t) => cutOff(t, WAYS[0]!, 'queued', true))
 
 async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: boolean): Promise<void> {
-  // A thread may be opening the file of the test before, which was over by then.
+  // A thread may still be opening the file of the previous test.
   const descriptors = IN_KERNEL ? countDescriptors() : await restingDescriptors()
   const exchange = await exchanged(t, moment !== 'queued' && moment !== 'blocked')
   const { response, near, far, received, server } = exchange
@@ -85,7 +85,7 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: bo
   const head = moment === 'queued' ? sampleBytes(BLOCKING, 2) : Buffer.from('what comes before')
   if (!chunked) response.setHeader('Content-Length', head.length + file.bytes.length)
   response.write(head)
-  if (chunked) await new Promise(setImmediate) // from Node 26 on, one tick's writes are one chunk
+  if (chunked) await new Promise(setImmediate) // from Node 26, the writes of one tick are one chunk
   const listeners = [...listenersOf(response), ...listenersOf(near)]
 
   if (moment === 'cold') evict(file.path)
@@ -119,8 +119,8 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment, chunked: bo
   const announced = chunked && IN_KERNEL ? `${file.bytes.length.toString(16)}\r\n` : ''
   const copied = chunked && !IN_KERNEL ? Buffer.concat(piecesOf(sent).map(chunkOf)) : sent
   const whole = [chunked ? chunkOf(head) : head, Buffer.from(moment === 'queued' ? '' : announced), copied]
-  // What waits in front is lost with the connection, as with Node's own writes, unless the transfer alone is given up.
-  // So is what JavaScript has written.
+  // Bytes queued before it are lost with the connection, as with Node's own writes, unless only the transfer is
+  // aborted. So are bytes written by JavaScript.
   const cut =
     end.code !== undefined && !usable && (IN_KERNEL ? moment === 'queued' && way.name !== 'AbortSignal' : true)
   if (way.inOrder && sent.length > 0 && !cut) t.true(received.length > head.length)
@@ -140,7 +140,7 @@ function assertAccount(t: ExecutionContext, { code, bytesSent, offset }: Ending,
   if (moment === 'writable' || moment === 'blocked') t.true(bytesSent > 0)
 }
 
-/** The size of a chunk may have gone out before its content was given up. */
+/** The size of a chunk may have been sent before its content was aborted. */
 function assertReceived(t: ExecutionContext, { inOrder }: Way, whole: Buffer, got: Received, announced: string): void {
   const { bytes } = got
   const headers = bytes.indexOf('\r\n\r\n')
@@ -167,7 +167,7 @@ function piecesOf(bytes: Buffer): Buffer[] {
   return Array.from({ length: count }, (_, index) => bytes.subarray(index * CHUNK, (index + 1) * CHUNK))
 }
 
-/** A request that has come to its server. */
+/** A request that has arrived at its server. */
 async function exchanged(t: ExecutionContext, reading: boolean): Promise<Exchange> {
   const server = http.createServer()
   const port = await portOf(server)

@@ -1,4 +1,4 @@
-// Every way a transfer to a socket can be cut off, at every moment of its life.
+// Every way to interrupt a transfer to a socket, at every stage.
 import { getEventListeners } from 'node:events'
 import type net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -15,9 +15,9 @@ import { stalled } from '../fixtures/stalled.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
 import { within } from '../fixtures/within.ts'
 
-/** More than the kernel takes for a client that does not read. */
+/** More than the kernel accepts for a client that does not read. */
 const BLOCKING = 8 << 20
-/** More than the kernel takes while a client that reads is not looking. */
+/** More than the kernel accepts while a reading client is not scheduled. */
 const file = sampleFile(48 << 20)
 const TAIL = Buffer.from('what comes after')
 
@@ -27,9 +27,9 @@ type Moment = (typeof MOMENTS)[number]
 interface Way {
   readonly name: string
   act(pair: Pair, abort: AbortController): void
-  /** The codes that the transfer may end with if it is not over yet; `undefined`: it goes well. */
+  /** The codes with which a running transfer may reject; `undefined`: it fulfills. */
   readonly codes: readonly (string | undefined)[]
-  /** How the client's connection ends. */
+  /** The end of the client's connection. */
   readonly client: 'in order' | 'reset' | 'its own doing'
 }
 
@@ -56,17 +56,17 @@ for (const way of WAYS) {
 }
 
 async function cutOff(t: ExecutionContext, way: Way, moment: Moment): Promise<void> {
-  // A thread may be opening the file of the test before, which was over by then.
+  // A thread may still be opening the file of the previous test.
   const descriptors = IN_KERNEL ? countDescriptors() : await restingDescriptors()
   const reading = moment !== 'queued' && moment !== 'blocked'
   const pair = await connectedPair(t, { reading, allowHalfOpen: way.client === 'reset' })
   const { near, far, received } = pair
-  // A reader cannot always tell a reset from an end, a writer can.
+  // A reader cannot always distinguish a reset from an end, a writer can.
   if (way.client === 'reset') far.once('end', () => far.write('?'))
   const abort = new AbortController()
   const head = moment === 'queued' ? sampleBytes(BLOCKING, 2) : Buffer.from('what comes before')
   near.write(head)
-  if (moment === 'after') near.on('error', () => {}) // then a failure is nobody's business but the caller's
+  if (moment === 'after') near.on('error', () => {}) // then a failure concerns only the caller
   const listeners = listenersOf(near)
 
   const act = (): void => way.act(pair, abort)
@@ -91,7 +91,7 @@ async function cutOff(t: ExecutionContext, way: Way, moment: Moment): Promise<vo
   await within(received.closed, 'the end of the connection')
   assertAccount(t, end, moment)
   const whole = Buffer.concat([head, file.bytes.subarray(0, end.bytesSent), tail])
-  // What waits in a stream is lost with the socket, as with Node's own writes: what JavaScript copies does.
+  // Bytes queued in a stream are lost with the socket, as with Node's own writes: copied bytes are queued there.
   const waits = moment === 'queued' || (!IN_KERNEL && end.code !== undefined)
   const cut = waits && way.name === 'destroy()' ? received.length : whole.length
   assertReceived(t, way, whole.subarray(0, cut), pair)

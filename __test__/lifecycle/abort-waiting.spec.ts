@@ -1,4 +1,4 @@
-// Cut off while a transfer waits: for its file to be opened, or in a long queue.
+// Aborts while a transfer waits for its file to be opened or in a long queue.
 import { getEventListeners } from 'node:events'
 import fs from 'node:fs'
 import test from 'ava'

@@ -1,4 +1,4 @@
-// Workers of node:cluster: whoever accepts the connections, they are the worker's own, and its kernel calls serve them.
+// Workers of node:cluster: connections belong to the worker that serves them, under both scheduling policies.
 import { readdirSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { sha256 } from '../fixtures/sha256.ts'
 import { until, within } from '../fixtures/within.ts'
 
 const ROUNDS = 15
-/** What the engine of a worker keeps from its first transfer on: pollers, wake-ups. Far fewer than the transfers. */
+/** Descriptors that the engine of a worker keeps after its first transfer: far fewer than the transfers. */
 const ENGINE = 16
 const AT_ONCE = 4
 const WAYS = ['/sendfile', '/pipe'] as const
@@ -35,7 +35,7 @@ const parse = (text: string): Line[] =>
     .filter((line) => line.endsWith('}'))
     .map((line) => JSON.parse(line))
 
-/** The checksum of one answer, on a connection of its own. */
+/** The checksum of one response on a new connection. */
 function get(port: number, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     http
@@ -84,7 +84,7 @@ for (const policy of ['SCHED_RR', 'SCHED_NONE'] as const) {
         t.is(bytesSent, file.bytes.length)
       }
       const senders = new Set(transfers.map(({ pid: sender }) => sender))
-      // without round-robin the kernel chooses, and may well choose the same one
+      // without round-robin the kernel chooses, and may choose the same one
       if (policy === 'SCHED_RR') t.is(senders.size, workers.length)
     })
   }

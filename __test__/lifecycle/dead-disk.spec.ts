@@ -1,4 +1,4 @@
-// A thread that waits for a disk cannot be called back. Nobody waits with it: no worker that ends, and no process.
+// A thread that waits for a disk cannot be interrupted. The end of a worker or of the process does not wait for it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { within } from '../fixtures/within.ts'
 
 const script = fileURLToPath(new URL('../fixtures/children/dead-disk.ts', import.meta.url))
-/** In ms. A second on a machine that has nothing else to do. */
+/** In ms. One second on an idle machine. */
 const SOON = 5000
 const declare = compilerIsThere ? kernelSerial : test.serial.skip
 

@@ -1,4 +1,4 @@
-// Numbers of descriptors are used again at once: no transfer may follow a number to its new owner.
+// Descriptor numbers are reused immediately: no transfer may follow a number to its new owner.
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -68,7 +68,7 @@ function numberOf(socket: net.Socket): number {
   return typeof handle === 'object' && handle !== null && 'fd' in handle ? Number(handle.fd) : -1
 }
 
-// With the addon the transfer has a duplicate. Without it, what the caller has opened has to stay open.
+// With the addon the transfer has a duplicate. Without it, the caller must keep the descriptor open.
 for (const queued of [false, true]) {
   const when = queued ? 'while it is queued' : 'while it runs'
 
@@ -137,7 +137,7 @@ test.serial(
     const first = sendfile(destination, small.path)
     const numbers = (): string[] => fs.readdirSync('/proc/self/fd').filter((number) => leadsTo(number, place))
     const deadline = performance.now() + 5000
-    // The engine has closed its duplicate, and JavaScript cannot have heard of it.
+    // The engine has closed its duplicate, and JavaScript has not been notified yet.
     while (numbers().length > 1 && performance.now() < deadline) fs.statSync(place)
     t.is(numbers().length, 1)
     const second = sendfile(later, file.path)
@@ -153,6 +153,6 @@ function leadsTo(number: string, path: string): boolean {
   try {
     return fs.readlinkSync(`/proc/self/fd/${number}`) === path
   } catch {
-    return false // it was the one that has read the directory
+    return false // it was the descriptor that read the directory
   }
 }

@@ -1,4 +1,4 @@
-// TLS and HTTP/2: the right bytes for the peer, and never one of them in the clear for who listens on the wire.
+// TLS and HTTP/2: the peer receives the right bytes, and none of them is unencrypted on the wire.
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import https from 'node:https'
@@ -21,7 +21,7 @@ const range: SendfileOptions = { offset: 4096, count: file.bytes.length - 10_000
 const expected = file.bytes.subarray(4096, file.bytes.length - 10_000 + 4096)
 const trust = { ca: cert, servername: 'localhost', rejectUnauthorized: false }
 
-/** How far apart the pieces of the file are that are looked for on the wire, and how long they are, in bytes. */
+/** Distance and length in bytes of the parts of the file that are searched for on the wire. */
 const STEP = 8192
 const PIECE = 12
 

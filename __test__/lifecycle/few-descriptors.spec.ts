@@ -1,4 +1,5 @@
-// A process that has no descriptor left serves on: what cannot be duplicated is read and written as a stock stream would.
+// A process without free descriptors keeps serving: if a descriptor cannot be duplicated, the file is copied as by a
+// stock stream.
 import test from 'ava'
 
 import { run } from '../fixtures/child-process.ts'
@@ -11,13 +12,13 @@ import { sha256 } from '../fixtures/sha256.ts'
 const file = sampleFile(24 << 20)
 const SIZE = file.bytes.length
 const DIGEST = sha256(file.bytes)
-/** Of the process, with what Node and its loader have open. */
+/** Limit of the process, including the descriptors of Node and its loader. */
 const LIMIT = 128
 
-/** What the engine keeps once it has had to wait for a socket: a poller, and what wakes it. */
+/** Descriptors that the engine keeps after it has waited for a socket: a poller and its wake-up. */
 const ENGINE = 2
 
-/** How the child fared. */
+/** The result of the child. */
 async function send(t: Scope, ask: Partial<Ask>): Promise<Told> {
   const whole: Ask = {
     path: file.path,
@@ -33,12 +34,12 @@ async function send(t: Scope, ask: Partial<Ask>): Promise<Told> {
   return JSON.parse(stdout)
 }
 
-// One after the other: more than twenty processes that start at once take longer than each may.
+// Serial: more than twenty concurrent processes would exceed their time limit.
 
-/** The call that finds no descriptor, by how many there are besides. */
+/** The call that fails for lack of a descriptor, by the number of free ones. */
 const LACKING: Record<number, string> = { 1: 'fcntl', 2: 'epoll_create' }
 
-/** Of the file, of the socket, and of the engine's poller: with the first, none of them can be had. */
+/** For the file, for the socket, and for the poller of the engine. */
 const FREE = [0, 1, 2]
 
 for (const to of ['socket', 'response'] as const) {

@@ -1,4 +1,4 @@
-// Who takes a socket over writes past its queue: it waits for the transfers on their way, or is refused until they end.
+// Code that takes a socket over bypasses its queue: it waits for running transfers, or is refused until they end.
 import { fork } from 'node:child_process'
 import http2 from 'node:http2'
 import type net from 'node:net'
@@ -25,9 +25,9 @@ interface Taker {
   readonly name: string
   /** Whether it can wait for the transfer; if not, it is refused. */
   readonly waits: boolean
-  /** Begins to take the server's end over. */
+  /** Begins to take over the server's end. */
   take(t: ExecutionContext, near: net.Socket): unknown
-  /** Goes on from there, and says what the client got through it. */
+  /** Continues from there, and returns the bytes that the client received through it. */
   use(t: ExecutionContext, taken: unknown, far: net.Socket): Promise<string>
 }
 
@@ -90,7 +90,7 @@ test.before(warmEngine)
 
 for (const { name, waits, take, use } of TAKERS) {
   for (const moment of ['runs', 'is queued', 'has just been queued'] as const) {
-    // What JavaScript copies are writes of the stream, as anybody's: nothing guards the handle between two of them.
+    // Copied chunks are ordinary writes of the stream: nothing guards the handle between two of them.
     kernelSerial(`${name} while a transfer ${moment}`, async (t) => {
       const { near, far } = await connectedPair(t, { reading: false })
       far.removeAllListeners('data') // others read here
@@ -114,7 +114,7 @@ for (const { name, waits, take, use } of TAKERS) {
   }
 }
 
-/** The next bytes of a paused socket; what comes after them is left for others. */
+/** The next bytes of a paused socket; later bytes are left for others. */
 function exactly(socket: net.Socket, size: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let left = size

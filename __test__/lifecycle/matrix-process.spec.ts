@@ -1,4 +1,4 @@
-// A process ends at every stage of a transfer's life: with its own code, by no signal, saying nothing, and soon.
+// A process ends at every stage of a transfer: with its own code, without a signal or output, and soon.
 import { run } from '../fixtures/child-process.ts'
 import { within } from '../fixtures/within.ts'
 import { BOUND, declareAt, stageArguments, STAGES } from './stages.ts'

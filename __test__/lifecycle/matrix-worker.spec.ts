@@ -1,4 +1,4 @@
-// A worker ends at every stage of a transfer's life: with its code, and it leaves neither descriptors nor threads.
+// A worker ends at every stage of a transfer: with its own code, leaving neither descriptors nor threads.
 import { once } from 'node:events'
 import test from 'ava'
 import { Worker } from 'node:worker_threads'

@@ -1,4 +1,4 @@
-// A number, FileHandle or position means what it meant when the call was made, however long the transfer waits.
+// A number, FileHandle or position keeps the meaning it had at the call, however long the transfer waits.
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Writable } from 'node:stream'
@@ -30,7 +30,7 @@ function useAgain(t: ExecutionContext, fd: number, path: string, flags: string):
   t.is(last, fd, 'the number is used again')
 }
 
-/** A destination that is busy with another transfer, and what it has got in the end. */
+/** A destination that is busy with another transfer, and the bytes that it received. */
 interface Busy {
   readonly destination: Parameters<typeof sendfile>[0]
   /** Everything that has arrived. */
@@ -117,7 +117,7 @@ for (const [name, make] of Object.entries(DESTINATIONS)) {
     t.is(sha256(await bytes()), sha256(first.bytes))
   })
 
-  // Without the addon, the file of the transfer before is opened by a thread, and may get the number.
+  // Without the addon, a thread opens the file of the previous transfer, which may get the number.
   kernelSerial(`${name}: a number that is not open is refused, also for a queued transfer`, async (t) => {
     const { destination } = await make(t)
     const before = sendfile(destination, first.path)

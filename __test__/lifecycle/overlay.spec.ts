@@ -1,4 +1,4 @@
-// Files on overlayfs, which every container image is on, and files of somebody else: sent at once, as others are.
+// Files on overlayfs, as in every container image, and files of another user are sent within the call like others.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,8 +19,8 @@ type User = 'root' | 'nobody'
 type Layer = 'plain' | 'lower' | 'upper'
 
 /**
- * In a mount namespace of its own. A changed time copies a file up, to the upper layer. What has been read has its names
- * and its pages in memory.
+ * In a mount namespace of its own. A changed time copies a file up, to the upper layer. Files that were read have their
+ * names and pages in memory.
  */
 const MOUNTED = `
 mount -t overlay overlay -o "lowerdir=$ROOT/lower,upperdir=$ROOT/upper,workdir=$ROOT/work" "$ROOT/merged" || exit
@@ -28,7 +28,7 @@ mount -t overlay overlay -o "lowerdir=$ROOT/lower,upperdir=$ROOT/upper,workdir=$
 cat "$ROOT"/lower/* "$ROOT"/merged/* > /dev/null || exit
 exec "$@"`
 
-/** What runs a command as this user, with the layer mounted. */
+/** A prefix that runs a command as this user, with the layer mounted. */
 function inside(user: User): string[] {
   const as = user === 'root' ? [] : ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
   return ['unshare', '--mount', 'sh', '-c', MOUNTED, 'sh', ...as]
@@ -69,7 +69,7 @@ interface Served {
   readonly sum: string
 }
 
-/** Sends a file three times as this user. Every time all of it comes. */
+/** Sends a file three times as this user. It arrives complete each time. */
 async function serve(
   t: ExecutionContext,
   where: { user: User; layer: Layer; name: keyof typeof FILES; how: string; without?: string },
@@ -97,7 +97,7 @@ const PLACES = [
 ] as const
 
 for (const { user, layer } of PLACES) {
-  /** Of a file of somebody else on overlayfs the kernel tells nothing: a thread reads it the first time. */
+  /** The kernel does not report the residency of another user's file on overlayfs: a thread reads it the first time. */
   const first = user === 'nobody' && layer !== 'plain' ? 1 : 0
 
   overlayTest(`${user}, ${layer}: a small file is sent within the call`, async (t) => {
@@ -122,7 +122,7 @@ for (const { user, layer } of PLACES) {
 }
 
 const SWITCHES = [
-  // by what was read lately
+  // by recency
   { user: 'root', without: 'mincore', atOnce: [false, true, true] },
   // by mincore
   { user: 'root', without: 'recency', atOnce: [true, true, true] },

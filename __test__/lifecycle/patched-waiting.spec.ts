@@ -1,4 +1,4 @@
-// A method is replaced while a placeholder waits for its turn: the replacement sees the real bytes, or nothing of them.
+// A method is replaced while a marker is queued: the replacement sees every real byte, or none.
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
@@ -17,14 +17,14 @@ import { within } from '../fixtures/within.ts'
 
 const file = sampleFile((3 << 20) + 17)
 const other = sampleFile((1 << 20) + 5, 2)
-/** More than a connection holds whose client does not read. */
+/** More than a connection holds while its client does not read. */
 const junk = sampleBytes(12 << 20, 3)
 const TEXT = 'behind the file'
 
 const MANNERS: readonly Manner[] = ['assigned', 'defined']
 const METHODS = [['_write'], ['_writev'], ['_write', '_writev']] as const
 
-/** Either every byte of `parts`, in their order and without anything between them, or no byte of the file. */
+/** Requires every byte of `parts`, in order and adjacent, or no byte of the file. */
 function sawTruly(t: ExecutionContext, seen: Seen, ...parts: readonly Buffer[]): void {
   t.is(seen.placeholders, 0)
   const whole = Buffer.concat(parts)
@@ -210,7 +210,7 @@ kernelSerial('two nested wrappers installed while two files wait see every byte'
   for (const seen of [lower, upper]) sawAll(t, seen, file.bytes, other.bytes, Buffer.from(TEXT))
 })
 
-/* ---------------------------------------------------------------- the same of the prototype */
+/* ---------------------------------------------------------------- methods of the prototype */
 
 for (const name of [
   '_write',
@@ -292,7 +292,7 @@ for (const how of ['sendfile', 'stream'] as const) {
   }
 }
 
-/* ---------------------------------------------------------------- messages that wait for their socket */
+/* ---------------------------------------------------------------- messages that are queued for their socket */
 
 const OF_SOCKET = ['the socket', 'net.Socket.prototype'] as const
 const MESSAGE_METHODS = ['write', 'end', '_send', '_writeRaw', '_flush', '_flushOutput', 'cork', 'emit'] as const

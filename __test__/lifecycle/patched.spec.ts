@@ -1,4 +1,4 @@
-// Whoever has replaced a method of Node's prototypes sees the real bytes, or is not called for them: never a placeholder.
+// A replaced method of Node's prototypes sees the real bytes or is not called for them: it never sees a marker.
 import { once } from 'node:events'
 import http from 'node:http'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
 
-/** More than a connection holds whose client does not read. */
+/** More than a connection holds while its client does not read. */
 const file = sampleFile(24 << 20)
 let entry = ''
 
@@ -24,7 +24,7 @@ test.before(() => {
 
 type Way = 'stream' | 'sendfile'
 
-/** What is replaced, and by which of the two the bytes come by it: the kernel moves those of the other. */
+/** The replaced methods, and the ways of sending whose bytes pass through them: the kernel sends those of the other. */
 const SEEN_BY: Readonly<Record<string, readonly Way[]>> = {
   'OutgoingMessage.write': ['stream', 'sendfile'],
   'ServerResponse.write': ['stream', 'sendfile'],

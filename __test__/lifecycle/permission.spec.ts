@@ -11,10 +11,10 @@ import { sha256 } from '../fixtures/sha256.ts'
 
 const [major = 0] = process.versions.node.split('.').map(Number)
 const PERMISSION = major < 22 ? '--experimental-permission' : '--permission'
-/** Since Node 25, sockets need a permission, too. */
+/** Since Node 25, sockets also need a permission. */
 const NET = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []
 
-/** What the binding needs, and which it is. */
+/** The permissions of the binding, and which binding it is. */
 const [ALLOWED, BINDING] = IN_KERNEL ? ['--allow-addons', 'native'] : ['--allow-wasi', 'wasm32-wasip1']
 
 const file = sampleFile(1 << 20)
@@ -22,7 +22,7 @@ const entry = secondCopy()
 const children = dirname(fileURLToPath(new URL('../fixtures/children/permitted.mjs', import.meta.url)))
 const GOES_ON = Buffer.from('the socket goes on')
 
-/** Nothing is preloaded that needs a permission of its own. */
+/** No module that needs its own permission is preloaded. */
 const WARNINGS = '--disable-warning=ExperimentalWarning'
 
 async function sendUnder(
@@ -79,7 +79,7 @@ test("a file without read permission rejects with Node's ERR_ACCESS_DENIED", asy
 
 const portableTest = IN_KERNEL ? test.skip : test
 
-// /proc/self/fdinfo may not be read, and without the addon nothing else tells the position of the destination.
+// /proc/self/fdinfo may not be read, and without the addon the position of the destination is unknown.
 portableTest('a file sent to itself is refused if its positions cannot be determined', async (t) => {
   const reads = [dirname(entry), children, file.path].map((path) => `--allow-fs-read=${path}`)
   t.deepEqual(await sendUnder(t, [...reads, `--allow-fs-write=${file.path}`, ALLOWED], file.path, 'to-itself.mjs'), {

@@ -1,4 +1,4 @@
-// What the engine means for the process: when it ends, and that its threads end before it.
+// The engine and the process: when the process ends, and that the threads of the engine end before it.
 import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'

@@ -1,4 +1,4 @@
-/** A server of a remote filesystem that takes its time does not stop the event loop. Needs root, /dev/fuse and fusepy. */
+/** A slow server of a remote filesystem does not block the event loop. Needs root, /dev/fuse and fusepy. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -17,10 +17,10 @@ import { until, within } from '../fixtures/within.ts'
 const PYTHON = process.env.PYTHON ?? 'python3'
 const SERVER = fileURLToPath(new URL('../fixtures/children/slow-filesystem.py', import.meta.url))
 const DATA = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7) % 251))
-/** The server takes a second. */
+/** The server takes one second. */
 const MOST_MS = 700
 
-/** Why no FUSE server can be started here. */
+/** Why a FUSE server cannot be started here. */
 function whyNot(): string | undefined {
   if (!fs.existsSync('/dev/fuse')) return 'there is no /dev/fuse'
   if (process.getuid?.() !== 0) return 'only root may mount'
@@ -84,7 +84,7 @@ async function isMounted(server: ChildProcess, directory: string): Promise<void>
   }, 'the mount')
 }
 
-/** FUSE asks for a page at a time, and each takes the server a second. */
+/** FUSE requests a page at a time, and each takes one second. */
 const sample = sampleFile(6000)
 
 function openNumber(path: string, flags: string): Promise<number> {
@@ -110,7 +110,7 @@ for (const slow of ['statfs', 'open', 'getattr', 'read', 'write', 'flush']) {
     })
     await isMounted(server, directory)
     const path = join(directory, 'file')
-    execFileSync('cat', [path]) // its name is in memory from now on
+    execFileSync('cat', [path]) // its name is cached from now on
     const isShort = async (what: string, action: () => Promise<unknown>): Promise<void> => {
       t.true((await longestTurn(action)) < MOST_MS, what)
     }

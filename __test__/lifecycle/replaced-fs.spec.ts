@@ -1,4 +1,4 @@
-// Whoever replaces functions of `fs` (mock file systems, packed applications, tracers) has the say over what is opened.
+// Code that replaces functions of `fs` (mock file systems, packed applications, tracers) decides which file is opened.
 import fs from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -24,7 +24,7 @@ function replace(t: ExecutionContext, functions: Readonly<Record<string, (...arg
   }
 }
 
-/** A wrapper of fs.open that notes the paths. */
+/** A wrapper of fs.open that records the paths. */
 function openNoting(seen: unknown[]): (...args: unknown[]) => unknown {
   const { open } = fs
   return (...args) => {

@@ -1,5 +1,5 @@
-// The number of a destination that a transfer has taken is the system's again when the transfer is over, before
-// JavaScript hears of it: whoever got the number next keeps it.
+// The number of a duplicated destination is free when the transfer ends, before JavaScript is notified: a file that
+// reuses the number stays open.
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -22,7 +22,7 @@ kernelSerial('a transfer keeps its destination when the one before it on the sam
   await setImmediate() // its turn is over
   const before = countDescriptors()
   const first = sendfile(fd, file.path)
-  // Without a turn of the event loop: the engine is done with its descriptor, and nobody has heard of it.
+  // Without a turn of the event loop: the engine has closed its descriptor, and JavaScript has not been notified.
   const deadline = performance.now() + 30_000
   while (countDescriptors() > before + 1 && performance.now() < deadline);
   t.is(countDescriptors(), before + 1, 'the source is held until then')

@@ -1,4 +1,4 @@
-// The stages of a transfer's life at which its environment may end: children/staged.ts brings about each.
+// The stages of a transfer at which its environment may end: children/staged.ts reaches each.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
@@ -24,7 +24,7 @@ export const STAGES = [
 ] as const
 export type Stage = (typeof STAGES)[number]
 
-/** Nobody but the kernel knows what has been acknowledged. */
+/** Only the kernel executor can find out which bytes are acknowledged. */
 export function declareAt(stage: Stage): typeof kernelSerial {
   return stage === 'unacknowledged' ? kernelSerial : test.serial
 }
@@ -33,11 +33,11 @@ export function declareAt(stage: Stage): typeof kernelSerial {
 export const BOUND = 10_000
 
 const large = sampleFile(48 << 20)
-/** Less than the buffers of a connection take, more than its peer's alone. */
+/** Less than the buffers of a connection hold, more than that of the peer alone. */
 const small = sampleFile(3 << 20)
 let count = 0
 
-/** What children/staged.ts is given. */
+/** The arguments of children/staged.ts. */
 export function stageArguments(stage: Stage, ending: string): string[] {
   count += 1
   const fifo = join(sampleDirectory(), `stage-${count}.fifo`)

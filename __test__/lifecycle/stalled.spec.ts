@@ -1,4 +1,4 @@
-// Hundreds of clients that do not read cost no thread each, and no processor time while nothing moves.
+// Hundreds of clients that do not read need no thread each, and no CPU time while nothing moves.
 import { once } from 'node:events'
 import net from 'node:net'
 import { join } from 'node:path'
@@ -11,13 +11,13 @@ import { countOurThreads, engineIdle } from '../fixtures/threads.ts'
 
 const STALLED = 300
 const THREADS = 6
-/** Of measuring, in ms, and how much processor time may pass in it: one spinning thread would take all of it. */
+/** Duration of the measurement in ms, and its maximum of CPU time: one busy thread would use all of it. */
 const INTERVAL = 1000
 const MOST_BUSY = 250
 const file = sampleFile(1 << 20)
 
 kernelTest('300 stalled transfers use at most 6 threads and no CPU', async (t) => {
-  // Unix sockets: hundreds of full TCP buffers would be felt by everybody else on the machine.
+  // Unix sockets: hundreds of full TCP buffers would affect other processes.
   const path = join(sampleDirectory(), 'stalled.sock')
   const server = net.createServer().listen(path)
   await once(server, 'listening')

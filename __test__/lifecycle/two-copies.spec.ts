@@ -1,4 +1,4 @@
-// Two copies of the package in one program, each with its own addon: they share what they put on a socket.
+// Two copies of the package in one program, each with its own addon, share their hook of a socket.
 import { once } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
@@ -117,7 +117,7 @@ test.serial('a transfer of one copy waits while the other opens its file', async
   t.is(sha256(received.bytes), sha256(file.bytes, other.bytes, Buffer.from('end')))
 })
 
-/* ---------------------------------------------------------------- a copy that speaks another protocol */
+/* ---------------------------------------------------------------- a copy with another protocol version */
 
 for (const [title, one, two] of [
   ['the older copy first', older, first],

@@ -1,4 +1,4 @@
-// Whether a handle can be guarded is found out by the first transfer. Where it cannot, no byte goes past the stream.
+// The first transfer finds out whether a handle can be guarded. If it cannot, no byte bypasses the stream.
 import { run } from '../fixtures/child-process.ts'
 import { IN_KERNEL, kernelSerial, METHOD } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -13,7 +13,7 @@ interface Result {
   readonly reasons: readonly string[]
 }
 
-/** What is wrong with `_wrapHandle` of TLSSocket, by which that is found out, or with the handle itself. */
+/** The fault of `_wrapHandle` of TLSSocket, which is used to find out, or of the handle itself. */
 const OBSTACLES = ['nothing', 'nothing is read', 'it throws', 'it is gone', 'the handle is sealed']
 
 for (const obstacle of OBSTACLES) {

@@ -80,17 +80,17 @@ test.serial('200 concurrent responses share one FileHandle', async (t) => {
 
 const GIB = 2 ** 30
 const PIECE = 64 << 20
-/** Neither on a page nor on a quantum. */
+/** Aligned neither to a page nor to a quantum. */
 const AT = 4 * GIB + 12_345
 
 interface Sparse {
   readonly path: string
   readonly piece: Buffer
-  /** Open for reading, at the piece: a write to the end of the file is how Node can seek. */
+  /** Open for reading, at the range: Node can seek only by writing to the end of the file. */
   readonly fd: number
 }
 
-/** 5 GiB, of which only the piece beyond 4 GiB is there. */
+/** 5 GiB, of which only the range beyond 4 GiB is allocated. */
 function sparseFile(): Sparse {
   const path = join(sampleDirectory(), 'sparse.bin')
   fs.writeFileSync(path, '')
@@ -234,7 +234,7 @@ test.serial('two transfers started in one tick run one after the other', async (
   t.is(sha256(received.bytes), sha256(small.bytes, two.bytes))
 })
 
-/** lseek(2) with SEEK_CUR: what the kernel says. */
+/** lseek(2) with SEEK_CUR. */
 function positionOf(fd: number): number {
   return Number(/^pos:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1])
 }

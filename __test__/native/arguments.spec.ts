@@ -1,4 +1,4 @@
-// What no caller in lib/ passes to the addon. It is an error there, never the end of the process.
+// Arguments that lib/ never passes to the addon. They cause an error, never the end of the process.
 import { readFileSync } from 'node:fs'
 
 import { native } from '../../lib/native/load.ts'

@@ -7,7 +7,7 @@ import { native } from '../../lib/native/load.ts'
 
 const path = new URL('../../binding.d.cts', import.meta.url)
 
-/** What the declaration exports, and the methods of its classes: `sendfile`, `Planner.next`. */
+/** The exports of the declaration, and the methods of its classes: `sendfile`, `Planner.next`. */
 function declared(): string[] {
   const { statements } = ts.createSourceFile('binding.d.cts', readFileSync(path, 'utf8'), ts.ScriptTarget.Latest)
   return statements.flatMap((statement) => {

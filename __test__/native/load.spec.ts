@@ -1,4 +1,4 @@
-// The rule of lib/native/load.ts, in processes of their own: what is taken, and what is said of the rest.
+// The rule of lib/native/load.ts, in separate processes: which binding is loaded, and why not another.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,7 +11,7 @@ import { secondCopy } from '../fixtures/second-copy.ts'
 const addonIsBuilt = support().binding === 'native'
 const addonTest = addonIsBuilt ? test : test.skip
 
-/** What support() says in a copy of the package. */
+/** The result of support() in a copy of the package. */
 function supportIn(entry: string, env: NodeJS.ProcessEnv = {}): Support {
   const script = 'const { support } = await import(process.argv[1]); console.log(JSON.stringify(support()))'
   const args = ['--input-type=module', '--eval', script, entry]

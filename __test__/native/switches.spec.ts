@@ -1,4 +1,4 @@
-// The switches of SENDFILE64_WITHOUT as strace sees them: scripts/test/fallbacks.mjs runs the whole contract with them.
+// The switches of SENDFILE64_WITHOUT, observed by strace: scripts/test/fallbacks.mjs runs the whole contract with them.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// The environment's word: each in a process of its own, because it is read once.
+// Environment variables: each in a separate process, because they are read once.
 import test, { type ExecutionContext } from 'ava'
 
 import type { SendfileResult } from '../../index.ts'
@@ -53,7 +53,7 @@ test.serial('an unknown word only causes a warning', async (t) => {
   t.regex(stderr, /\[SENDFILE64\] Warning: Unknown value SENDFILE64='nonsense'\. Expected off, auto, sendfile, splice/)
 })
 
-// The addon is who knows the switches.
+// Only the addon knows the switches.
 kernelSerial('an unknown switch only causes a warning', async (t) => {
   const { result, stderr } = await transferWith(t, { SENDFILE64_WITHOUT: 'nonsense' })
   t.is(result.method, 'sendfile')

@@ -1,4 +1,4 @@
-// Options count where they are inherited, and each is read once.
+// Inherited options apply, and each option is read once.
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { Writable } from 'node:stream'

@@ -1,4 +1,4 @@
-// Ranges that no double can name: the figures cross to the addon, or to the planner, and stay exact.
+// Ranges beyond the precision of a double: the numbers stay exact in the addon and in the planner.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'

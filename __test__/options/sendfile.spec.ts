@@ -3,7 +3,7 @@ import test from 'ava'
 import { badCalls, call } from '../fixtures/bad-call.ts'
 import { evaluate, type NodeError, nodeMessages } from '../fixtures/node-errors.ts'
 
-/** Source texts, because Node is asked in another process what it would say of the same value. */
+/** Source texts, because another process evaluates them to get Node's error for the same value. */
 const LONG = `'${'long '.repeat(20)}'`
 const NO_BYTES = [LONG, '"it\'s five"', "'5'", "''", 'true', '{}', '[]', "Symbol('five')", '() => 5', 'new Date(0)']
 const FAR_NUMBERS = ['-1', '2 ** 53', '-(2 ** 53)', '2 ** 63']

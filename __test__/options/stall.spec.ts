@@ -18,10 +18,10 @@ import { within } from '../fixtures/within.ts'
 const large = sampleFile(24 * 2 ** 20)
 const TAIL = Buffer.from('the socket goes on')
 const STALL = { stallTimeout: 200 }
-/** What a stream takes before it asks to wait, of what JavaScript copies. */
+/** The bytes of a copy that a stream accepts before it returns false. */
 const CHUNK = 64 * 1024
 
-/** How many bytes had gone when the transfer stalled. */
+/** The bytes sent when the transfer stalled. */
 async function stalledAfter(sending: Promise<unknown>): Promise<number> {
   try {
     await within(sending, 'the stall')

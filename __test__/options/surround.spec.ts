@@ -126,7 +126,7 @@ for (const [how, path, codes] of [
   ['success', large.path, ['']],
   ['truncation', file.path, ['ERR_SENDFILE_TRUNCATED']],
   ['abort', large.path, ['ABORT_ERR']],
-  // ECONNRESET is said once (tcp(7)): where libuv has heard it, our next call says EPIPE
+  // ECONNRESET is reported once (tcp(7)): after libuv has received it, the next call fails with EPIPE
   ['reset', large.path, ['ECONNRESET', 'EPIPE']],
 ] as const) {
   kernelSerial(`TCP_CORK is removed after: ${how}`, (t) => {

@@ -11,9 +11,9 @@ import { sha256 } from '../fixtures/sha256.ts'
 import { stalled, unacknowledged } from '../fixtures/stalled.ts'
 import { within } from '../fixtures/within.ts'
 
-/** It fits into the buffers of a connection on loopback, and not into the one at the reading end. */
+/** Fits into the buffers of a connection on loopback, but not into that of the reading end. */
 const file = sampleFile(2 ** 21)
-/** Less than the kernel always takes for a peer that does not read. */
+/** Less than the kernel always accepts for a peer that does not read. */
 const UNREAD = 2 ** 15
 
 test.serial("'queued' does not wait for a peer that reads nothing", async (t) => {
@@ -73,7 +73,7 @@ kernelSerial('an abort ends the wait and counts every byte', async (t) => {
   t.is(Reflect.get(Object(error), 'bytesSent'), file.bytes.length)
 })
 
-/** Of a file, by a socket whose owner ends it as soon as the transfer has been told as over, with much that it never read. */
+/** Sends a file by a socket with unread bytes, whose owner ends it as soon as the transfer is reported complete. */
 async function receivedUnread(
   t: ExecutionContext,
   until: 'queued' | 'acknowledged',
@@ -85,7 +85,7 @@ async function receivedUnread(
   const hold = (): void => {
     if (received.length > file.bytes.length - UNREAD) far.pause()
   }
-  // The last bytes wait at the reading end.
+  // The last bytes are buffered at the reading end.
   if (until === 'acknowledged') {
     far.on('data', hold)
     far.resume()

@@ -1,4 +1,5 @@
-// A segment that JavaScript copies under its marker, because the process has no descriptor left for the kernel's way.
+// A segment that JavaScript copies under its marker, because the process has no descriptor left for the kernel
+// executor.
 import test from 'ava'
 
 import { run } from '../fixtures/child-process.ts'
@@ -7,7 +8,7 @@ import type { Scope } from '../fixtures/connected-pair.ts'
 import { kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 
-/** Less than one chunk, and more than the buffer of a unix socket takes. */
+/** Less than one chunk, and more than the buffer of a unix socket holds. */
 const file = sampleFile(256_000)
 const SIZE = file.bytes.length
 

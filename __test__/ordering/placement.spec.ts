@@ -1,4 +1,4 @@
-// Markers that wait for their turn on one connection.
+// Markers that are queued on one connection.
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import test from 'ava'
@@ -49,7 +49,7 @@ kernelTest("at 'close', bytesWritten counts the sent bytes and not the rest of t
   const { near, far } = await connectedPair(t, { reading: false })
   const sent = sendfile(near, large.path)
   await stalled(near)
-  // The engine has told how far it has come, at most one period after the last byte.
+  // The engine has reported its progress at most one period after the last byte.
   await new Promise((resolve) => setTimeout(resolve, 250))
   const closed = once(near, 'close').then(() => near.bytesWritten)
   near.destroy()

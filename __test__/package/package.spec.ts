@@ -1,4 +1,4 @@
-// What users install: both entries, their types, and what is said where no binding can be loaded.
+// The installed package: both entries, their types, and the error without a binding.
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ test.before(() => buildIfStale())
 function run(folder: string, name: string, script: string, env: NodeJS.ProcessEnv = {}): Record<string, unknown> {
   const path = join(folder, name)
   writeFileSync(path, script)
-  // The loader of the tests must not be there: users do not have it.
+  // The loader of the tests must be absent: users do not have it.
   return JSON.parse(
     execFileSync(process.execPath, [path], {
       cwd: folder,
@@ -180,7 +180,7 @@ function textAt(said: Record<string, unknown>, part: string, name: string): stri
   return String(Reflect.get(Object(said[part]), name))
 }
 
-/** What was looked for and what to do, in sentences: neither a stack nor a list of modules. */
+/** Sentences that name what was tried and what to do: neither a stack nor a list of modules. */
 function checkHelp(t: ExecutionContext, text: string): void {
   t.true(text.includes(`${process.platform} ${process.arch}`), text)
   t.true(text.includes(`@sendfile64/binding-${process.platform}-${process.arch}`), text)

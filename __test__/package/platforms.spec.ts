@@ -1,4 +1,4 @@
-// The packages of npm/, and the rule of lib/native/load.ts that finds them.
+// The packages of npm/, and the rule of lib/native/load.ts by which they are found.
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

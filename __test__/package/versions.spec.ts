@@ -1,4 +1,4 @@
-// One version everywhere: `npm run version:set` writes them all, and this finds what it has forgotten.
+// One version everywhere: `npm run version:set` writes them all, and this test finds any that it missed.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { sampleDirectory } from '../fixtures/sample-file.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Every place with a version of ours, as `place: version`. */
+/** Every place with a version of the package, as `place: version`. */
 function versionsIn(folder: string): Record<string, string | undefined> {
   const read = (path: string): string => readFileSync(join(folder, path), 'utf8')
   const first = (path: string, pattern: RegExp): string | undefined => pattern.exec(read(path))?.[1]

@@ -1,4 +1,4 @@
-// The borders of ARCHITECTURE.md that no linter rule can express. Each collector states how many files it must
+// The rules of ARCHITECTURE.md that no linter can express. Each collector states how many files it must
 // find at least, so that a glob which matches nothing cannot pass.
 import { readFileSync, readdirSync } from 'node:fs'
 import { join, sep } from 'node:path'
@@ -43,14 +43,14 @@ function find({ path, text }: Source, matches: (node: ts.Node) => boolean): stri
   return found
 }
 
-/** The same for all of lib/ but the files that may. */
+/** The same for all of lib/ except the permitted files. */
 function findOutside(allowed: readonly string[], matches: (node: ts.Node) => boolean): string[] {
   for (const path of allowed)
     if (!lib.some((source) => source.path === path)) throw new Error(`${path} is gone: so is what this test holds`)
   return lib.filter(({ path }) => !allowed.includes(path)).flatMap((source) => find(source, matches))
 }
 
-/** Rust without its comments: they may name what code may not. */
+/** Rust without its comments, which may contain the forbidden names. */
 function findInRust(allowed: (path: string) => boolean, pattern: RegExp): string[] {
   return rust
     .filter(({ path }) => !allowed(path))
@@ -122,7 +122,7 @@ test('index.ts contains only re-exports', (t) => {
 })
 
 test('only crates/sys uses nix and libc, only crates/binding uses napi', (t) => {
-  // What only tests use is no part of the product.
+  // Code used only by tests is not part of the product.
   const withoutTests = (text: string): string => text.replace(/^\[dev-dependencies\]\n(?:[^[].*\n|\n)*/m, '')
   const dependents = (crate: string): string[] =>
     manifests
@@ -167,13 +167,13 @@ test('the lock file names no registry, so that any mirror can be used', (t) => {
   t.notRegex(text, /"resolved"/)
 })
 
-/** The string is what an import, an export or require() names. */
+/** The string is the specifier of an import, an export or require(). */
 function isSpecifier({ parent }: ts.Node): boolean {
   if (ts.isCallExpression(parent)) return /^(?:import|require)$/.test(parent.expression.getText())
   return ts.isImportDeclaration(parent) || ts.isExportDeclaration(parent)
 }
 
-/** The string is the name of a property that is read, asked for or replaced. */
+/** The string is the name of a property that is read, tested or replaced. */
 function isKey({ parent }: ts.Node): boolean {
   if (ts.isElementAccessExpression(parent) || ts.isComputedPropertyName(parent)) return true
   if (ts.isBinaryExpression(parent)) return parent.operatorToken.kind === ts.SyntaxKind.InKeyword

@@ -1,4 +1,4 @@
-// The filesystems of which no file has a server, in Rust and in TypeScript.
+// The local filesystems, in Rust and in TypeScript.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 

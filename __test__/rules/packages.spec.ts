@@ -1,4 +1,4 @@
-// package-lock.json: what `npm ci` needs of it on every machine.
+// package-lock.json: the requirements of `npm ci` on every machine.
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 
@@ -19,7 +19,7 @@ function found(from: string, name: string): boolean {
   return found(above, name)
 }
 
-// npm leaves out an optional package that the registry lacks, and `npm ci` then refuses the lock file everywhere
+// npm omits an optional package that the registry lacks, and `npm ci` then refuses the lock file everywhere
 test('the lock file contains every dependency of its packages, including those of other platforms', (t) => {
   const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
     Object.keys({ ...dependencies, ...optionalDependencies })

@@ -1,4 +1,5 @@
-// What every program of the repository has: `--help`, exit code 2 for an unknown option, a sentence for what is missing.
+// Every program of the repository has `--help`, exits with 2 for an unknown option, and names a missing prerequisite in
+// one sentence.
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -18,7 +19,7 @@ const texts = listed
   .filter((path) => /\.(?:mjs|sh)$/.test(path) && existsSync(join(root, path)))
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 
-/** Run by another program, with arguments that this one has checked; or in a project that has nothing of ours. */
+/** Started by another program that has checked the arguments, or in a project without this repository. */
 const INNER = new Set([
   'bench/in-namespace.sh',
   '__test__/differential/suite.mjs',

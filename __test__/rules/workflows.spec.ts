@@ -1,4 +1,4 @@
-// The workflows of .github/: what actionlint does not know of our rules.
+// The workflows of .github/: rules that actionlint does not know.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// What a file stream does with its file: at once where no disk is needed, else by `fs`, and nobody can tell which.
+// A file stream opens, reads and closes its file synchronously if no disk is needed, otherwise by `fs`; the two are
+// indistinguishable.
 import { createHook } from 'node:async_hooks'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +23,7 @@ const SMALL = 64 * 1024
 const small = sampleFile(20_000)
 const large = sampleFile(SMALL + 1)
 
-/** statfs(2): filesystems of Linux that know RWF_NOWAIT. Elsewhere a read is for a thread of the pool. */
+/** statfs(2): filesystems of Linux that know RWF_NOWAIT. On others, a thread of the pool reads. */
 const TELLS_AT_ONCE = new Set([0xef53, 0x58465342, 0x9123683e])
 const readsAtOnce = TELLS_AT_ONCE.has(fs.statfsSync(small.path).type)
 
@@ -31,7 +32,7 @@ test.before(warmEngine)
 interface Seen {
   readonly sum: string
   readonly events: string[]
-  /** How many requests have gone to the thread pool. */
+  /** The number of requests to the thread pool. */
   readonly requests: number
 }
 
@@ -129,7 +130,7 @@ kernelSerial('a worker, which tracks its descriptors, opens and closes through f
 const SWITCHES = [
   { without: 'openat2', requests: 4 },
   { without: 'readnowait', requests: 0 },
-  // that nothing follows behind the end needs no thread
+  // finding the end needs no thread
   { without: 'readnowait,mincore,recency', requests: 1 },
 ]
 for (const { without, requests } of SWITCHES) {

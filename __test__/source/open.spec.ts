@@ -27,7 +27,7 @@ mkdirSync(folder)
 const fifo = join(sampleDirectory(), 'fifo')
 execFileSync('mkfifo', [fifo])
 
-/** What the destination gets of a source, and nothing stays open. */
+/** The bytes that the destination receives from a source; nothing stays open. */
 async function digestOf(t: ExecutionContext, source: SourceArgument): Promise<string> {
   const before = countDescriptors()
   const { near, far, close } = await tcpPair()
@@ -163,7 +163,7 @@ interface Failing {
   readonly syscall: string
 }
 
-/** Calls whose arguments are good, and whose source cannot be read; the destination stays as it was. */
+/** Calls with valid arguments and a source that cannot be read; the destination stays unchanged. */
 async function failing(t: ExecutionContext, cases: readonly Failing[]): Promise<void> {
   const before = countDescriptors()
   const { near, far, close } = await tcpPair()
@@ -201,7 +201,7 @@ test.serial('a directory is refused, by path and by number', async (t) => {
 })
 
 test.serial('a number that is not open rejects with EBADF', async (t) => {
-  // Far above those in use: the number of one that was just closed is the next to be given out.
+  // Far above those in use: the number of a descriptor that was just closed is reused next.
   await failing(t, [{ source: 1_000_000, code: 'EBADF', syscall: 'fstat' }])
 })
 

@@ -25,7 +25,7 @@ function makeFifo(): string {
   return path
 }
 
-/** Both ends of a FIFO, the reading one in blocking mode as a shell hands it over; closed with the test. */
+/** Both ends of a FIFO, the reading one in blocking mode, as from a shell; closed with the test. */
 function openFifo(t: ExecutionContext): { reader: OwnDescriptor; writer: OwnDescriptor } {
   const path = makeFifo()
   const first = fs.openSync(path, O_RDONLY | O_NONBLOCK)

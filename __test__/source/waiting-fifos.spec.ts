@@ -1,4 +1,4 @@
-// libuv has four threads for files and names: nothing of ours may wait in them for somebody who writes to a FIFO.
+// libuv has four threads for files and names: the package must not wait in them for a writer of a FIFO.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import test from 'ava'

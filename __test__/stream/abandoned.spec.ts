@@ -1,4 +1,4 @@
-// `closeWithDestination`: a file whose only reader has gone is closed, and no other.
+// `closeWithDestination`: a file whose only destination has closed is closed, and no other.
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
@@ -17,10 +17,10 @@ import { until, within } from '../fixtures/within.ts'
 const SIZE = 32 << 20
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A Writable that takes one chunk and waits. */
+/** A Writable that accepts one chunk and blocks. */
 const slow = (): Writable => new Writable({ write() {} })
 
-/** A stream that is on its way to `destination`. */
+/** A stream that is being sent to `destination`. */
 async function piped(
   t: ExecutionContext,
   destination: Writable,
@@ -36,7 +36,7 @@ async function piped(
   return { stream, path }
 }
 
-/** Closes a destination, and lets everybody hear of it. */
+/** Closes a destination, and waits for its events. */
 async function close(destination: Writable, error?: Error): Promise<void> {
   const closed = new Promise((resolve) => destination.once('close', resolve))
   destination.destroy(error)

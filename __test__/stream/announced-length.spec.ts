@@ -1,5 +1,5 @@
-// A message never carries more or fewer bytes than its Content-Length on a connection that stays open: what streams do,
-// by the kernel and wherever they are read.
+// Streams: a message on a connection that stays open never has more or fewer bytes than its Content-Length, sent by the
+// kernel or read.
 import { tracingChannel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs'
@@ -20,7 +20,7 @@ import { listen, serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { until, within } from '../fixtures/within.ts'
 
-/** How a stream gets to a response. */
+/** How a stream is connected to a response. */
 interface Way {
   readonly name: string
   readonly secure?: boolean
@@ -51,7 +51,7 @@ const WAYS: readonly Way[] = [
   {
     name: 'an encoding',
     pipe(path, response) {
-      // Bytes of UTF-8 stay what they are; what else there is does not.
+      // UTF-8 bytes stay unchanged by an encoding; others do not.
       const stream = createReadStream(path).setEncoding('utf8')
       return piped(stream as ReadStream, response)
     },
@@ -81,7 +81,7 @@ const WAYS: readonly Way[] = [
   },
 ]
 
-/** What a client gets that sends two requests, one after the other, on one connection. */
+/** The result of a client that sends two consecutive requests on one connection. */
 interface Got {
   /** SHA-256 of the first body; the error of its end. */
   readonly first: string
@@ -354,7 +354,7 @@ for (const framing of ['length', 'chunked', 'strict length'] as const) {
 }
 
 kernelTest('a strict response to a file that has grown ends as with a stock stream', async (t) => {
-  // Up to Node 22, what `write` throws within a pipe is uncaught.
+  // Up to Node 22, an exception of `write` within a pipe is uncaught.
   if (Number(process.versions.node.split('.')[0]) < 24) return t.pass()
   const { path } = sampleFile(200_000)
   let failed: http.ServerResponse | undefined

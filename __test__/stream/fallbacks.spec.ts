@@ -1,4 +1,4 @@
-// Each reason why no better method was used stands once, however many segments or chunks have met it.
+// Each reason for a fallback is listed once, for any number of segments or chunks.
 import { run } from '../fixtures/child-process.ts'
 import { kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'

@@ -1,5 +1,5 @@
-// Streams whose users do things in no order that anybody has thought of: whatever they do, every byte of the range reaches
-// somebody, nobody gets one twice, and all are in order. The same is asked of Node's own, so that it is no invention.
+// Streams with random operations of their users: every byte of the range is delivered once and in order. Node's own
+// streams are tested in the same way, so that the expectation is that of Node.
 import { once } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
@@ -12,7 +12,7 @@ import { misplaced, missing, piecesOf } from '../fixtures/pieces.ts'
 import { sampleBytes, writeSample } from '../fixtures/sample-file.ts'
 import { within } from '../fixtures/within.ts'
 
-/** SENDFILE64_TEST_SEEDS=1-5000 plays longer. */
+/** SENDFILE64_TEST_SEEDS=1-5000 runs more seeds. */
 const { SENDFILE64_TEST_SEEDS: seeds = '1-24' } = process.env
 const [FIRST = 1, LAST = 24] = seeds.split('-').map(Number)
 const SIZES = [0, 1, 65_536, 65_537, 300_000, 1 << 20, (3 << 20) + 17, 9 << 20]
@@ -28,12 +28,12 @@ class Dice {
     for (let warm = 0; warm < 8; warm += 1) this.#next()
   }
 
-  /** An integer from 0 to below `most`. */
+  /** An integer from 0, less than `most`. */
   below(most: number): number {
     return Math.floor((this.#next() / 2 ** 32) * most)
   }
 
-  /** True as often as `percent` says. */
+  /** True with a probability of `percent`. */
   chance(percent: number): boolean {
     return this.below(100) < percent
   }
@@ -52,7 +52,7 @@ class Dice {
   }
 }
 
-/** Somewhere to pipe to. */
+/** A destination to pipe to. */
 interface Sink {
   readonly name: string
   readonly destination: Writable
@@ -93,7 +93,7 @@ async function passSink(): Promise<Sink> {
 
 const SINKS = [socketSink, socketSink, socketSink, responseSink, passSink] as const
 
-/** A stream, who takes from it, and what was done. */
+/** A stream, its consumers and the operations so far. */
 class Scene {
   readonly story: string[] = []
   readonly readByHand: Buffer[] = []
@@ -116,7 +116,7 @@ class Scene {
     'unpipe all': () => {
       for (const sink of this.#sinks) sink.isPiped = false
       this.#stream.unpipe()
-      // Where one of several pipes was waiting for 'drain', Node lets the stream flow on with nobody left to take it.
+      // If one of several pipes was waiting for 'drain', Node lets the stream flow without a consumer.
       this.#stream.pause()
     },
     pause: () => this.#stream.pause(),
@@ -141,7 +141,7 @@ class Scene {
     }
   }
 
-  /** Lets it go on to its end, whatever it is waiting for. */
+  /** Continues it to its end from any state. */
   async end(): Promise<void> {
     const stream = this.#stream
     const closed = stream.closed ? Promise.resolve() : once(stream, 'close')
@@ -151,7 +151,7 @@ class Scene {
       sink.peer.resume()
     }
     if (!this.#isTaken()) this.#pipe(this.#sinks[0])
-    await new Promise(setImmediate) // a listener of 'readable' that has gone is noticed in the next tick
+    await new Promise(setImmediate) // a removed 'readable' listener is noticed in the next tick
     stream.resume()
     await closed
     for (const { destination } of this.#sinks) destination.end()
@@ -171,7 +171,7 @@ class Scene {
     if (kind > 3) for (let left = this.#dice.below(kind * 2); left > 0; left -= 1) await new Promise(setImmediate)
   }
 
-  /** Without anybody who takes them, a stream that flows throws its bytes away. */
+  /** A flowing stream without a consumer discards its bytes. */
   #isTaken(): boolean {
     return this.#listeners.length > 0 || this.#sinks.some(({ isPiped }) => isPiped)
   }

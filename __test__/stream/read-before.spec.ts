@@ -1,5 +1,5 @@
-// A stream that has been read from before it is piped, or whose destination is busy: what is in its buffer is copied,
-// the transfer says so, and the kernel sends the rest.
+// A stream that was read before it is piped, or whose destination is busy: its buffer is copied, the transfer reports
+// it, and the kernel sends the rest.
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { PassThrough } from 'node:stream'
@@ -16,7 +16,7 @@ import { within } from '../fixtures/within.ts'
 /** Fits into the buffer of a stream as a whole. */
 const small = sampleFile(1000)
 const large = sampleFile(5 << 20)
-/** Of no size that is known beforehand: JavaScript copies it, and holds the destination meanwhile. */
+/** Of unknown size: JavaScript copies it, and holds the destination during that time. */
 const UNSIZED = '/proc/version'
 
 /** Pipes in its own way. */
@@ -53,7 +53,7 @@ function filled(source: ReadStream, then: () => void): void {
   else setImmediate(filled, source, then)
 }
 
-/** Serves a file; gives the body, and what is known of the last transfer. */
+/** Serves a file; returns the body and the last transfer. */
 async function serveOnce(
   t: ExecutionContext,
   file: SampleFile,

@@ -1,4 +1,4 @@
-// node --require sendfile64/register, as users have it: the built package in a project of its own.
+// node --require sendfile64/register with the built package in a separate project.
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -40,7 +40,7 @@ function run(
   return { said: JSON.parse(stdout), stderr }
 }
 
-/** Serves the file once by what `make` makes, and tells what was got and how. */
+/** Serves the file once by the stream of `make`, and returns the body and the transfer. */
 const serving = (make: string, load = (module: string) => `require('${module}')`): string => `
   const fs = ${load('node:fs')}, http = ${load('node:http')}, { createHash } = ${load('node:crypto')}
   const server = http.createServer(async (request, response) => {
@@ -178,7 +178,7 @@ test('a replacement of fs.read sees every read', (t) => {
   t.like(run(script).said, IN_KERNEL ? { ...asStock, method: 'copy' } : asStock)
 })
 
-// From Node 22 on, an import of node:util does as much: it reads every property of that module.
+// From Node 22, an import of node:util has the same effect: it reads every property of that module.
 test('process.chdir stays unchanged for a program that imported node:util', (t) => {
   const script = `console.log(JSON.stringify({ chdir: String(process.chdir) }))`
   const stock = run(script, { flags: ['--import', 'data:text/javascript,import "node:util"'] })

@@ -1,4 +1,4 @@
-// tracing:sendfile64.transfer:*: one context for each transfer, for sendfile() and for piped streams alike.
+// tracing:sendfile64.transfer:*: one context for each transfer of sendfile() and of piped streams.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ const channel = tracingChannel<unknown, TransferContext>('sendfile64.transfer')
 
 const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const
 
-/** Notes the events of one destination until the test is over. */
+/** Records the events of one destination until the test ends. */
 function subscribe(t: ExecutionContext, destination: unknown): { events: string[]; contexts: Set<TransferContext> } {
   const events: string[] = []
   const contexts = new Set<TransferContext>()

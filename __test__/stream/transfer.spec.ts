@@ -1,4 +1,4 @@
-// What a piped stream tells of its transfer, and the options that are not those of fs.createReadStream.
+// The transfer of a piped stream, and the options that fs.createReadStream does not have.
 import { once } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
@@ -19,7 +19,7 @@ import { until, within } from '../fixtures/within.ts'
 
 const file = sampleFile(8 << 20)
 
-/** Pipes a stream to a socket; gives what came, and what event 'transfer' has told. */
+/** Pipes a stream to a socket; returns the received bytes and the argument of 'transfer'. */
 async function pipeToSocket(stream: ReadStream, near: net.Socket): Promise<StreamTransfer> {
   const told = once(stream, 'transfer')
   stream.pipe(near)
@@ -224,7 +224,7 @@ const stockTest = IN_KERNEL ? test.skip : test
 stockTest("without the kernel executor the streams are Node's own", async (t) => {
   t.true(Object.is(ReadStream, fs.ReadStream))
   const { near, received } = await connectedPair(t)
-  // options of ours are none of Node's
+  // options of the package are unknown to Node
   const stream = createReadStream(file.path, { start: 10, method: 'sendfile', segment: 1 << 20, rate: 1 })
   stream.on('transfer', () => t.fail('nobody tells of a transfer'))
   stream.pipe(near)

@@ -1,4 +1,4 @@
-// A file that is shortened while it is piped: http must not look complete, a socket ends as with a stock stream.
+// A file truncated while it is piped: an http message must not look complete, a socket ends as with a stock stream.
 import { once } from 'node:events'
 import { appendFileSync, truncateSync } from 'node:fs'
 import http from 'node:http'

@@ -1,4 +1,4 @@
-// A stream that can no longer be reached leaves no file open, unless the program may know the number of that file.
+// An unreachable stream leaves no open file, unless the program may know the number of that file.
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
@@ -28,7 +28,7 @@ interface Said {
 
 const children = new Map<string, Promise<readonly Said[]>>()
 
-/** One process goes through all the cases. */
+/** One process runs all cases. */
 async function casesOf(t: ExecutionContext, way: string): Promise<readonly Said[]> {
   const execArgv = ['--expose-gc', TYPESCRIPT]
   const { code, stdout, stderr } = await run(t, CHILD, [way, sampleDirectory()], { execArgv }).exit
@@ -69,7 +69,7 @@ const kept = [
   'of numbers of the caller',
 ]
 
-/** The number is another file's by the time the stream is collected. */
+/** The number belongs to another file when the stream is collected. */
 const closedBefore = ['that were destroyed', 'whose number the caller has closed', 'that were read to the end']
 
 for (const way of WAYS) {

@@ -1,5 +1,5 @@
-// What the kernel may hold back until more follows: the last bytes of a transfer, on a connection that stays open and
-// with nothing behind them. TCP_CORK and MSG_MORE hold them for 200 ms (tcp(7)), a lost MSG_MORE for longer.
+// The last bytes of a transfer must not be held back on a connection that stays open without further bytes. TCP_CORK
+// and MSG_MORE hold them for 200 ms (tcp(7)), a lost MSG_MORE for longer.
 import { existsSync, readFileSync, truncateSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 
@@ -11,7 +11,7 @@ import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { within } from '../fixtures/within.ts'
 
-/** Half of what would be held back; what is held back is so in every round. */
+/** Half of the delay; bytes that are held back are delayed in every round. */
 const AT_ONCE_MS = 100
 const ROUNDS = 5
 
@@ -23,7 +23,7 @@ interface Case {
   readonly name: string
   readonly method?: 'auto' | 'splice' | 'copy'
   readonly code?: string
-  /** The file, what is asked of it, and what arrives of it. */
+  /** The file, the options, and the expected bytes. */
   prepare(): { path: string; options?: SendfileOptions; expected: Uint8Array }
 }
 
@@ -58,7 +58,7 @@ const cases: readonly Case[] = [
   },
 ]
 
-/** In milliseconds: how long after the end of the transfer the last byte comes. */
+/** Milliseconds from the end of the transfer to the arrival of the last byte. */
 async function lateness(t: ExecutionContext, { code, prepare }: Case): Promise<number> {
   const { near, far, received, close } = await connectedPair(t)
   near.setNoDelay(true)

@@ -31,7 +31,7 @@ async function pipe(destination: Writable, rate: RateLimiter): Promise<void> {
   await once(stream, 'end')
 }
 
-// Timed, because a rate is nothing but bytes and time; one run for all.
+// Timed, because a rate is bytes per time; one run for all.
 kernelSerial('transfers of both executors and streams share one rate equally', async (t) => {
   t.timeout(30_000)
   const limiter = new RateLimiter({ rate: 6 * MEBI, burst: 64 * 1024 })

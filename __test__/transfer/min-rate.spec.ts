@@ -16,7 +16,7 @@ const MEBI = 2 ** 20
 const file = sampleFile(24 * MEBI)
 const LEAST = { minRate: 4 * MEBI, minRateWindow: 400 }
 
-/** Reads a few bytes each 10 ms, as those do that hold a connection on purpose. */
+/** Reads a few bytes every 10 ms, like a client that holds a connection on purpose. */
 function trickle(t: ExecutionContext, socket: net.Socket, bytes: number): void {
   const timer = setInterval(() => void socket.read(bytes), 10)
   t.teardown(() => clearInterval(timer))
@@ -51,7 +51,7 @@ test('a Writable that delays each chunk is rejected', async (t) => {
 test('a client that keeps the rate receives everything', async (t) => {
   const { near, far, received } = await connectedPair(t, { reading: false })
   const least = { minRate: 1000, minRateWindow: 300 }
-  // Reads for several windows, at many times the rate: on a busy machine a read may come late.
+  // Reads during several windows at many times the rate: on a busy machine a read may be late.
   trickle(t, far, MEBI / 4)
   const { bytesSent } = await within(sendfile(near, file.path, least), 'the transfer')
   far.resume()
@@ -80,7 +80,7 @@ test('time spent waiting for a slow source does not count', async (t) => {
     writeSync(fifo.writer, 'x')
     await within(received.reaches(byte + 1), 'the byte')
     await new Promise((resolve) => {
-      setTimeout(resolve, 30) // a source that is slow is nothing but time
+      setTimeout(resolve, 30) // a slow source needs time
     })
   }
   t.is((await within(transfer, 'the transfer')).bytesSent, 10)

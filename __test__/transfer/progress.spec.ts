@@ -24,13 +24,13 @@ test.before(async () => {
   await restingDescriptors()
 })
 
-/** The properties that somebody might have put on what he was given. */
+/** Properties that the package might add to the value. */
 function ownOf(value: unknown): Record<string, unknown> {
   const { bytesSent, offset, code }: Record<string, unknown> = { ...Object(value) }
   return { bytesSent, offset, code }
 }
 
-/** What `promise` rejects with, whatever that is. */
+/** The rejection value of `promise`. */
 function rejection(promise: Promise<unknown>): Promise<{ readonly reason: unknown }> {
   return within(
     promise.then(
@@ -111,7 +111,7 @@ test.serial('onProgress runs in the AsyncLocalStorage context of the call', asyn
   const run = async (destination: Writable | number, name: string, count: number): Promise<Set<unknown>> => {
     const seen = new Set<unknown>()
     const onProgress = (): void => void seen.add(storage.getStore())
-    // A rate, so that there is time for more than the last call.
+    // A rate, so that onProgress is called more than once.
     const options = { onProgress, progressInterval: 1, rate: count * 5, burst: 1, quantum: 4096, count }
     await within(
       storage.run(name, () => sendfile(destination, large.path, options)),
@@ -135,7 +135,7 @@ test.serial('calls are at least progressInterval apart, except the last', async 
     await within(sendfile(destination, large.path, options), 'the transfer')
     const gaps = times.slice(0, -1).map((time, index) => time - (times[index - 1] ?? started))
     t.true(gaps.length > 0, 'there is more than the last call')
-    // By another clock than the engine's, so that a millisecond may be lost.
+    // Measured by another clock than that of the engine: one millisecond may be lost.
     t.deepEqual(
       gaps.filter((gap) => gap < 59),
       [],

@@ -21,11 +21,11 @@ async function encrypted(t: Parameters<typeof connectedPair>[0]): Promise<Writab
   return near
 }
 
-// A timed test, because a rate is nothing but bytes and time: one run, several transfers at once by both executors.
+// Timed, because a rate is bytes per time: one run with several concurrent transfers by both executors.
 test.serial(`the rate including the burst is kept within 10 % over ${SECONDS} s`, async (t) => {
   t.timeout(30_000)
   const limits = [
-    // A burst is also what a process that is not run for a while can catch up on: half a second's worth and more.
+    // A burst also lets a process that was not scheduled catch up: half a second and more.
     { rate: MEBI, burst: MEBI / 2 },
     { rate: 4 * MEBI, burst: 3 * MEBI },
     { rate: 300_001, burst: 200_000 },

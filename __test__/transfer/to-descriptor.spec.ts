@@ -84,11 +84,11 @@ const script = fileURLToPath(new URL('../fixtures/children/to-stdout.ts', import
 const node = [TYPESCRIPT, script, file.path]
 
 interface Program {
-  /** What it is to send to: its standard output or descriptor 3. */
+  /** The destination: its standard output or descriptor 3. */
   readonly how: string
   readonly output: 'pipe' | number | net.Socket
   readonly env?: Record<string, string>
-  /** Before it is started, descriptor 3 is set to blocking mode: Node leaves sockets in the other one. */
+  /** Descriptor 3 is set to blocking mode before the start: Node leaves sockets in nonblocking mode. */
   readonly blocking?: boolean
 }
 

@@ -3,7 +3,7 @@ import test from 'ava'
 
 import { unwatch, watch } from '../../lib/wait/closed.ts'
 
-/** A watcher, and what it has heard. */
+/** A watcher, and the errors it has received. */
 function watcher(): { readonly heard: unknown[]; closed(error: unknown): void } {
   const heard: unknown[] = []
   return { heard, closed: (error) => void heard.push(error) }

@@ -1,4 +1,4 @@
-/** Either side gives up, at an offset of chance: who is told what, and nothing stays behind. */
+/** Either side aborts at a random offset: which errors are reported, and that nothing stays open. */
 import http from 'node:http'
 import net from 'node:net'
 import { pipeline } from 'node:stream'
@@ -21,7 +21,7 @@ const WAYS = {
 const noise = (emitter, scene, label) =>
   emitter.on('error', (error) => scene.events.push(`${label} error ${plain(error).code ?? error.message}`))
 
-/** Events of both sides race: each side's own order is what is compared. */
+/** Events of both sides race, so that only the order on each side is compared. */
 const bySide = (found, events = found.filter((event, i) => found.indexOf(event) === i)) =>
   Object.groupBy?.(events, (event) => event.split(' ')[0]) ?? group(events)
 function group(events) {
@@ -30,15 +30,15 @@ function group(events) {
   return groups
 }
 
-/** That a peer has gone is met by a read, by a write or by neither, as chance has it. */
+/** A closed peer is noticed by a read, by a write or by neither: this varies. */
 const asGone = (event) =>
   event
     .replace(/^(callback|rejected|src error) (EPIPE|ECONNRESET|ERR_STREAM_PREMATURE_CLOSE)$/, '$1 gone')
     .replace(/^target (error (EPIPE|ECONNRESET)|finish)$/, 'target gone')
 
 /**
- * The pipe lets go before whoever listens hears an error, and after a 'finish' (lib/internal/streams/readable.js, pipe:
- * onerror is prepended, onfinish is not): which of the two it is, is chance as well.
+ * The pipe unpipes before other listeners receive an error, and after a 'finish' (lib/internal/streams/readable.js,
+ * pipe: onerror is prepended, onfinish is not): which of the two comes first varies as well.
  */
 const goneFirst = (events) => {
   const [gone, unpiped] = [events.indexOf('target gone'), events.indexOf('target unpipe')]

@@ -1,4 +1,4 @@
-/** Files that change while they are sent, and files that are none. */
+/** Files that change while they are sent, and special files. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { fileOf, MIB, sha256, within, writeFile } from '../scene.mjs'
@@ -7,7 +7,7 @@ const bytes = fileOf(8 * MIB).bytes
 let made = 0
 const fresh = (content = bytes) => writeFile(`changing-${(made += 1)}.bin`, content)
 
-/** Pipes `path` to a socket, calls `act` once 100 bytes have come and the reader has stopped. */
+/** Pipes `path` to a socket, and calls `act` after 100 bytes have arrived and the reader has stopped. */
 async function changed(scene, path, act) {
   const server = net.createServer((socket) => scene.source(scene.create(path)).pipe(socket))
   const client = await scene.connect(await scene.listen(server))

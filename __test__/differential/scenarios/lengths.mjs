@@ -1,6 +1,6 @@
 /**
- * Files that are longer or shorter than the Content-Length that was announced for them. Here stock is at fault: what it
- * shows and what ours shows is said by each scenario, and neither may show anything else.
+ * Files that are longer or shorter than the Content-Length that was announced for them. Here the stock stream has the
+ * fault: each scenario states both results, and neither may differ from them.
  */
 import { fileOf } from '../scene.mjs'
 
@@ -9,7 +9,7 @@ const READERS = {
   "a 'data' listener": (source) => void source.on('data', () => {}),
 }
 
-/** Whether what was announced came, whether more came, and what became of the connection and of the response. */
+/** Whether the announced bytes arrived, whether more arrived, and the state of the connection and the response. */
 async function respond(scene, { size, length, read }) {
   const file = fileOf(size)
   const seen = { finished: false, code: null }
@@ -24,7 +24,7 @@ async function respond(scene, { size, length, read }) {
   const client = await scene.connect(server.at)
   client.socket.on('error', () => {})
   client.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-  // A connection that is kept says nothing more.
+  // A connection that is kept emits nothing more.
   for (let last = -1; last !== client.length && !client.socket.destroyed;) {
     last = client.length
     await new Promise((resolve) => {

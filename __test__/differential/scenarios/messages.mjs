@@ -1,4 +1,7 @@
-/** What http does around a body: keep-alive, pipelining, writes before and after, wrappers, timeouts, messages without a body. */
+/**
+ * The behavior of http around a body: keep-alive, pipelining, writes before and after, wrappers, timeouts, messages
+ * without a body.
+ */
 import { once } from 'node:events'
 import http from 'node:http'
 import zlib from 'node:zlib'
@@ -7,7 +10,7 @@ import { fileOf, MIB, plain, sha256, within } from '../scene.mjs'
 const file = fileOf(8 * MIB)
 const { size } = file
 
-/** Serves `respond(res, source)`, asks once, and gives the answer. */
+/** Serves `respond(res, source)`, makes one request and returns the response. */
 async function once1(scene, respond, { request, options, server: serverOptions } = {}) {
   const server = await scene.serve((req, res) => {
     const source = scene.source(scene.create(file.path, options))
@@ -171,7 +174,7 @@ const strict = [
 ].map(([name, length]) => ({
   name: `strictContentLength that is ${name}`,
   kernel: name === 'right' ? true : undefined,
-  // Which bytes were under way when Node found the mismatch is chance.
+  // The bytes on their way when Node finds the mismatch vary.
   figures: name === 'right',
   async run(scene) {
     const errors = []
@@ -196,7 +199,7 @@ const strict = [
   },
 }))
 
-/** What access logs, session stores and body loggers do. */
+/** Access logs, session stores and body loggers. */
 const replace = (res, name, method) => {
   const original = res[name]
   res[name] = (...args) => method((...given) => Reflect.apply(original, res, given), args)

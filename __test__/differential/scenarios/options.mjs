@@ -8,7 +8,7 @@ import { fileOf, MIB, plain, sha256, within } from '../scene.mjs'
 
 const file = fileOf(8 * MIB)
 
-/** Pipes what `make` makes to a socket. */
+/** Pipes the stream of `make` to a socket. */
 async function pipeOf(scene, make) {
   let source
   const server = net.createServer(async (socket) => {

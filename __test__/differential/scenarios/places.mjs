@@ -1,4 +1,4 @@
-/** Where streams run: other threads and processes, the contexts of AsyncLocalStorage, numbers that are used again. */
+/** Environments of streams: other threads and processes, contexts of AsyncLocalStorage, reused numbers. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { fileOf, MIB, sha256, within } from '../scene.mjs'
 const file = fileOf(8 * MIB)
 const entry = new URL('../../../dist/index.js', import.meta.url).href
 
-/** A program that pipes the file, by stock or by ours. */
+/** A program that pipes the file by a stock stream or by this package. */
 const program = (scene, body) => `
   import fs from 'node:fs'
   import { createReadStream as ours } from '${entry}'

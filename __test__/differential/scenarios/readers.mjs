@@ -1,4 +1,4 @@
-/** Who reads the stream beside or instead of a pipe, before it begins or in its middle. */
+/** Other readers of the stream beside or instead of a pipe, before it begins or in its middle. */
 import { once } from 'node:events'
 import net from 'node:net'
 import { finished, PassThrough, Readable } from 'node:stream'
@@ -93,7 +93,7 @@ const alone = [
   },
 ].map((scenario) => Object.assign(scenario, { kernel: false }))
 
-/** Pipes to a socket, interferes once `at` bytes have come, and gives what came. */
+/** Pipes to a socket, interferes after `at` bytes, and returns the received bytes. */
 async function interfere(scene, act, { at = 3 * MIB, options, slow = false, before } = {}) {
   let source
   let target
@@ -114,7 +114,7 @@ async function interfere(scene, act, { at = 3 * MIB, options, slow = false, befo
   return { sha256: sha256(bytes), right: bytes.equals(file.bytes), ended: client.ended, extra }
 }
 
-/** What a listener that came later has heard: everything from some byte on, and nothing twice. */
+/** The bytes of a listener that was added later: everything from some byte, and nothing twice. */
 const isTail = (chunks) => {
   const bytes = Buffer.concat(chunks)
   return bytes.equals(file.bytes.subarray(file.size - bytes.length))
@@ -195,7 +195,7 @@ const meanwhile = [
     run: (scene) =>
       interfere(
         scene,
-        // Whether it lasts is chance: the 'drain' of a write that is under way ends it (readable.js, pipeOnDrain).
+        // Its duration varies: the 'drain' of a pending write ends it (readable.js, pipeOnDrain).
         async (source) => {
           source.pause()
           await new Promise((resolve) => setTimeout(resolve, 100))
@@ -249,7 +249,7 @@ const meanwhile = [
         },
         { slow: true },
       )
-      // Node writes latin1 text as UTF-8 from there on: where that begins is chance.
+      // Node writes latin1 text as UTF-8 from then on; where that begins varies.
       return result.ended
     },
     figures: true,
@@ -341,7 +341,7 @@ const prefix = [
     run: (scene) =>
       interfere(scene, () => {}, {
         before(source, socket) {
-          // the pipe of interfere() comes at once: what has been read is put back
+          // the pipe of interfere() follows immediately; the bytes read are put back
           source.once('readable', () => {
             const chunk = source.read(1000)
             if (chunk !== null) source.unshift(chunk)

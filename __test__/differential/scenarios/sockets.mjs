@@ -11,7 +11,7 @@ import { fileOf, MIB, plain, sha256, within } from '../scene.mjs'
 const file = fileOf(8 * MIB)
 const SOCKET_EVENTS = ['pipe', 'unpipe', 'prefinish', 'finish', 'error']
 const SOURCE_EVENTS = ['open', 'ready', 'end', 'error']
-/** A pipeline tells its callback after the file is closed. */
+/** A pipeline calls its callback after the file is closed. */
 const WITH_CLOSE = [...SOURCE_EVENTS, 'close']
 let sockets = 0
 
@@ -20,13 +20,13 @@ const AT = {
   unix: () => ({ path: join(tmpdir(), `sendfile64-differential-${process.pid}-${(sockets += 1)}`) }),
 }
 
-/** A server that does `act(socket, source)` with each connection; gives what the client got. */
+/** A server that calls `act(socket, source)` for each connection; returns the bytes of the client. */
 async function send(scene, act, { kind = 'tcp', options, allowHalfOpen = false, read, events = SOURCE_EVENTS } = {}) {
   const server = net.createServer({ allowHalfOpen }, (socket) => {
     scene.record(socket, 'socket', SOCKET_EVENTS)
     scene.expect(socket)
     const source = scene.source(scene.create(file.path, options), events)
-    // The peer ends when it likes, and a thread closes the file.
+    // The time at which the peer ends varies, and a thread closes the file.
     scene.recordAnyOrder(socket, 'socket', ['end', 'close'])
     if (!events.includes('close')) scene.recordAnyOrder(source, 'src', ['close'])
     act(socket, source)
@@ -120,7 +120,7 @@ const states = [
     run: (scene) =>
       send(scene, (socket, source) => void socket.resume().on('end', () => source.pipe(socket)), {
         allowHalfOpen: true,
-        events: ['end', 'error'], // whether the file is open before the client ends is chance
+        events: ['end', 'error'], // whether the file is open before the client ends varies
         read(client) {
           client.socket.end()
           return client.closed

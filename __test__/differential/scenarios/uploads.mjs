@@ -11,7 +11,7 @@ const tls = (name) => readFileSync(new URL(`../../fixtures/tls/${name}.pem`, imp
 
 const REQUEST_EVENTS = ['socket', 'finish', 'response', 'error', 'close']
 
-/** A server that answers with the digest of what it got. */
+/** A server that responds with the digest of the request body. */
 function receiver(scene, seen) {
   return scene.serve(async (req, res) => {
     seen.push({ headers: { ...req.headers, host: undefined }, url: req.url })
@@ -42,7 +42,7 @@ const plainUploads = [
         'req',
         REQUEST_EVENTS,
       )
-      // Which ends first, the answer or a thread that closes the file, is chance.
+      // Whether the response or the close of the file comes first varies.
       const source = scene.source(scene.create(file.path), ['open', 'ready', 'end', 'error'])
       const closed = Promise.all([once(req, 'close'), once(source, 'close')])
       let called
@@ -113,7 +113,7 @@ const others = [
   },
   {
     name: 'an agent whose sockets are TLS unexpectedly',
-    // http.request with the agent of https: the marker meets a TLS socket and is read and written
+    // http.request with the agent of https: the marker reaches a TLS socket, and the file is read and written
     kernel: false,
     async run(scene) {
       const server = https.createServer({ key: tls('key'), cert: tls('certificate') }, async (req, res) => {

@@ -1,4 +1,4 @@
-/** Destinations that the kernel cannot reach: everything is stock. */
+/** Destinations that the kernel cannot reach: everything is as with a stock stream. */
 import { once } from 'node:events'
 import { createWriteStream, readFileSync } from 'node:fs'
 import http2 from 'node:http2'
