@@ -9,14 +9,14 @@ import test from 'ava'
 import { sampleDirectory } from '../fixtures/sample-file.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const folders = ['scripts', 'bench', 'soak', 'compat', '__test__/differential']
+const folders = ['.ci', 'scripts', 'bench', 'soak', 'compat', '__test__/differential']
 const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', ...folders], {
   cwd: root,
   encoding: 'utf8',
 })
 const texts = listed
   .split('\n')
-  .filter((path) => /\.(?:mjs|sh)$/.test(path) && existsSync(join(root, path)))
+  .filter((path) => /\.(?:mjs|sh)$|^\.ci\/run$/.test(path) && existsSync(join(root, path)))
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 
 /** Started by another program that has checked the arguments, or in a project without this repository. */
@@ -30,7 +30,7 @@ const INNER = new Set([
 const programs = texts
   .filter(
     ({ path, text }) =>
-      /^await (?:program|runProgram)\(/m.test(text) || (path.endsWith('.sh') && text.startsWith('#!')),
+      /^await (?:program|runProgram)\(/m.test(text) || (!path.endsWith('.mjs') && text.startsWith('#!')),
   )
   .map(({ path }) => path)
   .filter((path) => !INNER.has(path))
@@ -42,7 +42,7 @@ interface Ended {
 }
 
 function run(path: string, ...args: readonly string[]): Promise<Ended> {
-  const [program, before] = path.endsWith('.sh') ? [join(root, path), []] : [process.execPath, [join(root, path)]]
+  const [program, before] = path.endsWith('.mjs') ? [process.execPath, [join(root, path)]] : [join(root, path), []]
   return new Promise((resolve) => {
     execFile(program, [...before, ...args], { cwd: '/', timeout: 30_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : error.code, stdout, stderr })
@@ -71,6 +71,15 @@ for (const path of programs) {
     t.is(unknown.stderr.trim().split('\n').length, 1, unknown.stderr)
   })
 }
+
+test('.ci/run --help lists every section, and other arguments are refused', async (t) => {
+  const text = readFileSync(join(root, '.ci/run'), 'utf8')
+  const sections = [...text.matchAll(/^section '(?<name>[^']+)'/gm)].map(({ groups }) => groups?.['name'] ?? '')
+  t.true(sections.length >= 20)
+  const { stdout } = await run('.ci/run', '--help')
+  t.deepEqual(stdout.split('in this order:\n')[1]?.trim().split(/\n */), sections)
+  for (const wrong of [['lint'], ['--keep-going', 'lint']]) t.is((await run('.ci/run', ...wrong)).code, 2)
+})
 
 test('in a clone without a build, a program names the command that builds', (t) => {
   const clone = join(sampleDirectory(), 'clone')
