@@ -1,7 +1,7 @@
 /**
  * node bench/cold.mjs [--rounds N] [--rivals A,B] [--seconds S] [--disk MB/s] [--layer plain|lower] [--user root|nobody] [--label NAME]
  *
- * Hot 64 KiB requests at a fixed pace, undisturbed and beside 1 and 8 downloads of files that have to come from a slow disk.
+ * Requests of 64 KiB from the page cache at a fixed pace, alone and beside 1 and 8 downloads of files from a slow disk.
  */
 import { chmodSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -23,7 +23,7 @@ const COLD_BYTES = 128 * MIB
 const COLD_FILES = Array.from({ length: 8 }, (_, i) => `cold-${i}`)
 const COLD_CLIENTS = [0, 1, 8]
 
-/** 32 MB/s of hot requests: far below what any rival can do, so that p99 shows waiting and not saturation. */
+/** 32 MB/s of hot requests: far below the capacity of any rival, so that p99 shows waiting and not saturation. */
 const HOT_LOAD = { connections: 16, pace: 500, expect: HOT.bytes }
 const UNBOUNDED_SECONDS = 3600
 
@@ -59,7 +59,7 @@ const OPTIONS = {
   label: { type: 'string' },
 }
 
-/** The share of the cold files that is in the page cache. */
+/** The fraction of the cold files in the page cache. */
 function residentShare(root, look = residency) {
   const states = COLD_FILES.map((file) => look(join(root, file)))
   const sum = (key) => states.reduce((total, state) => total + state[key], 0)
@@ -152,7 +152,7 @@ function summary(rows, rivals) {
 
 function remarksOn(row) {
   const where = `round ${row.round}, ${row.rival}, ${row.cold_clients} cold`
-  if (!row.valid) return [`thrown out: ${where}: ${row.failed} hot and ${row.cold_failed ?? 0} cold requests failed`]
+  if (!row.valid) return [`discarded: ${where}: ${row.failed} hot and ${row.cold_failed ?? 0} cold requests failed`]
   if (row.cold_resident_before > 0.01)
     return [`not cold: ${where}: ${Math.round(row.cold_resident_before * 100)} % stayed in the page cache`]
   if (row.cold_resident_after > 0.99) return [`cold only in part: ${where}: all files were read before the end`]
@@ -178,7 +178,7 @@ async function main(settings) {
   const data = openDataDirectory()
   const layers = settings.layer === 'plain' ? { plain: data } : mountOverlay(data)
   const root = layers[settings.layer]
-  chmodSync(data, 0o755) // for nobody
+  chmodSync(data, 0o755) // readable by the user nobody
   makeFile(join(layers.plain, HOT.file), HOT.bytes)
   for (const file of COLD_FILES) makeFile(join(layers.plain, file), COLD_BYTES)
   const throttle = throttleReads(data, settings.disk * 1e6)

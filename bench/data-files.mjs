@@ -1,4 +1,4 @@
-/** The files that are served: real bytes, their size and place in the page cache known. */
+/** The served files: random bytes, with checked size and residency in the page cache. */
 import { execFileSync, spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
@@ -10,10 +10,10 @@ import { buildNative } from './native/build.mjs'
 
 const BLOCK = 1 << 20
 const WARM_ATTEMPTS = 5
-const STAT_BLOCK = 512 // st_blocks counts these, whatever the file system's own block is: stat(3type)
+const STAT_BLOCK = 512 // the unit of st_blocks, regardless of the block size of the file system: stat(3type)
 
 /**
- * $BENCH_DIR, kept, or a temporary directory that goes with the process.
+ * $BENCH_DIR, which is kept, or a temporary directory that is removed when the process exits.
  *
  * @returns {string}
  */
@@ -34,7 +34,7 @@ function isUsable(path, bytes) {
   return stats !== undefined && stats.size === bytes && stats.blocks * STAT_BLOCK >= bytes
 }
 
-/** Writes random bytes, without a hole, and waits for the disk: only clean pages can leave the cache again. */
+/** Writes random bytes without a hole and waits for the disk: only clean pages can be evicted later. */
 export function makeFile(path, bytes) {
   if (isUsable(path, bytes)) return
   const block = randomFillSync(Buffer.allocUnsafe(Math.min(BLOCK, bytes)))
@@ -53,15 +53,15 @@ const pageCache = (command, path) =>
 /** @returns {{ bytes: number, pages: number, resident: number }} */
 export const residency = (path) => pageCache('resident', path)
 
-/** Drops the file from the page cache as far as the kernel does so. */
+/** Asks the kernel to drop the file from the page cache. */
 export const evict = (path) => pageCache('evict', path)
 
 /**
  * Locks the files into memory until this process ends, because a kernel that reclaims proactively (DAMON) drops even
- * pages that are sent all the time: sendfile(2) leaves no trace in a page table.
+ * pages that are sent continuously: sendfile(2) sets no accessed bit in a page table.
  *
  * @param {string[]} paths
- * @returns {Promise<string>} what became of it, for ENV
+ * @returns {Promise<string>} the result, for ENV
  */
 export async function holdHot(paths) {
   const child = spawn(buildNative().pageCache, ['hold', ...paths], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -72,7 +72,7 @@ export async function holdHot(paths) {
   return held === paths.length ? 'locked in memory' : `${held} of ${paths.length} locked in memory (ulimit -l)`
 }
 
-/** Throws unless the file has this size and all of it is in the page cache, reading it again where pages were dropped. */
+/** Throws unless the file has this size and is completely in the page cache; reads it again if pages were dropped. */
 export function requireHot(path, bytes) {
   let state = residency(path)
   for (let attempt = 0; attempt < WARM_ATTEMPTS && state.resident < state.pages; attempt++)

@@ -1,17 +1,17 @@
-/** Slows the reads of chosen processes down to those of a slow disk, by the block controller of cgroup v1 or v2. */
+/** Limits the reads of chosen processes to the speed of a slow disk, by the block controller of cgroup v1 or v2. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const V1 = '/sys/fs/cgroup/blkio'
 const V2 = '/sys/fs/cgroup'
 
-/** The controllers know whole disks only, so a partition stands for the disk it is on. */
+/** The controllers know only whole disks, so the disk of a partition is limited. */
 function diskOf(directory) {
   const device = BigInt(statSync(directory, { bigint: true }).dev)
   const major = (device >> 8n) & 0xfffn
   const minor = (device & 0xffn) | ((device >> 12n) & 0xfff00n)
   const entry = `/sys/dev/block/${major}:${minor}`
-  if (!existsSync(entry)) throw new Error('the files are not on a disk of their own')
+  if (!existsSync(entry)) throw new Error('the files are not on a disk')
   return existsSync(join(entry, 'partition')) ? readFileSync(join(entry, '../dev'), 'utf8').trim() : `${major}:${minor}`
 }
 
@@ -39,7 +39,8 @@ function openGroup(disk, bytesPerSecond) {
 /**
  * @param {string} directory where the files are
  * @param {number} bytesPerSecond
- * @returns {{ how: string, add: (pids: number[]) => void }} add throttles these processes; the group goes with the program
+ * @returns {{ how: string, add: (pids: number[]) => void }} add throttles these processes; the group is removed when
+ * the program ends
  */
 export function throttleReads(directory, bytesPerSecond) {
   try {
@@ -48,7 +49,7 @@ export function throttleReads(directory, bytesPerSecond) {
       try {
         rmdirSync(group)
       } catch (error) {
-        console.error(`bench: ${group} is left behind (${error.code})`)
+        console.error(`bench: ${group} could not be removed (${error.code})`)
       }
     })
     const how = `reads throttled to ${bytesPerSecond / 1e6} MB/s by ${group.startsWith(V1) ? 'cgroup v1 blkio' : 'cgroup v2 io.max'}`

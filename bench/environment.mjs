@@ -1,4 +1,4 @@
-/** What a reader has to know to judge the numbers beside it. */
+/** Facts that a reader needs to judge the numbers of a run. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
@@ -30,12 +30,12 @@ function sysctl(name) {
   return existsSync(path) ? readFileSync(path, 'utf8').trim().replace(/\s+/g, ' ') : 'unknown'
 }
 
-/** A kdamond thread may be dropping pages of the very files that are served (mm/damon, since Linux 5.16). */
+/** A kdamond thread may drop pages of the served files (mm/damon, since Linux 5.16). */
 const reclaimsProactively = () => output('ps', '-e', '-o', 'comm=').includes('kdamond')
 
 /**
  * @param {string} dataDirectory
- * @param {Record<string, string | number>} settings what the benchmark itself adds
+ * @param {Record<string, string | number>} settings values added by the benchmark
  * @returns {string} one `name: value` a line
  */
 export function describeEnvironment(dataDirectory, settings) {

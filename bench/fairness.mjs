@@ -1,8 +1,8 @@
 /**
  * node bench/fairness.mjs [--rounds N] [--rivals A,B] [--connections N] [--seconds S] [--pace N] [--label NAME] [--smoke]
  *
- * Small requests alone, and beside one client that downloads 1 GiB again and again. Without --pace each connection asks
- * again at once; with it, so many requests a second fall due in all.
+ * Small requests alone, and beside one client that downloads 1 GiB again and again. Without --pace each connection
+ * repeats its request immediately; with --pace, N requests a second are due in total.
  */
 import { join, relative } from 'node:path'
 import { holdHot, makeFile, openDataDirectory, requireHot } from './data-files.mjs'
@@ -22,7 +22,7 @@ const HUGE = 1024 * MIB
 const UNBOUNDED_SECONDS = 3600
 const WARM_UP_SECONDS = 0.5
 
-/** Every path of the program in seconds; the numbers mean nothing. */
+/** Runs every path of the program in seconds; the numbers mean nothing. */
 const SMOKE = { rounds: 1, seconds: 0.2, huge: 8 * MIB, warmUp: 0.1 }
 
 const COLUMNS = [
@@ -66,7 +66,7 @@ function startDownload(server, huge) {
   })
 }
 
-/** The small requests, and what the download did meanwhile. */
+/** The small requests, and the progress of the download during them. */
 async function observe(server, bytes, beside, settings) {
   const { connections, pace, seconds, huge } = settings
   const download = beside ? startDownload(server, huge) : undefined
@@ -110,7 +110,7 @@ async function measure(rival, bytes, beside, settings) {
   }
 }
 
-/** Every round begins with another rival; alone and beside follow each other. */
+/** Each round begins with another rival; "alone" and "beside" are adjacent. */
 async function runRounds(settings, keep) {
   const rows = []
   for (let round = 1; round <= settings.rounds; round++) {
@@ -168,7 +168,7 @@ function report(rows, rivals) {
   const thrownOut = rows
     .filter(({ valid }) => !valid)
     .map(
-      (row) => `thrown out: round ${row.round}, ${row.rival}: ${row.failed} small, ${row.huge_failed ?? 0} huge failed`,
+      (row) => `discarded: round ${row.round}, ${row.rival}: ${row.failed} small, ${row.huge_failed ?? 0} huge failed`,
     )
   const others = median(rows.map((row) => row.other_cpu_s)) ?? 0
   return [table([HEADING, ...lines]), ...thrownOut, `CPU of others in a window, median: ${others.toFixed(2)} s`].join(

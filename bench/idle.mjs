@@ -1,8 +1,8 @@
 /**
  * node bench/idle.mjs [--clients N] [--rounds N] [--rivals A,B] [--seconds S] [--label NAME]
  *
- * What a client costs that asked for 1 GiB and reads nothing, beyond what its socket costs a Node server anyway:
- * the same server with as many idle keep-alive connections that have received a small response.
+ * The cost of a client that requested 1 GiB and reads nothing, beyond the cost of its socket: compared with the same
+ * server and as many idle keep-alive connections that have received a small response.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -22,7 +22,7 @@ const SMALL = { file: 'small', bytes: 4096 }
 
 /**
  * Bytes, while the clients are held. Small, because full queues of 5,000 sockets would pass the kernel's tcp_mem limit,
- * where it may drop connections (tcp(7)); how much the kernel queues is not what is measured here.
+ * where it may drop connections (tcp(7)); the queues of the kernel are not measured here.
  */
 const RECEIVE_BUFFER = 4096
 const SEND_BUFFER = 65536
@@ -53,7 +53,7 @@ const OPTIONS = {
   label: { type: 'string' },
 }
 
-/** Compiles what will run and starts every thread there will be, so that the clients are not charged with it. */
+/** Compiles the code and starts every thread, so that their cost is not attributed to the clients. */
 async function warmUp(port) {
   const small = await runClient(port, [`/${SMALL.file}`], { connections: 64, requests: 100, expect: SMALL.bytes })
   const large = await runClient(port, [`/${LARGE.file}`], { connections: 4, requests: 1, expect: LARGE.bytes })
@@ -61,7 +61,7 @@ async function warmUp(port) {
   if (failed > 0) throw new Error(`${failed} responses failed while the server was warmed up`)
 }
 
-/** Waits until the server has used no CPU for a second; a server that never rests is measured as it is. */
+/** Waits until the server has used no CPU for a second; a server that is never idle is measured as it is. */
 async function settle(pid) {
   for (let turn = 0; turn < 30; turn++) {
     const before = cpuSecondsOf(pid)
@@ -84,8 +84,8 @@ async function idleCpuMs(pid, seconds) {
 const tcpMemPages = () => Number(/^TCP:.* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1])
 
 /**
- * Bounds the send buffers of new sockets; gives back how to undo it. The value belongs to the network namespace, so
- * nobody else notices, and the host's is left alone. No load may run with it: a loopback segment is as large.
+ * Limits the send buffers of new sockets; returns a function that restores it. The value belongs to the network
+ * namespace and does not affect the host. No load may run with it, because one loopback segment is as large.
  */
 function limitSendBuffers() {
   if (!describeNetwork().startsWith('own namespace')) return () => {}
@@ -93,12 +93,12 @@ function limitSendBuffers() {
   try {
     writeFileSync(TCP_WMEM, `4096 16384 ${SEND_BUFFER}`)
   } catch {
-    return () => {} // not allowed in every user namespace: tcp_mem_pages shows what it led to
+    return () => {} // not permitted in every user namespace: tcp_mem_pages shows the effect
   }
   return () => writeFileSync(TCP_WMEM, usual)
 }
 
-/** What the server is like while its clients are held. */
+/** The state of the server while its clients are held. */
 async function inspect(server, held, before, seconds) {
   const after = await collectedBytes(server)
   const threads = threadNamesOf(server.pid)
@@ -137,11 +137,11 @@ async function observe(server, mode, settings, root) {
   }
 }
 
-/** A stream has its connection and its file twice each while its client does not read. */
+/** A stream has two descriptors each of its connection and its file while its client does not read. */
 const FILES_PER_CLIENT = 4
 const OTHER_FILES = 1000
 
-/** At its limit, a server would refuse clients, or copy. */
+/** At its limit, a server would refuse clients or copy. */
 function requireOpenFiles(pid, clients, wanted) {
   const limit = openFilesLimitOf(pid)
   if (limit >= wanted) return
@@ -223,7 +223,7 @@ async function main(settings) {
   )
   for (const row of rows.filter(({ valid }) => !valid)) {
     console.log(
-      `thrown out: round ${row.round}, ${row.rival}, ${row.held_as}: ${row.failed} failed, ${row.dropped} dropped`,
+      `discarded: round ${row.round}, ${row.rival}, ${row.held_as}: ${row.failed} failed, ${row.dropped} dropped`,
     )
     process.exitCode = 1
   }
@@ -233,7 +233,7 @@ async function main(settings) {
 function settingsOf(values) {
   const rivals = values.rivals.split(',')
   requireRivals(rivals)
-  if (rivals.includes('raw')) throw new Error('raw keeps no heap to compare; leave it out')
+  if (rivals.includes('raw')) throw new Error('raw has no JavaScript heap to compare: omit it')
   const numbers = Object.fromEntries(
     ['clients', 'rounds', 'seconds'].map((option) => [option, wholeNumber(values, option)]),
   )

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # in-namespace.sh COMMAND [ARGUMENT...]
 # Runs the command in a network namespace of its own (loopback only) with a congestion control that does not pace:
-# bbr paces loopback too, nothing gets past about 2 GB/s and every fast server looks alike.
-# Needs root or user namespaces. Where that is not allowed it says so and uses the host's network.
-# The command finds what was used in SENDFILE64_BENCH_NETWORK.
+# bbr also paces loopback: no server exceeds about 2 GB/s, and all fast servers look alike.
+# Needs root or user namespaces. If that is not permitted, it prints a notice and uses the network of the host.
+# SENDFILE64_BENCH_NETWORK describes the network to the command.
 set -euo pipefail
 
 in_use() { cat /proc/sys/net/ipv4/tcp_congestion_control 2>/dev/null || echo unknown; }
@@ -19,12 +19,12 @@ fi
 [[ $# -gt 0 ]] || { echo "usage: in-namespace.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
 
 for enter in "unshare -n" "unshare -rn"; do
-  # two words are meant
+  # must be split into two words
   # shellcheck disable=SC2086
   if $enter ip link set lo up 2>/dev/null; then
     exec $enter bash -c 'ip link set lo up; exec bash "$0" --inside "$@"' "$0" "$@"
   fi
 done
 
-echo "in-namespace: not allowed here; using the host's network with $(in_use)" >&2
+echo "in-namespace: not permitted; using the network of the host with $(in_use)" >&2
 SENDFILE64_BENCH_NETWORK="host network, $(in_use)" exec "$@"

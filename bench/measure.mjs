@@ -7,7 +7,7 @@ import { runClient, startRival } from './rivals.mjs'
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
 
-/** The columns of raw.csv, in order. README.md says what each one is. */
+/** The columns of raw.csv, in order. See README.md. */
 export const COLUMNS = [
   'scenario',
   'round',
@@ -82,7 +82,7 @@ function residentShare(path) {
 }
 
 /**
- * Starts the rival afresh, warms it up, measures, and ends it.
+ * Starts the rival, warms it up, measures it and stops it.
  *
  * @param {ReturnType<import('./scenarios.mjs').scenarios>[number]} scenario
  * @param {string} rival
@@ -113,7 +113,7 @@ export async function measure(scenario, rival, { root, rivalArguments, user }) {
 }
 
 /**
- * The status and headers a rival sends, without the time: what differs between rivals would be measured as if it were speed.
+ * The status and headers a rival sends, without the time: differences between rivals would affect the measured speed.
  *
  * @returns {Promise<string>}
  */

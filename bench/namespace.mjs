@@ -1,4 +1,4 @@
-/** Sees to it that a benchmark runs in a network namespace of its own. */
+/** Runs a benchmark in its own network namespace. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ const script = fileURLToPath(new URL('./in-namespace.sh', import.meta.url))
 const paced = 'bbr'
 
 /**
- * Starts the running program again through in-namespace.sh, unless that has been done, and ends with its exit code.
+ * Restarts the running program through in-namespace.sh, unless it runs there already, and ends with its exit code.
  * Without bash the host's network is used.
  */
 export function enterNamespace() {
@@ -20,7 +20,7 @@ export function enterNamespace() {
   process.env.SENDFILE64_BENCH_NETWORK = `host network, ${control}`
 }
 
-/** @returns {string} what the numbers were taken on, with a warning where they say little */
+/** @returns {string} the network of the measurement, with a warning if the numbers are not meaningful */
 export function describeNetwork() {
   const network = process.env.SENDFILE64_BENCH_NETWORK ?? 'unknown'
   return network.endsWith(paced) ? `${network} (paces loopback: fast servers look alike)` : network

@@ -1,15 +1,15 @@
-/** An overlayfs over the directory of the served files, and the users who serve from it. */
+/** An overlayfs over the directory of the served files, and the users of the servers. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** User ids; nobody owns nothing and has no capability. */
+/** User ids; the user nobody owns no file and has no capability. */
 export const USERS = { root: undefined, nobody: 65_534 }
 
 export const LAYERS = ['plain', 'lower', 'upper']
 
 /**
- * The lower layer is the plain directory itself: the same inodes, the same pages. The mount goes with the process.
+ * The lower layer is the plain directory itself: the same inodes, the same pages. The mount ends with the process.
  *
  * @param {string} root
  * @returns {{ plain: string, lower: string, upper: string }} where the files of each layer are found

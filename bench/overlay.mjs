@@ -1,8 +1,8 @@
 /**
  * node bench/overlay.mjs [--rounds N] [--scenario A,B] [--rivals A,B] [--users A,B] [--label NAME]
  *
- * The same bytes on the plain filesystem and on overlayfs, from its lower and its upper layer, served by root and by a user
- * who owns nothing: what a container image gets. Needs root.
+ * The same bytes on the plain filesystem and on overlayfs, from its lower and its upper layer, served by root and by a
+ * user who owns no file, as in a container image. Needs root.
  */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync } from 'node:fs'
@@ -43,10 +43,10 @@ function settingsOf(values) {
   const cells = list('users').flatMap((user) => list('layers').map((layer) => ({ user, layer })))
   const strange = cells.find(({ user, layer }) => !(user in USERS) || !LAYERS.includes(layer))
   if (strange) throw new Error(`unknown user or layer: ${strange.user}, ${strange.layer}`)
-  if (process.getuid() !== 0) throw new Error('overlay.mjs mounts overlayfs and serves as another user: run it as root')
+  if (process.getuid() !== 0) throw new Error('overlay.mjs mounts overlayfs and changes the user: it needs root')
   for (const { load, warmUp } of chosen) {
     if (load.seconds) Object.assign(load, { seconds: wholeNumber(values, 'seconds') })
-    // A request that takes a whole second of a busy machine is no warm-up
+    // A request that takes a whole second on a busy machine is too long for a warm-up
     warmUp.connections = load.connections
     warmUp.threads = load.threads
   }
@@ -61,7 +61,7 @@ function settingsOf(values) {
 
 const isBaseline = ({ user, layer }) => user === BASELINE.user && layer === BASELINE.layer
 
-/** A file of the upper layer has a name of its own; it is copied through the mount. */
+/** A file of the upper layer has its own name; it is copied through the mount. */
 function makeFiles(directories, chosen) {
   for (const { file, bytes } of chosen) {
     makeFile(join(directories.plain, file), bytes)

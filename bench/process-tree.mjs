@@ -1,10 +1,10 @@
-/** What /proc says of a process and all its descendants. See proc_pid_stat(5). */
+/** Figures from /proc about a process and all its descendants. See proc_pid_stat(5). */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 
-/** Field 2 may hold spaces and parentheses, so the numbers are counted from behind it: parent is field 4, utime 14, stime 15. */
+/** Field 2 may hold spaces and parentheses, so fields are counted after it: parent is field 4, utime 14, stime 15. */
 function readStat(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -49,7 +49,7 @@ export const threadNamesOf = (pid) =>
 /** @returns {number} open file descriptors */
 export const openFilesOf = (pid) => readdirSync(`/proc/${pid}/fd`).length
 
-/** @returns {number} how many it may have open */
+/** @returns {number} its limit of open file descriptors */
 export const openFilesLimitOf = (pid) =>
   Number(/^Max open files +(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1])
 

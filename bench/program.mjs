@@ -1,4 +1,4 @@
-/** The frame of every benchmark program: usage errors first, then the namespace, then the work. */
+/** The frame of every benchmark program: checks its arguments, enters the namespace, then runs. */
 import { Misused, program, Unprepared } from '../scripts/dev/program.mjs'
 import { enterNamespace } from './namespace.mjs'
 
@@ -10,7 +10,7 @@ export { wholeNumber } from '../scripts/dev/program.mjs'
  * @template Settings
  * @param {ImportMeta} module
  * @param {import('node:util').ParseArgsConfig['options']} options
- * @param {(values: Record<string, any>) => Settings} settingsOf throws what is wrong with the arguments
+ * @param {(values: Record<string, any>) => Settings} settingsOf throws an Error about wrong arguments
  * @param {(settings: Settings) => Promise<void>} main
  */
 export function runProgram(module, options, settingsOf, main) {

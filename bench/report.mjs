@@ -1,4 +1,4 @@
-/** Medians, ratios taken round by round, and what was thrown out. */
+/** Medians, ratios within each round, and discarded rows. */
 
 export function median(values) {
   const sorted = values.filter((value) => Number.isFinite(value)).toSorted((a, b) => a - b)
@@ -26,7 +26,7 @@ export function table(rows) {
   return [line(rows[0]), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.slice(1).map(line)].join('\n')
 }
 
-/** Each round is compared with the other rival's same round, so that a slow minute weighs on both. */
+/** Rows are compared within the same round, so that a slow minute affects both rivals. */
 function ratio(rows, rival, other, column) {
   const values = rows
     .filter((row) => row.rival === rival)
@@ -73,7 +73,7 @@ function line(rows, rival) {
   ]
 }
 
-/** What has become of each rival that was measured against an earlier build: requests and CPU, of one round each. */
+/** The change of each rival against an earlier build: requests and CPU, within each round. */
 function comparedWithBefore(rows, rivals) {
   const pairs = rivals.filter((rival) => rivals.includes(`${rival}-before`))
   const cells = (rival) => {
@@ -83,23 +83,23 @@ function comparedWithBefore(rows, rivals) {
   return pairs.length === 0 ? '' : `\n${table([['to before', 'requests/s', 'CPU'], ...pairs.map(cells)])}\n`
 }
 
-/** What makes a row less than it seems. */
+/** Reasons why a row is less reliable. */
 function remarksOn(row) {
   const where = `${row.scenario}, round ${row.round}, ${row.rival}`
   const remarks = []
-  if (!row.valid) remarks.push(`thrown out: ${where}: ${row.failed} failed, ${row.short} of them short`)
+  if (!row.valid) remarks.push(`discarded: ${where}: ${row.failed} failed, ${row.short} of them short`)
   if (row.resident_after < 1)
     remarks.push(
-      `not hot to the end: ${where}: ${((1 - row.resident_after) * 100).toFixed(1)} % of the file left the page cache`,
+      `not in the page cache until the end: ${where}: ${((1 - row.resident_after) * 100).toFixed(1)} % of the file was evicted`,
     )
   if (row.client_busy > 0.9)
     remarks.push(`the client was the limit: ${where}: its threads were ${Math.round(row.client_busy * 100)} % busy`)
   if (row.rival === 'sendfile64' && row.methods.replace(/^sendfile:\d+$/, '') !== '') {
-    remarks.push(`not all by sendfile: ${where}: ${row.methods}`)
+    remarks.push(`not all bodies by sendfile: ${where}: ${row.methods}`)
   }
   const busy = row.server_cpu_s + row.client_cpu_s + row.other_cpu_s
   if (row.other_cpu_s > 0.2 * busy && row.other_cpu_s > 0.1) {
-    remarks.push(`disturbed: ${where}: ${row.other_cpu_s.toFixed(2)} s of CPU went to others`)
+    remarks.push(`disturbed: ${where}: ${row.other_cpu_s.toFixed(2)} s of CPU by other processes`)
   }
   return remarks
 }
@@ -119,7 +119,7 @@ export function report(rows, scenarioNames, rivals) {
   return parts.join('') + (remarks.length === 0 ? '' : `\n${remarks.join('\n')}\n`)
 }
 
-/** One line of comma-separated values; a cell is quoted where it has to be (RFC 4180). */
+/** One line of comma-separated values; a cell is quoted if necessary (RFC 4180). */
 export function csvLine(cells) {
   const text = (cell) =>
     typeof cell === 'number' && !Number.isInteger(cell) ? String(Number(cell.toPrecision(6))) : String(cell ?? '')

@@ -1,4 +1,4 @@
-/** Who is measured, how its process is started and asked, and how the client is run against it. */
+/** The rivals: how their processes are started and queried, and how the client runs against them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -9,13 +9,13 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { buildNative } from './native/build.mjs'
 
-/** As many threads send in the raw server as in ours. */
+/** The raw server has as many sending threads as the engine. */
 export const SENDING_THREADS = Math.min(2, availableParallelism())
 
 const START_LIMIT = 20_000
 const STOP_LIMIT = 10_000
 
-/** `stats`: it answers `GET /__stats`. `needs`: a file that has to be built first. */
+/** `stats`: it answers `GET /__stats`. `needs`: a file that must be built first. */
 export const RIVALS = {
   stock: { script: 'stock.mjs', stats: true, about: 'fs.createReadStream(path).pipe(res)' },
   'stock-1m': { script: 'stock-1m.mjs', stats: true, about: 'the same with a highWaterMark of 1 MiB' },
@@ -42,7 +42,7 @@ export const RIVALS = {
   raw: { script: 'raw.mjs', stats: false, about: 'epoll and sendfile(2) in C' },
 }
 
-/** The rivals that run our code, once more from the build of another checkout; their names end in `-before`. */
+/** The rivals of this package from the build of another checkout; their names end in `-before`. */
 export function addBefore(checkout, names) {
   const dist = resolve(checkout, 'dist')
   if (!existsSync(join(dist, 'index.js'))) throw new Error(`${checkout} is not built: run \`npm run build\` there`)
@@ -55,13 +55,13 @@ export function addBefore(checkout, names) {
   })
 }
 
-/** Throws one clear sentence for a name that is unknown or not built. */
+/** Throws an Error for a name that is unknown or not built. */
 export function requireRivals(names) {
   for (const name of names) {
     const rival = RIVALS[name]
-    if (!rival) throw new Error(`unknown rival ${name}; there are: ${Object.keys(RIVALS).join(', ')}`)
+    if (!rival) throw new Error(`unknown rival ${name}; known are: ${Object.keys(RIVALS).join(', ')}`)
     if (rival.needs && !existsSync(new URL(rival.needs, import.meta.url))) {
-      throw new Error(`${name} is not built: run \`npm run build\`, or leave it out with --rivals`)
+      throw new Error(`${name} is not built: run \`npm run build\`, or omit it by --rivals`)
     }
   }
 }
@@ -85,7 +85,7 @@ function fetchStats(port, query) {
   })
 }
 
-/** Starts with a higher limit of open files where that is asked for and allowed. */
+/** Starts with a higher limit of open files if requested and permitted. */
 function command(arguments_, openFiles) {
   if (!openFiles) return [process.execPath, arguments_]
   const raise = 'ulimit -n "$0" 2>/dev/null; exec "$@"'
@@ -158,7 +158,7 @@ export function startClient(port, paths, options) {
     pid: child.pid,
     async next() {
       const { value, done } = await lines.next()
-      if (done) throw new Error('the client ended without a result')
+      if (done) throw new Error('the client printed no result')
       return JSON.parse(value)
     },
     closeStdin: () => child.stdin.end(),
@@ -167,7 +167,7 @@ export function startClient(port, paths, options) {
   }
 }
 
-/** Runs the client to its end and gives its one line. */
+/** Runs the client to its end and returns its one line. */
 export async function runClient(port, paths, options) {
   const client = startClient(port, paths, options)
   const result = await client.next()

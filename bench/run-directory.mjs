@@ -1,4 +1,4 @@
-/** Where a run leaves its rows: bench/runs/<date>-<label>/, never over another run. */
+/** The directory of a run's rows: bench/runs/<date>-<label>/; an existing run is never overwritten. */
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,8 @@ function makeFresh(name) {
 
 /**
  * @param {{ label?: string, file: string, columns: string[], environment: string }} options
- * @returns {{ directory: string, add: (row: object) => void }} add writes one row at once, so that a broken run keeps its rows
+ * @returns {{ directory: string, add: (row: object) => void }} add writes each row immediately, so that an interrupted
+ * run keeps its rows
  */
 export function openRun({ label = hostname(), file, columns, environment }) {
   const date = new Date().toISOString().slice(0, 10)

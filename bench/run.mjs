@@ -2,7 +2,7 @@
  * node bench/run.mjs [--rounds N] [--scenario A,B] [--rivals A,B] [--against CHECKOUT] [--raw-quantum BYTES]
  *   [--label NAME] [--smoke]
  *
- * Scenarios × rivals in interleaved rounds. README.md says what is measured and how to read it.
+ * Scenarios × rivals in interleaved rounds. See README.md.
  */
 import { join, relative } from 'node:path'
 import { holdHot, makeFile, openDataDirectory } from './data-files.mjs'
@@ -30,7 +30,7 @@ function settingsOf(values) {
   const all = scenarios(values.smoke)
   const wanted = values.scenario?.split(',') ?? all.map(({ name }) => name)
   const unknown = wanted.find((name) => !all.some((scenario) => scenario.name === name))
-  if (unknown) throw new Error(`unknown scenario ${unknown}; there are: ${all.map(({ name }) => name).join(', ')}`)
+  if (unknown) throw new Error(`unknown scenario ${unknown}; known are: ${all.map(({ name }) => name).join(', ')}`)
   const rounds = values.rounds === undefined ? (values.smoke ? 1 : 5) : wholeNumber(values, 'rounds')
   const rivals = values.rivals?.split(',') ?? Object.keys(RIVALS)
   requireRivals(rivals)
@@ -44,7 +44,7 @@ function settingsOf(values) {
   }
 }
 
-/** Another header would be another job. */
+/** Different headers would be different work. */
 async function requireSameHeaders(rivals, path, options) {
   const seen = new Map()
   for (const rival of rivals) seen.set(await headersOf(rival, path, options), rival)
@@ -55,7 +55,7 @@ async function requireSameHeaders(rivals, path, options) {
   }
 }
 
-/** Every round begins with another rival, so that none always runs behind the same neighbor. */
+/** Each round begins with another rival, so that none always runs after the same one. */
 const rotated = (names, round) => names.map((_, i) => names[(i + round) % names.length])
 
 async function runRounds(settings, root, keep) {

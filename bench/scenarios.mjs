@@ -1,4 +1,4 @@
-/** The work every rival is given. A load is bounded by `requests` on each connection or by `seconds`. */
+/** The load of every rival, limited by `requests` on each connection or by `seconds`. */
 const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
@@ -11,7 +11,7 @@ const FULL = {
   '4kib': { bytes: 4 * KIB, connections: 64, seconds: 3 },
 }
 
-/** Every path of the harness in seconds; the numbers mean nothing. */
+/** Runs every path in seconds; the numbers mean nothing. */
 const SMOKE = {
   '1gib-c1': { bytes: 8 * MIB, connections: 1, requests: 4 },
   '1gib-c16': { bytes: 8 * MIB, connections: 16, requests: 2 },
@@ -20,7 +20,7 @@ const SMOKE = {
   '4kib': { bytes: 4 * KIB, connections: 64, requests: 8 },
 }
 
-/** Two threads empty the sockets of many connections; one connection is one thread's. */
+/** Two threads read many connections; one thread reads one connection. */
 const CLIENT_THREADS = 2
 
 const WARM_UP_SECONDS = 0.5

@@ -1,9 +1,9 @@
 /**
  * node bench/tls.mjs [--rounds N] [--size BYTES] [--label NAME]
  *
- * One file over https, where everything copies: stock, stock with a highWaterMark of 1 MiB, our stream and `sendfile()`.
- * curl is the client.
- * Server and client are separate processes; rounds are interleaved; CPU is the server's.
+ * One file over https, where everything is copied: stock, stock with a highWaterMark of 1 MiB, the stream of this
+ * package, and `sendfile()`. curl is the client. Server and client are separate processes; rounds are interleaved; CPU
+ * is the server's.
  */
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'

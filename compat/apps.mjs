@@ -1,4 +1,7 @@
-/** Real applications, npm itself, other runtimes and a browser. Prints one line for each; what is not there is said to be skipped. */
+/**
+ * Real applications, npm itself, other runtimes and a browser. Prints one line for each; missing ones are reported as
+ * skipped.
+ */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -41,11 +44,11 @@ function install() {
     })
   }
   for (const name of ['express', 'koa', 'fastify', 'plain', 'start']) {
-    copyFileSync(join(here, `apps/${name}.mjs`), join(folder, `${name}.mjs`)) // beside their node_modules
+    copyFileSync(join(here, `apps/${name}.mjs`), join(folder, `${name}.mjs`)) // next to their node_modules
   }
 }
 
-/** What is served: random bytes, a text, and a sound of three minutes. */
+/** The served files: random bytes, a text, and three minutes of sound. */
 function makeRoot() {
   const root = mkdtempSync(join(tmpdir(), 'sendfile64-apps-'))
   writeFileSync(join(root, 'file.bin'), randomBytes(SIZE))
@@ -75,7 +78,7 @@ async function startApp(name, root, { program = process.execPath, flags = [], en
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const { value } = await lines.next()
-  if (value === undefined) throw new Error(`${name} has not started`)
+  if (value === undefined) throw new Error(`${name} did not start`)
   const next = async () => JSON.parse((await lines.next()).value)
   return {
     port: JSON.parse(value).port,
@@ -90,7 +93,7 @@ async function startApp(name, root, { program = process.execPath, flags = [], en
   }
 }
 
-/** One answer as curl gets it. */
+/** One response as received by curl. */
 function curl(port, path, ...options) {
   const output = execFileSync(
     'curl',
@@ -199,13 +202,13 @@ function npm() {
   return tell(same, 'npm pack and npm install of a local folder', `exit ${packed.status} and ${installed.status}`)
 }
 
-/** A player asks for the beginning, seeks, drops connections and asks for other ranges. */
+/** A player requests the beginning, seeks, drops connections and requests other ranges. */
 async function browser(root) {
   const found = ['chromium', 'chromium-browser', 'google-chrome'].find(
     (name) => spawnSync(name, ['--version']).status === 0,
   )
   if (found === undefined) {
-    console.log('skipped a video player: there is no Chromium')
+    console.log('skipped a video player: Chromium was not found')
     return true
   }
   const results = []

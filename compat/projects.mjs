@@ -1,14 +1,14 @@
 /**
- * Whose tests are run. `commit` is what the tag was when this was written. `test`: what their package.json says, without
- * coverage, reported as TAP where their runner can; `files`: in which folder its files are, and by which pattern.
- * `kernel: false`: their tests have no destination that the kernel can reach, so it must have made no transfer.
+ * The projects whose tests are run. `commit`: of the tag when this was written. `test`: the command of their
+ * package.json without coverage, with TAP output if their runner has it; `files`: folder and pattern of the test files.
+ * `kernel: false`: their tests have no destination that the kernel can reach, so that it must make no transfer.
  */
 
 const MOCHA = ['node_modules/mocha/bin/_mocha', '--reporter', 'tap']
 const NODE = ['--test', '--test-reporter', 'tap']
 const LAB = ['node_modules/@hapi/lab/bin/lab', '-a', '@hapi/code', '-m', '10000', '-r', 'tap']
 
-/** They answer requests by files. */
+/** They respond to requests with files. */
 const SERVERS = [
   {
     name: 'send',
@@ -99,7 +99,7 @@ const SERVERS = [
     tag: 'v14.1.1',
     commit: 'af0ac3e4b9bd5fff55337aee32bf37f6116c7b4f',
     test: ['node_modules/tap/bin/run.js', '-R', 'tap', '--no-coverage', '--jobs=1'],
-    files: ['test', /^(?!304).*\.test\.js$/], // that one does not end on Node.js 20 and later
+    files: ['test', /^(?!304).*\.test\.js$/], // that test does not end on Node.js 20 and later
   },
   {
     name: 'hapi', // its tests inject most requests, and hash what is sent
@@ -129,7 +129,7 @@ const CLIENTS = [
     test: LAB,
   },
   {
-    name: 'nock', // puts its own requests and responses in the place of Node's
+    name: 'nock', // replaces requests and responses of Node by its own
     repository: 'nock/nock',
     tag: 'v14.0.13',
     commit: '07fbfab489ca878fda0db9ad34b1cee6381bb21c',
@@ -137,7 +137,7 @@ const CLIENTS = [
     kernel: false,
   },
   {
-    name: 'multer', // uploads by form-data, which puts a stream of its own between
+    name: 'multer', // uploads by form-data, which inserts its own stream
     repository: 'expressjs/multer',
     tag: 'v2.1.1',
     commit: '368c8a10cca11854cf17c24029fefd1eafb1c059',
@@ -146,7 +146,7 @@ const CLIENTS = [
   },
 ]
 
-/** They read files by streams, or replace what streams of files are made of. */
+/** They read files by streams, or replace functions that file streams use. */
 const FILES = [
   {
     name: 'graceful-fs',

@@ -1,4 +1,4 @@
-/** What the runners of tests print: how many have passed, and the names of those that have not. */
+/** Parsers for the output of test runners: the number of passed tests, and the names of failed ones. */
 
 const names = (output, pattern) => [...output.matchAll(pattern)].map(([, name]) => name).toSorted()
 

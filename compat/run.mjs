@@ -12,17 +12,17 @@ import { PROJECTS } from './projects.mjs'
 import { parseResults } from './results.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-/** No name with a dot: servers of static files hide what is in such a folder. */
+/** A name without a dot: static file servers hide files in such a folder. */
 const cache = join(here, 'cache')
 const LIMIT_MS = 5 * 60_000
-/** How often the runs are made if they differ by chance. */
+/** Maximum number of runs if results vary. */
 const MOST_TIMES = 3
 
 function git(args, options = {}) {
   return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options }).trim()
 }
 
-/** A checkout of the pinned commit, with its packages. */
+/** A checkout of the pinned commit with its packages installed. */
 function checkout({ name, repository, tag, commit, build }, mirror) {
   const folder = join(cache, name)
   if (!existsSync(join(folder, 'node_modules'))) {
@@ -33,11 +33,11 @@ function checkout({ name, repository, tag, commit, build }, mirror) {
     try {
       git(['-c', 'advice.detachedHead=false', 'clone', '--quiet', '--depth', '1', '--branch', tag, url, folder])
     } catch (error) {
-      throw new Unprepared(`${name}: ${url} cannot be cloned. Is there a network, or a --mirror?\n${error.stderr}`)
+      throw new Unprepared(`${name}: ${url} cannot be cloned: it needs a network or --mirror\n${error.stderr}`)
     }
     const found = git(['rev-parse', 'HEAD'], { cwd: folder })
     if (found !== commit)
-      throw new Unprepared(`${name}: ${tag} is ${found}, not the pinned ${commit}: somebody has moved it`)
+      throw new Unprepared(`${name}: ${tag} is ${found}, not the pinned ${commit}: the tag was moved`)
     const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
     execFileSync('npm', ['install', ...options], { cwd: folder, stdio: 'inherit' })
   }
@@ -45,7 +45,7 @@ function checkout({ name, repository, tag, commit, build }, mirror) {
   return folder
 }
 
-/** The files of a project's tests, if its runner has to be told. */
+/** The test files of a project, if its runner needs them as arguments. */
 function filesOf({ files }, folder) {
   if (files === undefined) return []
   const [under, pattern] = files
@@ -64,7 +64,7 @@ function runTests(project, folder, env) {
   return { ...parseResults(stripVTControlCharacters(stdout), project.format), output: `${stdout}\n${stderr}` }
 }
 
-/** How many transfers the processes of a run have made, by their methods. */
+/** The number of transfers of a run by method. */
 function transfersIn(counts) {
   const sum = { sendfile: 0, copy: 0 }
   if (!existsSync(counts)) return sum
@@ -74,7 +74,7 @@ function transfersIn(counts) {
   return sum
 }
 
-/** As every program has it, where small files are read; and with small files sent by the kernel, too. */
+/** The default, by which small files are read; and small files sent by the kernel as well. */
 const REGISTERED = [{ how: 'registered' }, { how: 'registered, SENDFILE64=sendfile', SENDFILE64: 'sendfile' }]
 
 function runRegistered(project, folder, stock, { how, ...env }) {
@@ -96,7 +96,7 @@ function runAll(project, folder) {
 
 const isSame = ({ registered }) => registered.every(({ same }) => same)
 
-/** Whether stock and registered agree, at least once: some tests measure time, or want a certain port. */
+/** Whether stock and registered agree at least once: some tests measure time or need a certain port. */
 function compare(project, mirror) {
   const folder = checkout(project, mirror)
   let found = runAll(project, folder)
@@ -115,7 +115,7 @@ function tell({ kernel = true }, stock, { how, ours, transfers, sameWay, same })
   const made = `${transfers.sendfile} transfers by the kernel, ${transfers.copy} copied`
   console.log(`  ${word} ${how}: ${figures(ours)}; ${made}`)
   if (same) return
-  if (!sameWay) console.log(`the kernel should have made ${kernel ? 'some transfers' : 'none'}`)
+  if (!sameWay) console.log(`expected ${kernel ? 'at least one transfer' : 'no transfer'} by the kernel`)
   for (const title of stock.failed.filter((title) => !ours.failed.includes(title))) console.log(`stock fails: ${title}`)
   for (const title of ours.failed.filter((title) => !stock.failed.includes(title)))
     console.log(`registered fails: ${title}`)
@@ -133,6 +133,6 @@ await program(import.meta, { options: OPTIONS }, async ({ values }) => {
   if (values.apps) return (await runApps()) ? 0 : 1
   const wanted = values.only?.split(',') ?? PROJECTS.map(({ name }) => name)
   const chosen = PROJECTS.filter(({ name }) => wanted.includes(name))
-  if (chosen.length === 0) throw new Unprepared(`no such project; there are: ${PROJECTS.map(({ name }) => name)}`)
+  if (chosen.length === 0) throw new Unprepared(`unknown project; known are: ${PROJECTS.map(({ name }) => name)}`)
   return chosen.map((project) => compare(project, values.mirror)).every(Boolean) ? 0 : 1
 })

@@ -1,4 +1,4 @@
-// Every kind of destination, with a reader at its other end that behaves as the plan says.
+// Every kind of destination, with a reader at its other end that follows the plan.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { promisify } from 'node:util'
 const read = (name) => readFileSync(new URL(`../__test__/fixtures/tls/${name}`, import.meta.url), 'utf8')
 const [cert, key] = [read('certificate.pem'), read('key.pem')]
 
-/** What a reader has got: a number of bytes and their SHA-256. */
+/** The bytes received by a reader: their number and SHA-256. */
 export class Reader {
   #hash = createHash('sha256')
   length = 0
@@ -23,7 +23,7 @@ export class Reader {
   constructor(stream, end) {
     this.stream = stream
     this.closed = new Promise((resolve) => stream.once('close', resolve))
-    stream.on('error', () => {}) // a reset is planned, and what has come until then counts
+    stream.on('error', () => {}) // the plan has a reset; the bytes received until then count
     stream.on('data', (chunk) => {
       this.#hash.update(chunk)
       this.length += chunk.length
@@ -41,7 +41,7 @@ export class Reader {
   }
 }
 
-/** A pair of sockets, and a server that has done its work when they are connected. */
+/** A pair of sockets, and a server that is closed when they are connected. */
 async function sockets(server, listening, connect, end, event = 'connection') {
   const readers = []
   server.on(event, (socket) => readers.push(new Reader(socket, end)))
@@ -84,7 +84,7 @@ const overTls = (plan) =>
     'secureConnection',
   )
 
-/** One server and one agent for all messages: connections are used again. */
+/** One server and one agent for all messages: connections are reused. */
 export class HttpPair {
   #waiting = new Map()
   #agent = new http.Agent({ keepAlive: true, maxFreeSockets: 4 })
@@ -98,10 +98,10 @@ export class HttpPair {
 
   async connect(plan, length) {
     const { request, response, answered } = await this.#ask(plan)
-    // A connection that was to be used again may have been closed meanwhile, see http.request(), and no other.
+    // Only a reused connection may have been closed in the meantime, see http.request().
     const again = () => {
       if (request.reusedSocket) return this.connect(plan, length)
-      throw new Error('a new connection was closed before the answer')
+      throw new Error('a new connection was closed before the response')
     }
     if (response === undefined) return again()
     response.on('error', () => {})
@@ -123,7 +123,7 @@ export class HttpPair {
     }
   }
 
-  /** Without a response if the request has not reached the server. */
+  /** No response if the request has not reached the server. */
   async #ask(plan) {
     const path = `/${plan.index}`
     const { port } = this.#server.address()
@@ -132,11 +132,11 @@ export class HttpPair {
     const arrived = new Promise((resolve) => this.#waiting.set(path, resolve))
     const response = await Promise.race([arrived, answered.catch(() => undefined)])
     this.#waiting.delete(path)
-    request.on('error', () => {}) // of what comes later, the answer tells
+    request.on('error', () => {}) // the response reports later bytes
     return { request, response, answered }
   }
 
-  /** Closes the connections that wait to be used again. */
+  /** Closes idle connections. */
   rest() {
     this.#agent.destroy()
   }
@@ -151,7 +151,7 @@ export class HttpPair {
 async function overFifo(plan, { directory }) {
   const path = join(directory, `${plan.index}.fifo`)
   await promisify(execFile)('mkfifo', [path])
-  // A reader that does not wait for a writer; a writer that finds a reader.
+  // A reader that does not wait for a writer, and then a writer.
   const stream = new net.Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), writable: false })
   const writable = await open(path, 'w')
   await rm(path)

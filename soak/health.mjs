@@ -1,4 +1,4 @@
-// What must not grow: descriptors, memory, threads; looked at while nothing is on its way.
+// Descriptors, memory and threads must not grow; sampled while no transfer runs.
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import v8 from 'node:v8'
@@ -8,19 +8,19 @@ v8.setFlagsFromString('--expose-gc')
 const collectGarbage = vm.runInNewContext('gc')
 
 /**
- * How many threads there may be where no disk is slow: two shards, four threads of the disk pool, and one that watches
- * while those four work. A thread of the pool that has waited for 50 ms is made up for, by up to eight in its place; those
- * end after ten seconds without work. `Config` in crates/engine/src/engine.rs.
+ * Maximum number of threads without a slow disk: two shards, four threads of the disk pool, and one that watches while
+ * those four work. A thread of the pool that has waited for 50 ms is compensated for by up to eight others, which end
+ * after ten seconds without work. `Config` in crates/engine/src/engine.rs.
  */
 const USUAL_THREADS = 2 + 4 + 1
 const MOST_THREADS = 2 + 4 * 8
-/** How much the resident set may grow, in bytes, over the judged time, by the straight line of least squares. */
+/** Maximum growth of the resident set in bytes over the judged time, by linear regression. */
 const MOST_GROWTH = 24 << 20
-/** The first part of the samples warms up: code, pools, the allocator's arenas. */
+/** The first samples are a warm-up of code, pools and the allocator. */
 const WARM_UP = 0.25
 const AGREEING = 5
 const FEWEST = 8
-/** How many of the resident sizes are shown. */
+/** Number of resident sizes that are printed. */
 const SHOWN = 8
 
 const descriptors = () => readdirSync('/proc/self/fd').length
@@ -32,13 +32,13 @@ function threads() {
     try {
       return readFileSync(`/proc/self/task/${id}/comm`, 'latin1')
     } catch {
-      return '' // it has ended meanwhile
+      return '' // it has ended in the meantime
     }
   })
   return names.filter((name) => name.startsWith('sendfile64-')).length
 }
 
-/** Waits until sockets have closed, which nothing tells of, and collects garbage. `at`: in ms. */
+/** Waits until sockets have closed, which no event reports, and collects garbage. `at`: in ms. */
 export async function sample(at) {
   let [last, same] = [descriptors(), 0]
   while (same < AGREEING) {
@@ -51,7 +51,7 @@ export async function sample(at) {
   return { at, descriptors: last, resident: resident(), threads: threads() }
 }
 
-/** What the samples say. `problems` is empty if nothing grows. */
+/** The result of the samples. `problems` is empty if nothing grows. */
 export function judge(samples) {
   if (samples.length < FEWEST) return { problems: [`${samples.length} samples tell nothing: soak for longer`] }
   const quarter = Math.max(1, Math.floor(samples.length * WARM_UP))
@@ -74,11 +74,12 @@ export function judge(samples) {
   if (found.descriptors[1] > found.descriptors[0]) problems.push(`descriptors grow: ${found.descriptors.join(' → ')}`)
   if (growth > MOST_GROWTH) problems.push(`the resident set grows by ${growth} bytes, allowed are ${MOST_GROWTH}`)
   if (found.threads[0] > MOST_THREADS) problems.push(`${found.threads[0]} threads, allowed are ${MOST_THREADS}`)
-  if (found.threads[1] > USUAL_THREADS) problems.push(`never fewer than ${found.threads[1]} threads in the last quarter`)
+  if (found.threads[1] > USUAL_THREADS)
+    problems.push(`never fewer than ${found.threads[1]} threads in the last quarter`)
   return { found, problems }
 }
 
-/** By how much a straight line through the samples rises from the first to the last. */
+/** The rise of the regression line from the first to the last sample. */
 function growthOf(samples) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
   const time = mean(samples.map(({ at }) => at))

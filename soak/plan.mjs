@@ -1,15 +1,15 @@
-// What transfer number `index` of a seed does: always the same, whatever went before.
+// The plan of transfer number `index` of a seed, independent of earlier transfers.
 import { Random } from './random.mjs'
 
-/** Bytes of the files: around pages, quanta, and what the buffers of a connection hold. */
+/** Sizes of the files: around those of pages, quanta and the buffers of a connection. */
 export const SIZES = [0, 1, 4095, 65_537, (1 << 20) + 7, (8 << 20) + 3]
 
 const DESTINATIONS = ['tcp', 'unix', 'http length', 'http chunked', 'tls', 'fifo', 'file', '/dev/null']
 
-/** How one ends: `read` to the end, or at a byte by whoever is named. */
+/** How a transfer ends: `read` to the end, or at a byte by the named party. */
 const ENDS = ['read', 'read', 'read', 'slow', 'signal', 'reset', 'destroy', 'stop']
 
-/** The file, the range, the options, and what befalls the destination. */
+/** The file, the range, the options and the events of the destination. */
 export function planOf(seed, index) {
   const random = new Random(Math.imul(seed, 0x9e3779b1) + index)
   const destination = random.pick(DESTINATIONS)
@@ -51,7 +51,7 @@ function endOf(random, destination) {
   return end
 }
 
-/** TLS takes no system call of ours. */
+/** TLS is always copied. */
 function methodOf(random, destination) {
   if (destination === 'tls') return random.pick(['auto', 'copy'])
   if (destination === 'file') return random.pick(['auto', 'sendfile', 'splice', 'copy_file_range', 'copy'])

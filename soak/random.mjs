@@ -1,4 +1,4 @@
-// Numbers that look random and come again with the same seed.
+// Pseudorandom numbers that are the same for the same seed.
 
 /** mulberry32: whole numbers of 32 bits; not for secrets. */
 export class Random {
@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed >>> 0
   }
 
-  /** From 0 up to, not including, 1. */
+  /** From 0, less than 1. */
   next() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
@@ -21,7 +21,7 @@ export class Random {
     return least + Math.floor(this.next() * (most - least + 1))
   }
 
-  /** The same, small ones as likely as large ones. */
+  /** The same, with a uniform distribution of magnitudes. */
   size(least, most) {
     return Math.min(most, Math.max(least, Math.round(2 ** (this.next() * Math.log2(most + 1)))))
   }

@@ -1,4 +1,4 @@
-/** The rounds of a soak: run.mjs says what they are. */
+/** The rounds of a soak, see run.mjs. */
 import { createCipheriv } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,14 +9,14 @@ import { judge, sample } from './health.mjs'
 import { planOf, SIZES } from './plan.mjs'
 import { run } from './transfer.mjs'
 
-/** Transfers at once, and between two samples. */
+/** Concurrent transfers, and transfers between two samples. */
 const AT_ONCE = 8
 const ROUND = 80
 const MIB = 2 ** 20
 
 let seed
 
-/** Bytes that look random and are the same for the same size and key. */
+/** Pseudorandom bytes that are the same for the same size and key. */
 const bytesOf = (size, key) =>
   createCipheriv('aes-128-ctr', Buffer.alloc(16, key), Buffer.alloc(16)).update(Buffer.alloc(size))
 
@@ -55,12 +55,12 @@ async function one(index) {
     count(tally.destinations, plan.destination)
     for (const { from, to, code: why } of fallbacks) count(tally.fallbacks, `${from} → ${to} ${why}`)
   } catch (error) {
-    console.error(`${JSON.stringify(plan)}\nagain: npm run soak -- --seed ${seed} --index ${index}`)
+    console.error(`${JSON.stringify(plan)}\nrepeat it: npm run soak -- --seed ${seed} --index ${index}`)
     fail(`transfer ${index}: ${error.stack}`)
   }
 }
 
-/** Transfers `first` up to `first + ROUND`, some at once. */
+/** Transfers `first` up to `first + ROUND`, some concurrently. */
 async function round(first) {
   let next = first
   const line = async () => {

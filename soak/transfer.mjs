@@ -1,4 +1,4 @@
-// One transfer of the plan, from the connection to the judgement of what has arrived.
+// One transfer of the plan, from the connection to the check of the received bytes.
 import { createHash } from 'node:crypto'
 import { close, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -6,10 +6,10 @@ import { promisify } from 'node:util'
 import { sendfile } from '../dist/index.js'
 import { connect } from './destinations.mjs'
 
-/** Of one transfer, in ms. */
+/** Time limit of one transfer in ms. */
 const LIMIT = 15_000
 
-/** How each end may come out; whoever is late finds the transfer over. */
+/** The permitted results of each end; the transfer may be over before it. */
 const CODES = {
   read: [],
   slow: [],
@@ -19,7 +19,7 @@ const CODES = {
   stop: ['ERR_SENDFILE_STALLED'],
 }
 
-/** After these, what has been sent arrives, and nothing else: nobody has thrown anything away. */
+/** After these ends, exactly the sent bytes arrive: nothing was discarded. */
 const EXACT = new Set(['read', 'slow', 'signal', 'stop'])
 
 export class Failure extends Error {}
@@ -28,12 +28,12 @@ function check(condition, what) {
   if (!condition) throw new Failure(what)
 }
 
-/** Runs it. Gives how it ended; throws a Failure that says what is wrong. */
+/** Runs it and returns its result; throws a Failure with the problem. */
 export async function run(plan, place) {
   const doing = { what: 'connecting' }
   let timer
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Failure(`nothing in ${LIMIT} ms while ${doing.what}`)), LIMIT)
+    timer = setTimeout(() => reject(new Failure(`no result within ${LIMIT} ms while ${doing.what}`)), LIMIT)
   })
   try {
     return await Promise.race([perform(plan, place, doing), late])
@@ -81,7 +81,7 @@ async function perform(plan, place, doing) {
   return { ...ending, bytesSent: Number(ending.bytesSent) }
 }
 
-/** What there is to send, and what is asked for. */
+/** The available and the requested bytes. */
 function rangeOf({ options: { offset, count } }, size) {
   const rest = Math.max(0, size - offset)
   return { count: Math.min(rest, count ?? rest), announced: count ?? rest }
@@ -98,7 +98,7 @@ async function openSource({ source }, path, offset) {
   return { argument: handle, close: () => handle.close() }
 }
 
-/** Reading is the only way to move a position in Node. */
+/** Node can move a position only by reading. */
 async function moveTo(handle, offset) {
   const buffer = Buffer.allocUnsafe(1 << 20)
   for (let at = 0; at < offset;) {
@@ -108,14 +108,14 @@ async function moveTo(handle, offset) {
   }
 }
 
-/** The next byte that is read is the one after the last one sent. */
+/** The next byte read is the one after the last byte sent. */
 async function checkPosition(handle, bytes, offset) {
   const { bytesRead, buffer } = await handle.read(Buffer.alloc(1), 0, 1, null)
   const expected = bytes.subarray(Number(offset), Number(offset) + 1)
   check(expected.equals(buffer.subarray(0, bytesRead)), `the file position is not ${offset}`)
 }
 
-/** The planned end comes when so many bytes have been read; a reader that stops stops at once. */
+/** The planned end takes effect after so many bytes; a reader that stops does so immediately. */
 function cutOffAt({ end, at }, destination, abort) {
   if (end === 'read' || end === 'slow' || end === 'stop') return
   const cut = { signal: () => abort.abort(), reset: destination.reset, destroy: destination.destroy }[end]
@@ -128,7 +128,7 @@ function cutOffAt({ end, at }, destination, abort) {
   }
 }
 
-/** Who has stopped reads on after the transfer has been given up. */
+/** A stopped reader continues after the transfer was aborted. */
 function resume({ end }, { stream }) {
   if (end === 'stop') stream.resume()
 }
@@ -137,7 +137,7 @@ function checkEnding(plan, size, range, ending, progress) {
   const { code, bytesSent, offset } = ending
   const { options } = plan
   const codes = [undefined, ...CODES[plan.end]]
-  // The position of a file whose end is before the offset stands at the end.
+  // The position of a file that is shorter than the offset is its end.
   const start = BigInt(plan.source === 'position' ? Math.min(options.offset, size) : options.offset)
   if (plan.beyond) codes.splice(0, 1, 'ERR_SENDFILE_TRUNCATED')
   if (options.method === 'copy_file_range' && plan.destination !== 'file') codes.push('ERR_SENDFILE_UNSUPPORTED')
@@ -151,7 +151,7 @@ function checkEnding(plan, size, range, ending, progress) {
   check(ordered && (progress.at(-1) ?? 0) <= bytesSent, `progress ${progress.join()} of ${bytesSent}`)
 }
 
-/** What has arrived is the beginning of the whole, and ends where `bytesSent` says. */
+/** The received bytes are a prefix of the expected bytes with the length `bytesSent`. */
 function checkArrived({ destination, end }, { code, bytesSent }, reader, [head, range, tail]) {
   if (reader === undefined) return
   const whole = [head, range, tail]

@@ -22,7 +22,7 @@ function binaryOf(line) {
   if (line === 'current') return process.execPath
   const version = VERSIONS[line]
   if (version === undefined)
-    throw new Unprepared(`no Node '${line}'; there are: current, all, ${Object.keys(VERSIONS)}`)
+    throw new Unprepared(`no Node '${line}'; known are: current, all, ${Object.keys(VERSIONS)}`)
   const folder = join(cache, version)
   const binary = join(folder, `node_modules/node-linux-${process.arch}/bin/node`)
   if (!existsSync(binary)) {

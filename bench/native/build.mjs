@@ -1,4 +1,4 @@
-/** Compiles the C programs of this directory into target/bench/, where they are older than their sources. */
+/** Compiles the C programs of this directory into target/bench/, if they are older than their sources. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'

@@ -4,8 +4,8 @@
  *   --connections N     keep-alive connections (1)
  *   --threads N         threads they are spread over (1)
  *   --requests N        requests on each connection
- *   --seconds S         or: begin requests for this long, then let the running ones end
- *   --limit S           everything still running after this has failed (120)
+ *   --seconds S         or: start requests for this long, then finish the running ones
+ *   --limit S           requests still running after this have failed (120)
  *   --pace N            requests per second in total, at fixed times; latency counts from when a request was due
  *   --expect BYTES      the Content-Length every response must have
  *   --receive-buffer B  SO_RCVBUF

@@ -1,4 +1,4 @@
-/* What the client was asked to do, and what its threads saw. */
+/* The plan of the client, and the results of its threads. */
 #ifndef CLIENT_H
 #define CLIENT_H
 #include <signal.h>

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Most bytes thrown away in one turn, so that no connection starves its neighbors. */
+/* Maximum of bytes discarded in one turn, so that no connection starves others. */
 static const uint64_t DISCARD_MAX = 4 << 20;
 
 uint64_t now_ns(void)

@@ -1,4 +1,4 @@
-/* One keep-alive HTTP/1.1 connection that throws the bodies away. */
+/* One keep-alive HTTP/1.1 connection that discards the bodies. */
 #ifndef CONNECTION_H
 #define CONNECTION_H
 #include <stdbool.h>
@@ -34,6 +34,6 @@ void close_connection(struct connection *c);
 /* Sends one GET. False if the socket did not take all of it. */
 bool send_request(struct connection *c, const char *path);
 
-/* Takes what has arrived, at most a few MiB. Adds the body bytes to *bytes. expected < 0 accepts any Content-Length. */
+/* Reads at most a few MiB. Adds the body bytes to *bytes. expected < 0 accepts any Content-Length. */
 enum response receive_response(struct connection *c, int64_t expected, uint64_t *bytes);
 #endif

@@ -51,7 +51,7 @@ static bool connect_and_watch(struct worker *w, struct connection *c)
     return false;
 }
 
-/* Bytes behind the last response are a body that was too long. */
+/* Bytes after the last response belong to a body that was too long. */
 static void retire(struct worker *w, struct connection *c)
 {
     char byte;
@@ -68,7 +68,7 @@ static bool has_more(const struct worker *w, const struct connection *c, uint64_
     return w->plan->seconds <= 0 || now < after(w, w->plan->seconds);
 }
 
-/* Paced requests fall due in turn, whatever the server does, so a stall is seen by every request it delays. */
+/* Paced requests are due at fixed times, so that a stall of the server affects every request that it delays. */
 static uint64_t due_ns(const struct worker *w, const struct connection *c)
 {
     double turn = (double)(c->started * w->plan->connections + c->index);
@@ -150,7 +150,7 @@ static void run_until_done(struct worker *w)
             if (events[i].data.ptr)
                 receive(w, events[i].data.ptr);
             else if (read(w->timer, &expirations, sizeof expirations) < 0)
-                continue; /* set anew since: the next turn of keep_pace looks at the clock */
+                continue; /* set again in the meantime: the next turn of keep_pace checks the clock */
         }
         if (w->plan->pace > 0)
             keep_pace(w);

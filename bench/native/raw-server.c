@@ -1,10 +1,10 @@
 /*
  * raw-server ROOT [--threads N] [--quantum BYTES]
  *
- * The limit the other servers are compared with: accept, read "GET /path", open, header with MSG_MORE, sendfile(2), again.
- * One thread accepts and hands the connections out in turn; N threads (default 2) send, each with an epoll of its own.
- * --quantum bounds one sendfile call; 0, the default, asks for the rest of the file.
- * Prints {"port":P} and ends when stdin closes.
+ * The upper bound with which the other servers are compared: accept, read "GET /path", open, header with MSG_MORE,
+ * sendfile(2), again. One thread accepts and distributes the connections in turn; N threads (default 2) send, each with
+ * its own epoll. --quantum limits one sendfile call; 0, the default, requests the rest of the file. Prints {"port":P}
+ * and ends when stdin closes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -95,7 +95,7 @@ static bool begin_response(struct connection *c)
     return true;
 }
 
-/* The three steps answer: 1 done, 0 would block, -1 the connection is over. */
+/* The three steps return 1 if done, 0 if they would block, -1 if the connection is over. */
 static int read_request(struct connection *c)
 {
     for (;;) {
@@ -138,7 +138,7 @@ static int send_body(struct connection *c)
         if (n < 0)
             return errno == EAGAIN ? 0 : -1;
         if (n == 0)
-            return -1; /* the file became shorter: the promised length cannot be kept */
+            return -1; /* the file was truncated: the announced length cannot be met */
     }
     if (c->file >= 0)
         close(c->file);

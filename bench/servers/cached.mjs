@@ -1,4 +1,4 @@
-/** res.end(buffer) with the file already in memory: what node:http itself can do. */
+/** res.end(buffer) with the file already in memory: the best that node:http can do. */
 import { readFileSync } from 'node:fs'
 import { CONTENT_TYPE, serve } from './http-server.mjs'
 

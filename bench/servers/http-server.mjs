@@ -1,10 +1,10 @@
-/** What every Node server here has in common, so that they differ in nothing but how the body is sent. */
+/** The common part of every Node server here, so that they differ only in how the body is sent. */
 import { createServer } from 'node:http'
 import { performance } from 'node:perf_hooks'
 
 export const CONTENT_TYPE = 'application/octet-stream'
 
-/** Milliseconds; the raw server names the same time in its Keep-Alive header. */
+/** Milliseconds; the raw server sends the same time in its Keep-Alive header. */
 const KEEP_ALIVE_TIMEOUT = 600_000
 const BACKLOG = 4096
 
@@ -34,7 +34,7 @@ export function serve(respond, details = () => ({})) {
   process.stdin.resume().on('end', () => process.exit(0))
 }
 
-/** What send, serve-static and their like do for a whole file: fs.stat, headers, a read stream piped into the response. */
+/** As send and serve-static do for a whole file: fs.stat, headers, a read stream piped into the response. */
 export function streamFile(fs, path, res, streamOptions) {
   fs.stat(path, (error, stats) => {
     if (error) {

@@ -1,4 +1,4 @@
-/** The build that is measured: this checkout's, or the one whose dist folder $BENCH_DIST names (`--against`). */
+/** The measured build: that of this checkout, or the dist folder in $BENCH_DIST (`--against`). */
 import { pathToFileURL } from 'node:url'
 
 const { BENCH_DIST } = process.env

@@ -1,4 +1,4 @@
-/** Runs the C server in the place of a Node server: same arguments in front, same line on stdout, same end. */
+/** Runs the C server in place of a Node server: with the same first arguments, output and end. */
 import { spawn } from 'node:child_process'
 import { buildNative } from '../native/build.mjs'
 

@@ -1,4 +1,4 @@
-/** sendfile(res, path, { end: true }). Its stats also say by which methods the bodies went. */
+/** sendfile(res, path, { end: true }). Its stats also have the methods of the bodies. */
 import { CONTENT_TYPE, serve } from './http-server.mjs'
 import { sendfile } from './package.mjs'
 

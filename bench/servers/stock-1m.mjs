@@ -1,4 +1,4 @@
-/** The honest baseline: the same stream with a highWaterMark of 1 MiB. */
+/** The fair baseline: the same stream with a highWaterMark of 1 MiB. */
 import fs from 'node:fs'
 import { serve, streamFile } from './http-server.mjs'
 

@@ -1,4 +1,4 @@
-/** What stock.mjs does, with the createReadStream of sendfile64. Its stats also say by which methods the bodies went. */
+/** The code of stock.mjs with the createReadStream of sendfile64. Its stats also have the methods of the bodies. */
 import fs from 'node:fs'
 import { serve, streamFile } from './http-server.mjs'
 import { createReadStream } from './package.mjs'

@@ -1,4 +1,4 @@
-/** https with one file by one kind of stream or by `sendfile()`; tells its port and, when asked, its CPU time. */
+/** https with one file by one kind of stream or by `sendfile()`; sends its port and, on request, its CPU time. */
 import fs from 'node:fs'
 import https from 'node:https'
 import { createReadStream, sendfile } from '../../dist/index.js'

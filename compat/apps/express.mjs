@@ -1,4 +1,4 @@
-/** Express with what most applications put in front of their files. */
+/** Express with the usual middleware before its files. */
 import compression from 'compression'
 import express from 'express'
 import session from 'express-session'

@@ -1,4 +1,4 @@
-/** No framework and nothing of this package: what a runtime that is not Node makes of it. Answers ranges and pages for a player. */
+/** No framework and nothing of this package, for runtimes other than Node. Serves ranges and pages for a player. */
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Prints the port, and ends with exit() when stdin does, so that the counts are written. */
+/** Prints the port, and exits when stdin ends, so that the counts are written. */
 export function start(listen) {
   listen(0, function listening() {
     console.log(JSON.stringify({ port: this.address().port }))

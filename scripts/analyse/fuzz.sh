@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes the planner from the committed corpus; fails when it and its account disagree.
+# Fuzzes the planner from the committed corpus; fails if it differs from an independent account.
 # usage: scripts/analyse/fuzz.sh [--seconds N] [--target NAME]   (default: 60, plan)
-#        scripts/analyse/fuzz.sh --minimise [--target NAME]      puts what the last runs found into the corpus, as small as it gets
-# An input that fails is kept in fuzz/artifacts: it becomes a named test of crates/core.
+#        scripts/analyse/fuzz.sh --minimise [--target NAME]      adds the new inputs to the corpus, minimized
+# A failing input is kept in fuzz/artifacts and should become a named test of crates/core.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 needs cargo
@@ -39,8 +39,8 @@ export CARGO_TARGET_DIR=$target/fuzz
 found=$target/fuzz/corpus/$name
 corpus=fuzz/corpus/$name
 mkdir -p "$found" "$corpus"
-# core has no unsafe code for a sanitizer to watch; without one the fuzzer is several times as fast.
-# The pinned compiler takes the unstable flags of cargo-fuzz, so no second toolchain is needed.
+# core has no unsafe code for a sanitizer to check; without one the fuzzer is several times as fast.
+# The pinned compiler accepts the unstable flags of cargo-fuzz, so that no second toolchain is needed.
 fuzz=(env RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$name")
 if [ -n "$minimise" ]; then
   smallest=$(mktemp -d)
@@ -49,5 +49,5 @@ if [ -n "$minimise" ]; then
   rm -rf "$corpus" && cp -r "$smallest" "$corpus" && chmod 755 "$corpus"
   exit
 fi
-# What is new goes to the first folder; the committed one is only read.
+# New inputs go to the first folder; the committed one is only read.
 "${fuzz[@]}" "$found" "$corpus" -- -max_total_time="$seconds" -max_len=4096 -print_final_stats=1

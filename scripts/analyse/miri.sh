@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Interprets the tests of crates/core under Miri: undefined behavior, overflow, and what the std of tests does with it.
+# Runs the tests of crates/core in Miri, which finds undefined behavior and overflow.
 # usage: scripts/analyse/miri.sh [-- cargo miri test argument ...]
-# Miri comes with a nightly toolchain only. MIRI_TOOLCHAIN names another one than `nightly`.
+# Miri needs a nightly toolchain. MIRI_TOOLCHAIN selects another one than `nightly`.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 needs cargo
@@ -14,7 +14,7 @@ die() {
 
 command -v rustup >/dev/null || die 'rustup is needed to install a nightly toolchain with Miri: https://rustup.rs'
 if ! cargo "+$toolchain" miri --version >/dev/null 2>&1; then
-  # An installed toolchain stays the version that it is
+  # An installed toolchain is not updated
   if rustup run "$toolchain" rustc --version >/dev/null 2>&1; then
     rustup -q component add --toolchain "$toolchain" miri rust-src
   else
@@ -22,7 +22,7 @@ if ! cargo "+$toolchain" miri --version >/dev/null 2>&1; then
   fi || die "'$toolchain' has no Miri for this machine: name one that has, as in MIRI_TOOLCHAIN=nightly-YYYY-MM-DD"
 fi
 
-# An interpreted step takes a thousand times as long as a compiled one: fewer histories, the same kinds.
+# Interpretation is a thousand times slower: fewer histories of the same kinds.
 export PROPTEST_CASES=${PROPTEST_CASES:-4}
 export MIRIFLAGS="${MIRIFLAGS:-} -Zmiri-env-forward=PROPTEST_CASES -Zmiri-strict-provenance"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/miri

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the crates' tests, and the addon inside Node, under LLVM's sanitizers; fails on anything they report.
+# Runs the crates' tests, and the addon inside Node, under LLVM's sanitizers; fails if they report anything.
 # usage: scripts/analyse/sanitizers.sh [asan] [tsan] [addon]   (default: all three)
 #   asan   AddressSanitizer and LeakSanitizer over the tests of crates/
 #   tsan   ThreadSanitizer over the same; std is compiled with it
 #   addon  AddressSanitizer over the addon: contract and life cycle specs in a real Node
 # SANITIZERS_SPECS='__test__/…' runs other specs in `addon`.
-# x64 and arm64 Linux with glibc. Missing parts (rust-src, the sanitizer's runtime) are installed where that is possible.
+# x64 and arm64 Linux with glibc. Missing parts (rust-src, the runtime of the sanitizer) are installed if possible.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 needs cargo
@@ -22,13 +22,13 @@ case $host in
   *) die "there is no sanitizer runtime for $host here: run it on x64 or arm64 Linux with glibc" ;;
 esac
 
-# -Zsanitizer is not stable; the pinned compiler takes it all the same, so no second toolchain is needed.
+# -Zsanitizer is unstable; the pinned compiler still accepts it, so that no second toolchain is needed.
 export RUSTC_BOOTSTRAP=1
-# Tests have more patience: see PATIENCE in crates/engine/tests.
+# Tests wait longer: see PATIENCE in crates/engine/tests.
 export SENDFILE64_SANITIZER=1
 
-# Runs cargo test on crates/ and insists that tests ran: a filter that matches nothing must not pass. Without core, whose
-# exhaustive walks take minutes here: it forbids unsafe code and knows no thread, and has Miri and the fuzz target.
+# Runs cargo test on crates/ and fails if no test ran. Excludes core, whose exhaustive walks take minutes here: it
+# forbids unsafe code, has no threads, and is covered by Miri and the fuzz target.
 test_crates() { # SANITIZER CARGO-ARGUMENTS...
   local log total
   log=$(mktemp)
@@ -48,11 +48,11 @@ tsan() {
     command -v rustup >/dev/null || die 'the sources of std are needed: rustup component add rust-src'
     rustup -q component add rust-src
   fi
-  # Synchronisation inside an uninstrumented std would be invisible, and every hand-over a false race.
+  # Synchronization inside an uninstrumented std would be invisible, and every hand-over a false race.
   RUSTFLAGS='-Zsanitizer=thread' TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 test_crates tsan -Zbuild-std
 }
 
-# The runtime as a shared library, to be there before Node's own allocator; rustc only ships it as an archive.
+# The runtime as a shared library, to be loaded before Node's allocator; rustc ships only an archive.
 find_runtime() {
   find /usr/lib -path '*/clang/*' -name "libclang_rt.asan-${host%%-*}.so" 2>/dev/null | sort -V | tail -n 1
 }
@@ -77,7 +77,7 @@ addon() {
     runtime=$(find_runtime)
     [ -n "$runtime" ] || die 'no libclang_rt.asan-*.so found'
   fi
-  # The ordinary addon, which lib/native/load.ts looks for before ours takes its place
+  # The ordinary addon, which lib/native/load.ts finds before the sanitized one replaces it
   if ! compgen -G 'sendfile64.*.node' >/dev/null; then
     env -u RUSTC_BOOTSTRAP npm run --silent build:native
   fi
@@ -85,10 +85,10 @@ addon() {
   library=$folder/sendfile64.node
   cp "$folder/$host/debug/libsendfile64_binding.so" "$library"
   rm -f "$folder"/report.*
-  # The permission model would have to allow the preloaded file too; its specs are about who may open, not about memory
+  # The permission model would also have to permit the preloaded file; its specs do not test memory
   read -ra specs <<<"${SANITIZERS_SPECS:-__test__/contract/*.spec.ts __test__/lifecycle/!(permission).spec.ts}"
-  # Node frees little at its exit: leaks are the matter of the crates' tests. Reports go to files, because the specs
-  # start processes of their own, whose output nobody shows.
+  # Node frees little at exit: the tests of the crates check leaks. Reports go to files, because the specs do not print
+  # the output of their child processes.
   (
     export LD_PRELOAD=$runtime SENDFILE64_SANITIZED=$library
     export NODE_OPTIONS="${NODE_OPTIONS:-} --import=$PWD/scripts/analyse/sanitized-addon.mjs"

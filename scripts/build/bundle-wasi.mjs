@@ -11,7 +11,7 @@ import { root } from '../dev/provision.mjs'
 
 const wasm = filesOf(WASI)[1]
 
-/** The .wasm is installed everywhere and read almost nowhere: it is compressed. */
+/** The .wasm is installed everywhere but rarely loaded: it is compressed. */
 const compressed = {
   name: 'compressed',
   setup({ onLoad }) {
@@ -19,9 +19,9 @@ const compressed = {
       const contents = readFileSync(path, 'utf8')
         .replaceAll(`'${basename(wasm, '.br')}'`, `'${wasm}'`)
         .replace('__nodeFs.readFileSync(__wasmFilePath)', "require('node:zlib').brotliDecompressSync($&)")
-        // fs is read by JavaScript: what WASI opens beforehand stays open when its thread ends
+        // JavaScript reads files: preopened directories of WASI stay open when their thread ends
         .replace(/preopens: \{[^}]+\},/, '')
-      assert.ok(!contents.includes('preopens'), 'nothing is opened beforehand')
+      assert.ok(!contents.includes('preopens'), 'the loader must not preopen directories')
       assert.ok(
         contents.includes(`'${wasm}'`) && contents.includes('brotliDecompressSync('),
         'the loader reads its .wasm',
@@ -53,7 +53,7 @@ await program(import.meta, { positionals: true }, async ({ positionals: [loader,
     target: 'node20.19',
     minify: true,
     legalComments: 'none',
-    // the loader asks for it only where the .wasm is not beside it
+    // the loader requires it only if the .wasm is not next to it
     external: ['@sendfile64/binding-wasm32-wasip1'],
     plugins: [withoutSecondWasi, compressed],
     metafile: true,
@@ -68,7 +68,11 @@ await program(import.meta, { positionals: true }, async ({ positionals: [loader,
       (path) => /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
     ),
   )
-  assert.deepEqual([...found].toSorted(), WASI.bundled, 'scripts/release/platforms.mjs says which packages are bundled')
+  assert.deepEqual(
+    [...found].toSorted(),
+    WASI.bundled,
+    'the bundled packages must be those in scripts/release/platforms.mjs',
+  )
   for (const path of [outfile, join(folder, wasm)])
     console.log(`bundle-wasi: ${relative(root, path)}, ${statSync(path).size} bytes`)
 })

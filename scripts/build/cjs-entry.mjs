@@ -1,4 +1,4 @@
-// The CommonJS face of dist/. Every entry is `require()` of the ES module, so both share one state: Node loads a
+// The CommonJS entries of dist/. Every entry is `require()` of the ES module, so both share one state: Node loads a
 // synchronous ES module by require() from 20.19 and 22.12 on, which `engines` asks for.
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, sep } from 'node:path'
@@ -12,29 +12,29 @@ import { basename, dirname, join, relative, sep } from 'node:path'
  */
 export function writeCommonJsEntries(dist, { exports, imports = {} }) {
   const declarations = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.d.ts'))
-  if (declarations.length === 0) throw new Error(`no .d.ts file in ${dist}: was the TypeScript build run?`)
+  if (declarations.length === 0) throw new Error(`no .d.ts file in ${dist}: npm run build:ts`)
   for (const name of declarations) writeDeclaration(join(dist, name), dist, imports)
 
   const entries = Object.values(exports).flatMap((target) => target.require?.default ?? [])
-  if (entries.length === 0) throw new Error('package.json exports nothing to require()')
+  if (entries.length === 0) throw new Error('package.json has no export with a require condition')
   for (const entry of entries) writeEntry(join(dirname(dist), entry))
   console.log(`dist: ${entries.length} CommonJS entries, ${declarations.length} declarations for them`)
 }
 
 function writeEntry(path) {
   const module = path.replace(/\.cjs$/, '.js')
-  if (!existsSync(module)) throw new Error(`${path} has no ES module beside it`)
+  if (!existsSync(module)) throw new Error(`${path} has no ES module next to it`)
   const types = module.replace(/\.js$/, '.d.cts')
-  if (!existsSync(types)) throw new Error(`${path} has no types beside it`)
+  if (!existsSync(types)) throw new Error(`${path} has no types next to it`)
   const load = `require('./${basename(module)}');\n`
   const exportsNothing = readFileSync(types, 'utf8').includes('export {};')
   writeFileSync(path, `'use strict';\n${exportsNothing ? OUTSIDE_HOOKS + load : `module.exports = ${load}`}`)
 }
 
 /**
- * What is only run, is preloaded: Node 22 does that in the thread of module hooks as well, which cannot require() an ES
- * module (ERR_METHOD_NOT_IMPLEMENTED) and makes no streams. Elsewhere than in a worker, where process.abort is disabled,
- * node:worker_threads is not loaded: it replaces process.chdir.
+ * An entry without exports is preloaded: Node 22 does that in the thread of module hooks as well, which cannot
+ * require() an ES module (ERR_METHOD_NOT_IMPLEMENTED) and makes no streams. Elsewhere than in a worker, where
+ * process.abort is disabled, node:worker_threads is not loaded: it replaces process.chdir.
  */
 const OUTSIDE_HOOKS =
   "if (process.abort.disabled !== true || require('node:worker_threads').isInternalThread !== true) "
@@ -51,7 +51,7 @@ function writeDeclaration(path, dist, imports) {
       quote
     )
   })
-  // TypeScript's older resolution, which some users still have, knows no `imports` of package.json
+  // TypeScript's older resolution, which is still in use, does not support `imports` of package.json
   writeFileSync(path, source)
 
   // tsc leaves the relative specifiers of a declaration as they are in the source: './lib/errors.ts'

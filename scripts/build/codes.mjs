@@ -1,6 +1,6 @@
-// `npm run codes`: writes lib/native/codes.ts from crates/binding/src/codes.rs, the one place of every number that crosses
-// between Rust and JavaScript. `npm run codes -- --check`: writes nothing, and fails when the file is not what would be
-// written.
+// `npm run codes`: writes lib/native/codes.ts from crates/binding/src/codes.rs, the only definition of every number
+// that crosses between Rust and JavaScript. `npm run codes -- --check`: writes nothing, and fails if the file is out of
+// date.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -14,7 +14,7 @@ const to = 'lib/native/codes.ts'
 const LISTED = { call: 'CALLS', method: 'METHODS' }
 const WORDS = new Set([...Object.keys(LISTED), 'only', 'prefer'])
 
-/** The tables of the Rust file. Whatever it does not expect is an error: a constant must not get lost. */
+/** The tables of the Rust file. Unexpected lines are an error, so that no constant is lost. */
 function parse(text) {
   const tables = []
   let comment = []
@@ -28,7 +28,7 @@ function parse(text) {
     else if (module !== undefined && table === undefined) table = { name: module, comment, codes: [] }
     else if (constant !== undefined && table !== undefined) table.codes.push({ name: constant, value, comment })
     else if (line === '}' && table !== undefined) tables.push(table)
-    else if (line !== '') throw new Unprepared(`codes: ${from} has a line that is no constant: ${line}`)
+    else if (line !== '') throw new Unprepared(`codes: ${from} has a line that is not a constant: ${line}`)
     if (line === '}') table = undefined
     if (words === undefined) comment = []
   }
@@ -37,7 +37,7 @@ function parse(text) {
 
 const camel = (name) => name.toLowerCase().replaceAll(/_([a-z])/g, (_, letter) => letter.toUpperCase())
 
-/** Comments name tables as modules and places as constants of Rust; here they have names of TypeScript. */
+/** Comments use the names of modules and constants of Rust; they are translated to those of TypeScript. */
 function comments(lines, indent) {
   const [first, ...rest] = lines.map((line) => line.replaceAll(/`([a-z]+_?[a-z]+)`|`([A-Z_]+)`/g, asTypeScript))
   if (first === undefined) return ''
@@ -55,7 +55,7 @@ function print({ name, comment, codes }) {
   const rows = codes.map((code) => `${comments(code.comment, '  ')}  ${key(code.name)}: ${code.value},\n`)
   const list = LISTED[name]
   if (list !== undefined && codes.some(({ value }, index) => Number(value) !== index))
-    throw new Unprepared(`codes: ${list} is listed by its numbers, so they count from 0`)
+    throw new Unprepared(`codes: the numbers of ${list} must count from 0, because it is an array`)
   const listed =
     list === undefined
       ? ''
@@ -67,7 +67,7 @@ function print({ name, comment, codes }) {
   return `${comments(comment, '')}export const ${name.toUpperCase()} = {\n${rows.join('')}} as const\n${listed}`
 }
 
-/** As oxfmt wants it: on one line if it fits. */
+/** Formatted as by oxfmt: on one line if it fits. */
 function printList(list, table, names) {
   const line = `export const ${list} = [${names.join(', ')}] as const`
   const lines = `export const ${list} = [\n${names.map((name) => `  ${name},\n`).join('')}] as const`
@@ -93,6 +93,6 @@ await program(import.meta, { options: { check: { type: 'boolean', default: false
     return 0
   }
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return 0
-  console.error(`codes: ${to} is not what ${from} says: run \`npm run codes\` and commit it`)
+  console.error(`codes: ${to} does not match ${from}: run \`npm run codes\` and commit it`)
   return 1
 })

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the addons of the Linux targets, whatever Linux x64 host this is: usage: scripts/build/cross.sh [target ...]
+# Builds the addons of the Linux targets on any Linux x64 host: usage: scripts/build/cross.sh [target ...]
 # Needs rustup; zig and cargo-zigbuild on PATH, or python3 to fetch both from PyPI. Writes target/artifacts/*.node.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
@@ -18,7 +18,7 @@ if ! command -v zig >/dev/null || ! command -v cargo-zigbuild >/dev/null; then
   fi
   PATH=$tools/bin:$PATH
 fi
-# Two builds of one commit must not differ by the folders they were made in
+# Builds of one commit in different folders must not differ
 target_dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 remap="--remap-path-prefix=$PWD=/sendfile64 --remap-path-prefix=$target_dir=/target"
 remap+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"

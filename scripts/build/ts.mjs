@@ -1,4 +1,4 @@
-// `npm run build:ts`: dist/ from nothing, so that no file of a removed module stays behind.
+// `npm run build:ts`: builds dist/ from scratch, so that no file of a removed module remains.
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeCommonJsEntries } from './cjs-entry.mjs'

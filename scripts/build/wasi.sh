@@ -4,13 +4,13 @@
 #   1. the active rustc already has the target's std  -> plain build
 #   2. `rustup target add` works                      -> plain build (developer machine, CI)
 #   3. Debian bookworm only: std is built once from apt's rust-web-src into a cache folder
-# WASI_STD=auto|rustup|debian picks the way; WASI_STD_CACHE moves the cache.
+# WASI_STD=auto|rustup|debian selects one of these; WASI_STD_CACHE moves the cache.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 target=wasm32-wasip1 mode=${WASI_STD:-auto}
 say() { printf 'build-wasi: %s\n' "$*" >&2; }
 
-# napi-build needs exactly these two from the sysroot of $RUSTC
+# napi-build needs these two from the sysroot of $RUSTC
 has_std() {
   local dir
   dir=$("$1" --print target-libdir --target "$target" 2>/dev/null) || return 1
@@ -36,7 +36,7 @@ debian_packages() {
     install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Debian prunes cc, windows-sys and rand from the vendored sources: drops what wants them, then builds std.
+# Debian removes cc, windows-sys and rand from the vendored sources: removes their dependents, then builds std.
 compile_std() { # SOURCES WORK
   cp -r "$1" "$2/library"
   (
@@ -63,7 +63,7 @@ assemble_sysroot() { # WORK OUT
   ln -s "/usr/lib/rustlib/$host" "$lib/$host"
   cp "$1/target/$target"/release/deps/*.rlib "$lib/$target/lib/"
   cp "$libc"/{crt1-command.o,crt1-reactor.o,libc.a} "$lib/$target/lib/self-contained/"
-  # a wrapper, because napi-build asks `$RUSTC --print sysroot`
+  # a wrapper, because napi-build calls `$RUSTC --print sysroot`
   printf '#!/bin/sh\nexec /usr/bin/rustc --sysroot "%s" "$@"\n' "$2/sysroot" >"$1/new/rustc"
   chmod +x "$1/new/rustc"
   touch "$1/new/ok"
@@ -89,7 +89,7 @@ debian_std() { # exports RUSTC, CARGO and the linker
     trap - EXIT
   fi
   export RUSTC=$out/rustc CARGO=/usr/bin/cargo CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19
-  # another compiler: its fingerprints must not mix with rustup's
+  # another compiler: its fingerprints must not be mixed with those of rustup
   export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/wasi-debian
 }
 
@@ -114,7 +114,7 @@ CARGO_PROFILE_RELEASE_OPT_LEVEL=z npx --no-install napi build --platform --relea
   --manifest-path crates/binding/Cargo.toml --package sendfile64-binding \
   --output-dir "$out" --js binding.cjs --dts binding.d.cts --no-const-enum "$@"
 
-# What is missing in the wasm flavor would be undefined in JavaScript: both flavors export the same names.
+# An export missing in the WASI flavor would be undefined in JavaScript: both flavors export the same names.
 declared() { grep -vE '^ *(/?\*|//|$)|__napiBindingTarget' "$1"; }
 if [ -f binding.d.cts ] && ! diff <(declared binding.d.cts) <(declared "$out/binding.d.cts") >&2; then
   say "the native addon and the wasm flavor declare different exports"

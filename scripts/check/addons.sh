@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What an addon may ask of a machine: its C library, its architecture, its size.
+# Checks the requirements of an addon: C library, architecture and size.
 # usage: scripts/check/addons.sh FOLDER
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
@@ -8,7 +8,7 @@ needs readelf
 floor=2.17 most=$((1500 * 1000))
 shopt -s nullglob
 files=("$1"/*.linux-*.node)
-((${#files[@]})) || { echo "check-addons: no addon in $1" >&2; exit 1; }
+((${#files[@]})) || { unprepared "no addon in $1: npm run build:all"; }
 fail() { echo "check-addons: $file: $*" >&2; exit 1; }
 
 for file in "${files[@]}"; do

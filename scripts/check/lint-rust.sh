@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Clippy on every crate and every test, without a warning.
+# Runs Clippy on every crate and every test; fails on a warning.
 # usage: scripts/check/lint-rust.sh
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 needs cargo
 cargo clippy --workspace --lib -- -D warnings
-# Under cfg(test) #[napi] registers nothing, so all that the addon exports would be reported as unused
+# Under cfg(test) #[napi] registers nothing, so that every export of the addon would be reported as unused
 cargo clippy --workspace --exclude sendfile64-binding --all-targets -- -D warnings

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Looks at the packages as they are published: exact contents, licenses, publint, arethetypeswrong.
-# usage: scripts/check/package.sh   (packs what there is, unless everything has been packed)
+# Checks the packages as published: exact contents, licenses, publint, arethetypeswrong.
+# usage: scripts/check/package.sh   (packs the existing artifacts, unless everything has been packed)
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 packages=target/packages
@@ -12,11 +12,11 @@ version=$(node -p "require('./package.json').version")
 npx --no-install publint --strict "$packages/sendfile64-$version.tgz"
 npx --no-install attw "$packages/sendfile64-$version.tgz"
 
-# Every crate that is linked is named in the package that links it
+# Every linked crate is named in the package that links it
 for licenses in "$packages"/*/THIRD-PARTY-LICENSES.txt; do
   for crate in napi napi-sys futures-core memchr; do
     grep -q "^- $crate [0-9]" "$licenses" || { echo "check-package: $licenses does not name $crate" >&2; exit 1; }
   done
   grep -q 'Permission is hereby granted' "$licenses"
 done
-echo 'check-package: licenses are there'
+echo 'check-package: licenses are complete'

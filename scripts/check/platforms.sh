@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles every crate for the platforms that no test here runs on: types and lints, no linking.
+# Compiles every crate for platforms on which no test runs: types and lints, without linking.
 # usage: scripts/check/platforms.sh [target ...]
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
@@ -10,6 +10,6 @@ command -v rustup >/dev/null || { echo "check-platforms: rustup is needed to add
 rustup -q target add "${targets[@]}"
 for target in "${targets[@]}"; do
   echo "check-platforms: $target"
-  # Clippy is cargo check and more: an `unsafe` without its SAFETY comment must not hide behind a cfg
+  # Clippy includes cargo check, and also finds an `unsafe` without a SAFETY comment behind a cfg
   cargo clippy --quiet --workspace --lib --target "$target" -- -D warnings
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the last commit twice, in two folders and from nothing, and compares the files.
+# Builds the last commit twice from scratch in two folders, and compares the files.
 # usage: scripts/check/reproducible.sh [target ...]   (default: x86_64-unknown-linux-gnu wasm32-wasip1)
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
@@ -19,6 +19,6 @@ for folder in one another/folder; do
     -not -path './target/wasi-out/*' -exec sha256sum {} + | sort -k2) >"$work/sums-${folder%%/*}"
   rm -rf "${work:?}/$folder/target"
 done
-[ -s "$work/sums-one" ] || { echo 'check-reproducible: nothing was built' >&2; exit 1; }
+[ -s "$work/sums-one" ] || unprepared 'nothing was built'
 diff "$work/sums-one" "$work/sums-another" || { echo 'check-reproducible: two builds of one commit differ' >&2; exit 1; }
 cat "$work/sums-one"

@@ -1,5 +1,5 @@
-// The exact contents of every tarball in target/packages: usage: node scripts/check/tarball.mjs
-// What is compiled is known from the sources; a file that nobody has asked for is as wrong as one that is missing.
+// Checks the exact contents of every tarball in target/packages: usage: node scripts/check/tarball.mjs
+// The compiled files are derived from the sources; an unexpected file is as wrong as a missing one.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -56,6 +56,6 @@ function check({ tarball, ...found }) {
 
 await program(import.meta, {}, () => {
   const list = 'target/packages/packages.json'
-  if (!existsSync(join(root, list))) throw new Unprepared('nothing is packed: npm run pack -- --partial')
+  if (!existsSync(join(root, list))) throw new Unprepared('not packed: npm run pack -- --partial')
   return readJson(list).map(check).every(Boolean) ? 0 : 1
 })

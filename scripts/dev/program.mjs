@@ -1,13 +1,13 @@
-// The frame of every program here: `--help`, unknown options, and one sentence where something is missing.
+// The frame of every program here: `--help`, unknown options, and one sentence if a prerequisite is missing.
 // No dependency: it runs before anything is installed.
 import { readFileSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-/** Something that must be done first: printed without a stack, exit code 1. */
+/** A missing prerequisite: printed without a stack, exit code 1. */
 export class Unprepared extends Error {}
 
-/** Arguments that make no sense: printed with a hint to --help, exit code 2. */
+/** Wrong arguments: printed with a hint to --help, exit code 2. */
 export class Misused extends Error {}
 
 /**
@@ -37,7 +37,7 @@ export async function program(module, { options = {}, positionals = false }, mai
 /** @returns {number} the option's value; a usage error unless it is a whole number from 1 */
 export function wholeNumber(values, option) {
   const value = Number(values[option])
-  if (!Number.isInteger(value) || value < 1) throw new Misused(`--${option} takes a whole number from 1`)
+  if (!Number.isInteger(value) || value < 1) throw new Misused(`--${option} must be an integer from 1`)
   return value
 }
 
@@ -49,7 +49,7 @@ function parse(config) {
   }
 }
 
-/** What the reader must do, undefined for a fault of the program. */
+/** What the user must do; undefined for a fault of the program. */
 function sentenceOf(error) {
   if (error instanceof Misused) return `${error.message} (--help shows the usage)`
   if (error instanceof Unprepared) return error.message

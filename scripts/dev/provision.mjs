@@ -1,4 +1,4 @@
-// Brings a fresh clone to the point where it can run: a toolchain that is new enough, npm packages, the addon, dist/.
+// Prepares a fresh clone: checks the toolchain, installs the npm packages, builds the addon and dist/.
 // No dependency: this runs before anything is installed.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { Unprepared } from './program.mjs'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Runs one program in the root folder with inherited output; answers its exit code. */
+/** Runs one program in the root folder with inherited output; returns its exit code. */
 export function run(program, args, env = {}) {
   const { status, error } = spawnSync(program, args, {
     cwd: root,
@@ -21,13 +21,13 @@ export function run(program, args, env = {}) {
   return status ?? 1
 }
 
-/** npm by the running Node: another Node may come first on PATH. */
+/** npm with the running Node: another Node may be first on PATH. */
 export function runNpm(args) {
   const script = process.env.npm_execpath
   return script?.endsWith('npm-cli.js') ? run(process.execPath, [script, ...args]) : run('npm', args)
 }
 
-/** @param {string} range only the form `^20.19.0 || >=24`, which package.json keeps to */
+/** @param {string} range only the form `^20.19.0 || >=24`, which package.json uses */
 export function satisfies(version, range) {
   const parse = (text) => text.split('.').map(Number)
   const atLeast = (a, b) => [0, 1, 2].reduce((order, i) => order || (a[i] ?? 0) - (b[i] ?? 0), 0) >= 0
@@ -52,7 +52,7 @@ export function requireRust() {
   const rustupBin = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'bin')
   process.env.PATH = [process.env.PATH, rustupBin].join(delimiter)
   const floor = /^rust-version = "([\d.]+)"/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1]
-  if (!floor) throw new Error('Cargo.toml names no rust-version')
+  if (!floor) throw new Error('Cargo.toml has no rust-version')
   const cargo = spawnSync('cargo', ['--version'], { cwd: root, encoding: 'utf8' })
   const found = /^cargo ([\d.]+)/.exec(cargo.stdout ?? '')?.[1]
   if (found && satisfies(found, `>=${floor}`)) return
@@ -82,7 +82,7 @@ export function installPackages() {
   if (code !== 0) throw new Unprepared('npm ci failed: see above.')
 }
 
-/** Folders count too: their time changes when a file is added or removed. */
+/** Folders are included: their time changes when a file is added or removed. */
 function times(path) {
   const stat = statSync(join(root, path), { throwIfNoEntry: false })
   if (!stat) return []

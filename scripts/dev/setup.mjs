@@ -1,4 +1,5 @@
-// `npm run setup`: what every other script needs of a fresh clone: a Node that is new enough, and the npm packages.
+// `npm run setup`: prepares a fresh clone for the other scripts: checks the version of Node and installs the npm
+// packages.
 import { program } from './program.mjs'
 import { installPackages, requireNode } from './provision.mjs'
 

@@ -1,5 +1,5 @@
-// `npm run use-artifacts`: takes the prebuilt addon of this platform from target/artifacts, as if it had been built here,
-// and builds dist/. For tests of the very files that are published, on machines without Rust.
+// `npm run use-artifacts`: takes the prebuilt addon of this platform from target/artifacts, as if it had been built
+// here, and builds dist/. For tests of the published files on machines without Rust.
 import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -11,7 +11,8 @@ await program(import.meta, {}, () => {
   const prefix = `sendfile64.${process.platform}-${process.arch}`
   const wanted = (name) => name.startsWith(prefix) || /\.(?:wasm\.br|wasip1\.cjs)$/.test(name)
   const found = readdirSync(artifacts).filter(wanted)
-  if (found.length === 0) throw new Unprepared(`${artifacts} holds no binding for ${process.platform}-${process.arch}.`)
+  if (found.length === 0)
+    throw new Unprepared(`${artifacts} contains no binding for ${process.platform}-${process.arch}.`)
   for (const name of found) copyFileSync(join(artifacts, name), join(root, name))
   console.log(`use-artifacts: ${found.join(', ')}`)
   return runNpm(['run', '--silent', 'build:ts'])

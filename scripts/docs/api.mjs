@@ -1,5 +1,5 @@
 // `npm run docs`: writes docs/api.md from the doc comments of what the entries export.
-// `npm run docs -- --check`: writes nothing, and fails when the file is not what would be written.
+// `npm run docs -- --check`: writes nothing, and fails if the file is out of date.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -29,6 +29,6 @@ await program(import.meta, { options: { check: { type: 'boolean', default: false
     return 0
   }
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return 0
-  console.error('docs: docs/api.md is not what the doc comments say: run `npm run docs` and commit it')
+  console.error('docs: docs/api.md does not match the doc comments: run `npm run docs` and commit it')
   return 1
 })

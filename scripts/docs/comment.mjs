@@ -1,9 +1,9 @@
-// Doc comments as Markdown: what a comment says, and the tags under it.
+// Doc comments as Markdown: the text of a comment and its tags.
 import ts from 'typescript'
 
 import { here, slug } from './markdown.mjs'
 
-/** Something that users can see has no doc comment, or one that leads nowhere. */
+/** A public name without a doc comment, or a doc comment with a broken link. */
 export class Undocumented extends Error {}
 
 const CODE = /(?:ERR_[A-Z][A-Z_]*[A-Z]|ABORT_ERR)/
@@ -26,12 +26,12 @@ export class Comment {
     return this.text !== ''
   }
 
-  /** The text above the tags, its paragraphs apart by an empty line. */
+  /** The text above the tags, with paragraphs separated by an empty line. */
   get text() {
     return this.#markdown(this.#docs.at(-1)?.comment)
   }
 
-  /** The texts of all tags of a name, each with its type where it has one: `@throws {TypeError} …`. */
+  /** The texts of all tags of a name, each with its type if it has one: `@throws {TypeError} …`. */
   tags(name) {
     const tags = this.#docs.at(-1)?.tags ?? []
     return tags.filter(({ tagName }) => tagName.text === name).map((tag) => this.#tag(tag))
@@ -66,7 +66,7 @@ export class Comment {
       .join('\n\n')
   }
 
-  /** One line for each paragraph, but lists keep theirs. */
+  /** One line for each paragraph; lists keep their lines. */
   #paragraph(text) {
     const lines = text.replaceAll(/[ \t]*\n(?!\s*(?:[-*]|\d+\.) )\s*/g, ' ').split('\n')
     return lines.map((line) => this.#codesLinked(line)).join('\n')
@@ -79,12 +79,14 @@ export class Comment {
     // {@link https://…} is parsed as a name `https` and the text `://…`
     if (found === undefined && part.text.startsWith('://')) return `<${name}${part.text.trim()}>`
     if (found === undefined)
-      throw new Undocumented(`${this.#exports.place(this.#node)}: {@link ${name}} leads to nothing that is exported`)
+      throw new Undocumented(`${this.#exports.place(this.#node)}: {@link ${name}} does not refer to an export`)
     const shown = part.text.replace(/^\s*\|?\s*/, '').trim()
     return `[${shown || `\`${name}\``}](${here(found.name)})`
   }
 
-  /** Codes are code, and ours lead to what errors.md says of them; `{TypeError}` in running text is code as well. */
+  /**
+   * Error codes are code, and those of the package link to errors.md; `{TypeError}` in running text is code as well.
+   */
   #codesLinked(text) {
     const token = new RegExp(`\`[^\`]*\`|${CODE.source}|\\{[A-Z]\\w+\\}`, 'g')
     return text.replaceAll(token, (found) => {

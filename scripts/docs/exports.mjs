@@ -33,7 +33,7 @@ export class Exports {
       this.entries.map(({ file }) => file),
     )
     this.checker = this.#program.getTypeChecker()
-    /** Export by the symbol that is behind it, under the name of the first entry that has it. */
+    /** Exports by symbol, under the name of the first entry that has them. */
     this.bySymbol = new Map()
     for (const entry of this.entries) this.#collect(entry)
     this.byName = new Map([...this.bySymbol.values()].map((found) => [found.name, found]))
@@ -44,13 +44,13 @@ export class Exports {
     return [...this.bySymbol.values()].filter((found) => found.entry === entry)
   }
 
-  /** The symbol that a name means where `node` stands, behind every import. */
+  /** The symbol of a name at `node`, with imports resolved. */
   resolve(node) {
     const symbol = this.checker.getSymbolAtLocation(node)
     return symbol === undefined ? undefined : this.#origin(symbol)
   }
 
-  /** The export that the name of a {@link} means; of `SendfileOptions.signal`, the one that has this member. */
+  /** The export that a {@link} refers to; for `SendfileOptions.signal`, the one with this member. */
   find(name) {
     if (name === undefined) return undefined
     if (!ts.isQualifiedName(name)) return this.bySymbol.get(this.resolve(name)) ?? this.byName.get(name.getText())
@@ -59,7 +59,7 @@ export class Exports {
     return type?.getProperty(name.right.text) === undefined ? undefined : owner
   }
 
-  /** Whether a symbol was declared here and not by Node or TypeScript. */
+  /** Whether a symbol is declared here, not by Node or TypeScript. */
   isOurs(symbol) {
     const files = (symbol.declarations ?? []).map((node) => node.getSourceFile().fileName)
     return files.some((name) => name.startsWith(this.#root) && !name.includes('/node_modules/'))
@@ -103,17 +103,17 @@ export class Exports {
   }
 }
 
-/** `./http` of package.json's exports is http.ts; what is no module (package.json) is left out. */
+/** `./http` of package.json's exports is http.ts; exports that are not modules (package.json) are omitted. */
 function entriesOf(root, { name, exports }) {
   const entries = Object.entries(exports)
     .filter(([, target]) => typeof target === 'object')
     .map(([subpath, target]) => {
       const module = (target.import ?? target).default ?? target.import
       const file = join(root, module.replace(/^\.\/dist\//, '').replace(/\.js$/, '.ts'))
-      if (!existsSync(file)) throw new Undocumented(`package.json exports ${subpath}, and there is no ${file}`)
+      if (!existsSync(file)) throw new Undocumented(`package.json exports ${subpath}, but ${file} does not exist`)
       return { specifier: join(name, subpath), file }
     })
-  if (entries.length === 0) throw new Undocumented('package.json exports no module')
+  if (entries.length === 0) throw new Undocumented('package.json has no module in its exports')
   return entries
 }
 

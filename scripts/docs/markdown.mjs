@@ -1,4 +1,4 @@
-// The few forms of Markdown that the page is made of.
+// The Markdown elements of the page.
 
 export function section(level, title) {
   return `${'#'.repeat(level)} ${title}`
@@ -8,13 +8,13 @@ export function codeBlock(code, language = 'ts') {
   return `\`\`\`${language}\n${code}\n\`\`\``
 }
 
-/** A pipe would end the cell, also inside of code. */
+/** A pipe would end the cell, also inside code. */
 export function table(head, rows) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** The anchor that GitHub makes of a heading. */
+/** The anchor that GitHub generates for a heading. */
 export function slug(heading) {
   return heading
     .toLowerCase()
@@ -22,12 +22,12 @@ export function slug(heading) {
     .replaceAll(' ', '-')
 }
 
-/** A link to a heading of the same page, whose anchor is known once all headings are there: see {@link linkHeadings}. */
+/** A link to a heading of the same page, resolved when all headings are known: see {@link linkHeadings}. */
 export function here(name) {
   return `#!${name}`
 }
 
-/** Puts anchors in place of names. `support` and `Support` would have the same: GitHub numbers all but the first. */
+/** Replaces names by anchors. `support` and `Support` would have the same one: GitHub numbers all but the first. */
 export function linkHeadings(page) {
   const times = new Map()
   const anchors = new Map()

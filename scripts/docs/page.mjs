@@ -6,7 +6,7 @@ import { Comment, Undocumented } from './comment.mjs'
 import { codeBlock, here, linkHeadings, section, slug, table } from './markdown.mjs'
 import { Signatures } from './signatures.mjs'
 
-/** A name that is several things has the first of these headings. */
+/** A name with several declarations gets the first of these headings. */
 const KINDS = [
   ['Functions', ({ symbol }) => symbol.flags & ts.SymbolFlags.Function],
   ['Classes', (one, signatures) => one.symbol.flags & ts.SymbolFlags.Class || signatures.constructs(one)],
@@ -43,7 +43,7 @@ export class Page {
     const found = this.#exports.of(entry)
     const kindOf = (one) => KINDS.find(([, is]) => is(one, this.#signatures))
     const lost = found.find((one) => kindOf(one) === undefined)
-    if (lost !== undefined) throw new Undocumented(`${lost.name}: no way to document a thing of this kind`)
+    if (lost !== undefined) throw new Undocumented(`${lost.name}: exports of this kind cannot be documented`)
     const kinds = KINDS.map((kind) => [kind[0], found.filter((one) => kindOf(one) === kind)])
     const sections = kinds.flatMap(([, exports]) => exports.flatMap((one) => this.#export(one)))
     const overview = kinds
@@ -52,7 +52,7 @@ export class Page {
     return [section(2, `\`${entry.specifier}\``), about, overview.join('\n'), ...sections].filter(Boolean)
   }
 
-  /** The comment at the top of the entry's file: there is no declaration that it belongs to. */
+  /** The comment at the top of the file of an entry, which belongs to no declaration. */
   #moduleComment({ source, specifier }) {
     const [first] = source.statements
     const said = first === undefined ? '' : this.#comment(first).text
@@ -79,7 +79,7 @@ export class Page {
     return this.#callable(one.name, overloads.length > 0 ? overloads : all)
   }
 
-  /** Signatures in one block, then what they share; the comment may stand above any of them. */
+  /** Signatures in one block, then their common text; the comment may be above any of them. */
   #callable(name, nodes) {
     const commented = nodes.find((node) => this.#comment(node).exists)
     const comment = this.#documented(commented ?? nodes[0], name)
@@ -113,7 +113,7 @@ export class Page {
     return [codeBlock(`class ${one.name}${heritage}`), comment.text, ...this.#members(one, members)]
   }
 
-  /** An interface may be declared in parts. */
+  /** An interface may have several declarations. */
   #interfaces(one) {
     const nodes = one.declared(ts.isInterfaceDeclaration)
     if (nodes.length === 0) return []
@@ -144,7 +144,7 @@ export class Page {
   #members(one, members) {
     const seen = members.filter((member) => !this.#comment(member).has('internal'))
     const isCall = (member) => ts.isMethodSignature(member) || ts.isMethodDeclaration(member)
-    // a getter speaks for its setter
+    // a getter documents its setter
     const isField = (member) => !ts.isConstructorDeclaration(member) && !ts.isSetAccessor(member)
     const fields = seen.filter((member) => !isCall(member) && isField(member))
     const names = [...new Set(seen.filter(isCall).map((member) => member.name.getText()))]
@@ -193,7 +193,7 @@ export class Page {
   #documented(node, name) {
     const comment = this.#comment(node)
     if (!comment.exists)
-      throw new Undocumented(`${this.#exports.place(node)}: ${name} is public and has no doc comment`)
+      throw new Undocumented(`${this.#exports.place(node)}: ${name} is public but has no doc comment`)
     return comment
   }
 }

@@ -1,4 +1,4 @@
-// Types and signatures as a user would write them.
+// Types and signatures in the form a user would write.
 import ts from 'typescript'
 
 const FLAGS = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseSingleQuotesForStringLiteralType
@@ -10,7 +10,7 @@ export class Signatures {
     this.#exports = exports
   }
 
-  /** `sendfile(destination: …, options?: …): Promise<…>`; broken into lines where one would be too long. */
+  /** `sendfile(destination: …, options?: …): Promise<…>`; split into lines if one would be too long. */
   call(name, node) {
     const parameters = node.parameters.map((one) => this.#parameter(one))
     const generics = node.typeParameters?.map((one) => one.getText()).join(', ')
@@ -21,14 +21,14 @@ export class Signatures {
     return `${head}(\n${parameters.map((one) => `  ${one},\n`).join('')}): ${result}`
   }
 
-  /** Whether a constant is a function that makes instances: a class without the keyword. */
+  /** Whether a constant is a constructor: a class without the keyword. */
   constructs({ symbol }) {
     const { checker } = this.#exports
     const isConstant = symbol.flags & ts.SymbolFlags.Variable
     return isConstant && checker.getTypeOfSymbol(symbol).getConstructSignatures().length > 0
   }
 
-  /** What can be called is shown by its calls, everything else by its type. */
+  /** Callable values are shown by their signatures, others by their type. */
   variable(name, node) {
     const type = this.#exports.checker.getTypeAtLocation(node)
     const made = type.getConstructSignatures().map((signature) => [`new ${name}`, signature])
@@ -38,7 +38,7 @@ export class Signatures {
     return `const ${name}: ${node.type === undefined ? this.#print(node) : this.type(node.type)}`
   }
 
-  /** The type of a property. That an optional one may be undefined goes without saying. */
+  /** The type of a property, without `undefined` for an optional one. */
   field(node) {
     if (node.type === undefined) return this.#print(node)
     const types = ts.isUnionTypeNode(node.type) ? node.type.types : [node.type]
@@ -49,7 +49,7 @@ export class Signatures {
     return said.map((type) => this.type(type)).join(' | ')
   }
 
-  /** A type as it is written, but names that nobody can import are replaced by what they stand for. */
+  /** A type as written, with names that are not exported replaced by their definition. */
   type(node) {
     const start = node.getStart()
     const spans = []
@@ -64,7 +64,7 @@ export class Signatures {
     return text.replaceAll(/\s+/g, ' ').replace(/^\| /, '')
   }
 
-  /** `keyof typeof X` is one thing: the object behind it says less than its keys. */
+  /** `keyof typeof X` is resolved as a whole to the keys of the object. */
   #meansHidden(node) {
     if (ts.isTypeOperatorNode(node)) return ts.isTypeQueryNode(node.type) && this.#meansHidden(node.type)
     const name = ts.isTypeReferenceNode(node) ? node.typeName : ts.isTypeQueryNode(node) ? node.exprName : undefined

@@ -1,5 +1,5 @@
-// The licenses of what is linked or bundled into a package of npm/: every crate below crates/binding for its target,
-// Rust's own library, and for the WASI flavor the npm packages in its bundle.
+// The licenses of everything linked or bundled into a package of npm/: every crate below crates/binding for its target,
+// the standard library of Rust, and for the WASI flavor the npm packages in its bundle.
 // Tools for crates (cargo-about) know neither Rust's own library nor npm packages, and both must be in one file.
 // usage: node scripts/release/licenses.mjs TARGET   (prints THIRD-PARTY-LICENSES.txt)
 import { execFileSync } from 'node:child_process'
@@ -10,9 +10,9 @@ import { Misused, program } from '../dev/program.mjs'
 import { readJson, root } from '../dev/provision.mjs'
 import { WASI } from './platforms.mjs'
 
-/** Where a crate offers a choice, the first of these that it offers is taken. */
+/** If a crate offers a choice, the first of these is chosen. */
 const PREFERRED = ['MIT', 'Apache-2.0', 'ISC', 'Unicode-3.0']
-/** Linked without being a crate: each offers MIT. */
+/** Linked components that are not crates: each offers MIT. */
 const TOOLCHAIN = [
   {
     name: 'the Rust standard library',
@@ -30,7 +30,7 @@ const WASI_TOOLCHAIN = [
   },
 ]
 
-/** Crates linked into the addon for `target`: no build scripts, no macros, nothing of ours. */
+/** Crates linked into the addon for `target`, without build scripts, macros and the crates of this repository. */
 function crates(target) {
   const args = ['metadata', '--format-version=1', '--locked', '--filter-platform', target]
   const { packages, resolve } = JSON.parse(
@@ -69,14 +69,15 @@ function bundledPackages() {
 
 function component(name, version, license, source, folder) {
   const chosen = PREFERRED.find((known) => license?.split(/\s+OR\s+|\/|\(|\)/).includes(known))
-  if (chosen === undefined) throw new Error(`${name} ${version} is under '${license}': deny.toml allows ${PREFERRED}`)
+  if (chosen === undefined)
+    throw new Error(`${name} ${version} has the license '${license}': deny.toml allows ${PREFERRED}`)
   const files = readdirSync(folder).filter((file) => /^(?:licen[cs]e|copying|unlicense)/i.test(file))
   const ofChosen = files.filter((file) => new RegExp(chosen.split('-')[0], 'i').test(file))
   const texts = (ofChosen.length > 0 ? ofChosen : files).map((file) => readFileSync(join(folder, file), 'utf8').trim())
   return { name, version, license, source, texts }
 }
 
-/** The text of the file; components under the same words share them. */
+/** The text of the file; components with the same license text share it. */
 export function thirdPartyLicenses(target) {
   const forWasi = target === WASI.target
   const toolchain = [...TOOLCHAIN, ...(forWasi ? WASI_TOOLCHAIN : [])]
@@ -92,7 +93,7 @@ export function thirdPartyLicenses(target) {
   if (bare.length > 0) {
     const mit = readFileSync(join(root, 'LICENSE'), 'utf8').split('\n').slice(4).join('\n').trim()
     const notMit = bare.filter(({ license }) => !/\bMIT\b/.test(license))
-    if (notMit.length > 0) throw new Error(`no license text: ${notMit.map(({ name }) => name).join(', ')}`)
+    if (notMit.length > 0) throw new Error(`no license text for ${notMit.map(({ name }) => name).join(', ')}`)
     sections.push(
       `${bare.map(line).join('\n')}\n\nCopyright (c) their authors, under the terms of the MIT license:\n\n${mit}\n`,
     )

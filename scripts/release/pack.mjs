@@ -1,9 +1,9 @@
-// `npm run pack`: the packages as they are published, in target/packages: the root and those of npm/.
+// `npm run pack`: packs the packages as published into target/packages: the root and those of npm/.
 // usage: node scripts/release/pack.mjs [--partial]
-// Addons come from target/artifacts (npm run build:all, or what the workflow has collected), the WASI flavor from
-// npm run build:wasi. With --partial, packages without their addon are made all the same, empty: for tests on a machine
-// that cannot build them all.
-// `napi pre-publish` would rewrite package.json in place, and put the .wasm into the root package as well.
+// Addons come from target/artifacts (`npm run build:all`, or collected by the workflow), the WASI flavor from
+// `npm run build:wasi`. With --partial, packages without their addon are packed empty, for tests on a machine that
+// cannot build them all.
+// Not `napi pre-publish`: it would rewrite package.json in place, and put the .wasm into the root package as well.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,10 +16,10 @@ import { heading, readJson, root, runNpm } from '../dev/provision.mjs'
 let partial = false
 const staging = join(root, 'target/packages')
 
-/** The most a package may weigh unpacked, in bytes. */
+/** Maximum unpacked size of a package, in bytes. */
 const limitOf = (platform) => (platform === undefined ? 600_000 : platform === WASI ? 400_000 : 1_500_000)
 
-/** Only what a user's machine needs to know stays in the manifest of the root. */
+/** Only fields that an installed package needs stay in the manifest of the root. */
 function rootManifest() {
   const { scripts: _, devDependencies: __, ava: ___, napi: ____, ...manifest } = readJson('package.json')
   const { version } = manifest
@@ -39,21 +39,21 @@ function stageRoot() {
   return folder
 }
 
-/** A build of this machine needs the C library of this machine: it is good enough for a test. */
+/** A build of this machine needs the C library of this machine, which is sufficient for a test. */
 function placeOf(platform) {
   const artifacts = join(root, 'target/artifacts')
   const [file] = filesOf(platform)
   return platform === WASI || (partial && !existsSync(join(artifacts, file))) ? root : artifacts
 }
 
-/** Puts together the folder of a package. */
+/** Assembles the folder of a package. */
 function stage(platform) {
   const source = join(root, 'npm', platform.tuple)
   const folder = join(staging, platform.tuple)
   const built = placeOf(platform)
   const missing = filesOf(platform).filter((file) => !existsSync(join(built, file)))
   if (missing.length > 0 && !partial)
-    throw new Unprepared(`${missing.join(', ')} is not in ${built}: build it, or pack what there is with --partial.`)
+    throw new Unprepared(`${missing.join(', ')} is not in ${built}: build it, or pack without it by --partial.`)
   mkdirSync(folder, { recursive: true })
   for (const name of ['package.json', 'README.md']) copyFileSync(join(source, name), join(folder, name))
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
@@ -78,14 +78,14 @@ await program(import.meta, { options: { partial: { type: 'boolean', default: fal
   if (runNpm(['run', '--silent', 'build:ts']) !== 0) return 1
   rmSync(staging, { recursive: true, force: true })
   const staged = PLATFORMS.map(stage)
-  // those of npm/ first: the root must never name a package that is not there
+  // those of npm/ first: the root must never depend on a package that is not published
   const rows = staged.map(({ platform, folder, complete }) => pack(folder, limitOf(platform), complete))
   rows.push(pack(stageRoot(), limitOf(), true))
   writeFileSync(join(staging, 'packages.json'), JSON.stringify(rows, null, 2))
   heading(`packages in ${staging}`)
   for (const { name, packed, unpacked, files, complete } of rows) {
     const figures = `${`${packed}`.padStart(8)} packed ${`${unpacked}`.padStart(8)} unpacked, ${files} files`
-    console.log(`${name.padEnd(40)}${figures}${complete ? '' : ', WITHOUT ITS ADDON: not to be published'}`)
+    console.log(`${name.padEnd(40)}${figures}${complete ? '' : ', WITHOUT ITS ADDON: must not be published'}`)
   }
   return 0
 })

@@ -8,12 +8,12 @@ import { readJson, root } from '../dev/provision.mjs'
 
 const SCOPE = '@sendfile64/binding'
 
-/** The WASI flavor has no `cpu` and `os`: it goes where no addon does. */
+/** The WASI flavor has no `cpu` and `os`: it is for platforms without an addon. */
 export const WASI = {
   tuple: 'wasm32-wasip1',
   target: 'wasm32-wasip1',
   called: 'WASI (any platform)',
-  /** The npm packages in its loader, held by scripts/build/bundle-wasi.mjs; `emnapi` is the half that is in the .wasm. */
+  /** The npm packages in its loader, held by scripts/build/bundle-wasi.mjs; `emnapi` is linked into the .wasm. */
   bundled: ['@emnapi/core', '@emnapi/runtime', '@emnapi/wasi-threads', '@napi-rs/wasm-runtime'],
 }
 
@@ -29,7 +29,7 @@ export const NATIVE = [
 
 export const PLATFORMS = [...NATIVE, WASI]
 
-/** The tuple is as in the names of the addon files: glibc is called gnu there. */
+/** The tuple is that of the addon files, in which glibc is called gnu. */
 function addon(target, called, os, cpu, libc) {
   const suffix = libc === undefined ? '' : `-${libc === 'glibc' ? 'gnu' : libc}`
   return { target, called, os, cpu, libc, tuple: `${os}-${cpu}${suffix}` }
@@ -37,7 +37,7 @@ function addon(target, called, os, cpu, libc) {
 
 export const nameOf = ({ tuple }) => `${SCOPE}-${tuple}`
 
-/** What the package holds beside its manifest, README and licenses. The first is its entry. */
+/** The files of the package beside its manifest, README and licenses. The first is its entry. */
 export const filesOf = ({ tuple }) =>
   tuple === WASI.tuple ? ['sendfile64.wasip1.cjs', 'sendfile64.wasm32-wasip1.wasm.br'] : [`sendfile64.${tuple}.node`]
 

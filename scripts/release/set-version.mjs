@@ -1,6 +1,6 @@
-// `npm run version:set -- 0.2.0`: the version of every package, crate and of the changelog, at once.
+// `npm run version:set -- 0.2.0`: sets the version of every package, every crate and the changelog.
 // __test__/package/versions.spec.ts fails where they differ.
-// `napi version` moves npm/ alone: not the crates, the lock files and the changelog.
+// `napi version` sets only npm/, not the crates, the lock files and the changelog.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -12,13 +12,13 @@ import { readJson, root } from '../dev/provision.mjs'
 function rewrite(path, pattern, replacement) {
   const file = join(root, path)
   const text = readFileSync(file, 'utf8')
-  if (text.search(pattern) === -1) throw new Error(`${path}: nothing matches ${pattern}`)
+  if (text.search(pattern) === -1) throw new Error(`${path}: no match for ${pattern}`)
   writeFileSync(file, text.replace(pattern, replacement))
 }
 
 function setVersion(version, today) {
   rewrite('package.json', /^( {2}"version": ")[^"]+/m, `$1${version}`)
-  // the lock file has it for the file itself, and for the root package
+  // the lock file has it for itself and for the root package
   rewrite('package-lock.json', /^(\{\n {2}"name": "sendfile64",\n {2}"version": ")[^"]+/, `$1${version}`)
   rewrite('package-lock.json', /("": \{\n {6}"name": "sendfile64",\n {6}"version": ")[^"]+/, `$1${version}`)
   rewrite('Cargo.toml', /(\[workspace\.package\]\nversion = ")[^"]+/, `$1${version}`)
@@ -33,7 +33,7 @@ function setVersion(version, today) {
 await program(import.meta, { positionals: true }, ({ positionals: [version = ''] }) => {
   if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version)) throw new Misused('a version is expected: 1.2.3 or 1.2.3-rc.1')
   if (!/^## (?:Unreleased|\S+ \(unreleased\))$/m.test(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')))
-    throw new Unprepared('CHANGELOG.md has no section "## Unreleased": write what changed for users first.')
+    throw new Unprepared('CHANGELOG.md has no section "## Unreleased": add the changes for users first.')
   setVersion(version, new Date().toISOString().slice(0, 10))
-  console.log(`${readJson('package.json').name} ${version}: look at git diff, then commit and tag v${version}`)
+  console.log(`${readJson('package.json').name} ${version}: check git diff, then commit and tag v${version}`)
 })

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The TypeScript suite in an Alpine container, on the prebuilt musl addon: usage: scripts/test/alpine.sh NODE-VERSION
-# Needs docker. The packages of node_modules are of the container's C library: they are installed in a copy.
+# Needs docker. node_modules must match the C library of the container: it is installed in a copy.
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 needs docker

@@ -1,6 +1,6 @@
-// `npm run test:fallbacks`: the contract once per switch of SENDFILE64_WITHOUT and per word of SENDFILE64. A run counts only if the line that
-// __test__/contract/binding.spec.ts prints says that the bytes really went another way.
-// usage: npm run test:fallbacks [-- WORD]   (WORD: those alone whose name has the word)
+// `npm run test:fallbacks`: the contract once per switch of SENDFILE64_WITHOUT and per word of SENDFILE64. A run passes
+// only if the line printed by __test__/contract/binding.spec.ts shows that another method was really used.
+// usage: npm run test:fallbacks [-- WORD]   (WORD: only runs whose name contains it)
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -8,7 +8,8 @@ import { Misused, program } from '../dev/program.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-// What cannot be seen from JavaScript (cachestat, readnowait, mincore) is seen by strace in __test__/native/switches.spec.ts
+// Calls that JavaScript cannot observe (cachestat, readnowait, mincore) are observed by strace in
+// __test__/native/switches.spec.ts
 const without = (features, expected, open = 'at-once') => ({
   name: `SENDFILE64_WITHOUT=${features}`,
   expected: `executor=kernel ${expected} open=${open}`,
@@ -22,11 +23,11 @@ const RUNS = [
   without('sendfile,copy_file_range', 'socket=ENOSYS>copy file=ENOSYS>ENOSYS>copy pipe=ENOSYS>copy splice=splice'),
   without('reopen', 'socket=sendfile file=copy_file_range pipe=EAGAIN>splice splice=splice'),
   without('openat2', USUAL, 'later'),
-  without('statmount', USUAL, 'later'), // a thread looks at the first file of a mount
+  without('statmount', USUAL, 'later'), // a thread opens the first file of a mount
   without('cachestat', USUAL),
   without('readnowait', USUAL),
   without('cachestat,readnowait,recency', USUAL), // by mincore
-  without('cachestat,readnowait,mincore', USUAL), // by what was read lately
+  without('cachestat,readnowait,mincore', USUAL), // by recency
   without('cachestat,readnowait,mincore,recency', USUAL),
   without(ALL, 'socket=ENOSYS>copy file=ENOSYS>ENOSYS>copy pipe=ENOSYS splice=ENOSYS', 'later'),
   {
@@ -39,7 +40,7 @@ const RUNS = [
   },
 ]
 
-/** Answers what is wrong with the run, undefined if nothing. */
+/** Returns the problem of the run, or undefined. */
 function run({ name, expected }) {
   console.log(`\n== ${name}`)
   const [variable, value] = name.split('=')
@@ -56,7 +57,7 @@ function run({ name, expected }) {
   )
   if (error) return `ava could not be started: ${error.message}`
   const [path] = /contract: .*$/m.exec(stdout) ?? []
-  console.log(path ?? 'no line says which path ran')
+  console.log(path ?? 'the line with the path was not printed')
   if (status !== 0) {
     console.log(stdout.replace(/^.*✔.*\n/gm, ''))
     return `exit code ${status}`
@@ -67,7 +68,7 @@ function run({ name, expected }) {
 
 await program(import.meta, { positionals: true }, ({ positionals: [word = ''] }) => {
   const chosen = RUNS.filter(({ name }) => name.includes(word))
-  if (chosen.length === 0) throw new Misused(`no run is called ${word}`)
+  if (chosen.length === 0) throw new Misused(`no run has ${word} in its name`)
   const problems = chosen.map((one) => [one.name, run(one)]).filter(([, problem]) => problem !== undefined)
   for (const [name, problem] of problems) console.error(`test/fallbacks: ${name}: ${problem}`)
   return problems.length === 0 ? 0 : 1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Loads the addons of other C libraries and architectures in a Node of theirs, and holds the contract against them.
+# Runs the contract with the addons of other C libraries and architectures, each in a matching Node.
 # usage: scripts/test/foreign.sh [x64-musl | arm64-gnu | arm64-musl ...]
 set -euo pipefail
 . "$(dirname "$0")/../dev/program.sh"
 (($#)) || set -- x64-musl arm64-gnu arm64-musl
-# Node removes the types by itself: the loader that other runs use is an addon for the host
+# Node strips types itself: the loader of other runs contains an addon for the host
 cat >target/ava.foreign.config.mjs <<'CONFIG'
 export default {
   extensions: { ts: 'module' },
@@ -17,7 +17,7 @@ export default {
 CONFIG
 for kind in "$@"; do
   addon=$PWD/target/artifacts/sendfile64.linux-$kind.node
-  [ -f "$addon" ] || { echo "test-foreign: $addon is not there: scripts/build/cross.sh" >&2; exit 1; }
+  [ -f "$addon" ] || unprepared "$addon is not built: scripts/build/cross.sh"
   echo "test-foreign: $kind"
   NAPI_RS_NATIVE_LIBRARY_PATH=$addon SENDFILE64_EXPECT_BINDING=native \
     scripts/dev/foreign-node.sh "$kind" -- --disable-warning=ExperimentalWarning node_modules/ava/entrypoints/cli.mjs \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the addon in a FreeBSD machine and runs the portable suite on it: usage: scripts/test/freebsd.sh
-# The addon is left in target/artifacts. sendfile(2) of FreeBSD is not used: there, `auto` is copy.
+# Builds the addon in a FreeBSD virtual machine and runs the portable suite there: usage: scripts/test/freebsd.sh
+# The addon is left in target/artifacts. sendfile(2) of FreeBSD is not used: `auto` copies there.
 set -eu
 . "$(dirname "$0")/../dev/program.sh"
 sudo pkg install -y bash git node24 npm-node24 rust >/dev/null

@@ -1,4 +1,4 @@
-// `npm run test:install`: the packages, published to a registry on loopback, installed and used as users do it.
+// `npm run test:install`: publishes the packages to a registry on loopback, then installs and uses them as users do.
 // usage: node scripts/test/install.mjs [--quick]   (--quick: npm on the running Node)
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -18,7 +18,7 @@ const PERMISSION_WARNING = /SecurityWarning|ExperimentalWarning: Permission|--tr
 const BUN = '1.4.5'
 const DENO = '2.9.6'
 
-/** What is to be seen in every project, whoever installed it: name, and what to do. */
+/** The checks of every project, for each package manager: name and function. */
 function* scenarios(project, major) {
   yield ['native', () => project.run(['consumer.mjs', 'native'])]
   if (project.manager === MANAGERS['yarn 4 PnP']) return
@@ -66,7 +66,7 @@ function* permission(project, major) {
   }
 }
 
-/** Runtimes that are not Node, in a project that npm has installed. */
+/** Runtimes other than Node, in a project installed by npm. */
 function* otherRuntimes(project) {
   const modules = installTools(`runtimes-${BUN}-${DENO}`, { dependencies: { bun: BUN, deno: DENO } })
   const bun = join(modules, 'bun/bin/bun.exe')

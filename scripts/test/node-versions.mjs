@@ -1,4 +1,4 @@
-// `npm run test:node-versions [-- VERSION ...]`: the whole TypeScript suite on Node 20, 22, 24 and the newest.
+// `npm run test:node-versions [-- VERSION ...]`: runs the whole TypeScript suite on Node 20, 22, 24 and the newest.
 import { dirname } from 'node:path'
 
 import { NODE_VERSIONS, nodeBinary } from '../dev/node-binaries.mjs'
@@ -11,7 +11,7 @@ await program(import.meta, { positionals: true }, ({ positionals }) => {
   const failed = versions.filter((version) => {
     heading(`TypeScript suite on Node ${version}`)
     const node = nodeBinary(version)
-    // tests start further processes, some by name
+    // tests start further processes, some by the name `node`
     const env = { PATH: `${dirname(node)}:${process.env.PATH}` }
     return run(node, ['node_modules/ava/entrypoints/cli.mjs'], env) !== 0
   })

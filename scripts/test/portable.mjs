@@ -1,6 +1,6 @@
-// `npm run test:portable`: the specs that hold wherever Node runs, whichever binding is loaded.
+// `npm run test:portable`: runs the specs that hold on every platform and with every binding.
 // usage: npm run test:portable [-- -- ava argument ...]
-// The rest of the suite looks at the kernel path of Linux, or at what only Linux shows of a process.
+// The rest of the suite tests the kernel path of Linux, or needs information about processes that only Linux provides.
 import { program } from '../dev/program.mjs'
 import { run } from '../dev/provision.mjs'
 

@@ -1,5 +1,5 @@
 // Runs in an empty project with the package installed: usage: node consumer.mjs BINDING
-// BINDING native | wasm32-wasip1 | none: what must be loaded. `import` only: nothing is used, and nothing may be said.
+// BINDING native | wasm32-wasip1 | none: the binding that must be loaded. `import`: only imports, and must print nothing.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -24,7 +24,7 @@ if (wanted !== 'import') {
 function sameFromBoth() {
   assert.deepEqual(Object.keys(required).toSorted(), Object.keys(imported).toSorted())
   for (const name of ['sendfile', 'sendfileSync', 'support', 'SendfileError'])
-    assert.equal(required[name], imported[name], `${name} is the same by import and by require`)
+    assert.equal(required[name], imported[name], `${name} must be the same by import and by require`)
 }
 
 /** One connection on loopback; `received` resolves with every byte that came through it. */

@@ -1,4 +1,4 @@
-// How each package manager installs the package from the registry of this test, into a project of its own.
+// How each package manager installs the package from the registry of this test into a new project.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -16,7 +16,7 @@ const tools = () =>
     },
   })
 
-/** Yarn of today reads no .npmrc. */
+/** Current Yarn does not read .npmrc. */
 function yarnrc({ url, work }, linker) {
   return [
     `npmRegistryServer: '${url}'`,
@@ -48,7 +48,9 @@ const npm = (...flags) => ({
   args: () => [join(tools(), 'npm/bin/npm-cli.js'), 'install', '--no-audit', '--no-fund', ...flags],
 })
 
-/** `args`: what Node is started with to install; `prepare`: what must be there before; `run`: how a program is run. */
+/**
+ * `args`: arguments of Node to install; `prepare`: writes files that must exist before; `run`: how a program is run.
+ */
 export const MANAGERS = {
   npm: npm(),
   'npm --omit=optional': npm('--omit=optional'),

@@ -1,4 +1,4 @@
-// An empty project that depends on the package: installing it, running programs in it, taking its bindings away.
+// An empty project that depends on the package: installs it, runs programs in it, removes its bindings.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -22,12 +22,12 @@ export class Project {
     writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
     for (const program of ['consumer.mjs', 'two-copies.mjs'])
       copyFileSync(join(programs, program), join(folder, program))
-    // Yarn of today looks upwards for a project; the others read the registry from here
+    // Current Yarn searches parent folders for a project; the others read the registry from here
     writeFileSync(join(folder, '.npmrc'), readFileSync(place.userconfig))
     manager.prepare?.(folder, place)
   }
 
-  /** Nothing of the developer's own configuration, and no loader of this repository, reaches the project. */
+  /** Neither the developer's configuration nor a loader of this repository affects the project. */
   get env() {
     const { url, userconfig, work } = this.place
     const { PATH, HOME } = process.env
@@ -50,7 +50,7 @@ export class Project {
     })
   }
 
-  /** Runs a program; answers what it printed. It must succeed, and say nothing on stderr but what matches `warnings`. */
+  /** Runs a program and returns its output. It must succeed, and print to stderr only lines that match `warnings`. */
   run(args, { flags = [], warnings, program = this.node, env = {} } = {}) {
     const before = program === this.node ? (this.manager.run?.() ?? []) : []
     const { status, stdout, stderr, error } = spawnSync(program, [...before, ...flags, ...args], {
@@ -62,13 +62,13 @@ export class Project {
     if (error) throw error
     if (status !== 0) throw new Error(`exit code ${status}\n${stdout}${stderr}`)
     const unexpected = stderr.split('\n').filter((line) => line.trim() !== '' && !(warnings ?? /^$/).test(line))
-    if (unexpected.length > 0) throw new Error(`stderr should have been empty:\n${unexpected.join('\n')}`)
+    if (unexpected.length > 0) throw new Error(`stderr must be empty:\n${unexpected.join('\n')}`)
     if (warnings?.source.includes('WASI') && !/WASI is an experimental/.test(stderr))
-      throw new Error('the WASI flavor should have been loaded by Node')
+      throw new Error('Node must load the WASI flavor')
     return stdout.trim()
   }
 
-  /** Every installed folder of a package of ours whose name starts so. */
+  /** Every installed folder of a package of this repository with this prefix. */
   packages(prefix) {
     const found = []
     const look = (folder, depth) => {
@@ -83,7 +83,7 @@ export class Project {
     return found
   }
 
-  /** Does something while the packages are away. */
+  /** Calls a function while the packages are moved away. */
   without(prefix, body) {
     const gone = this.packages(prefix)
     if (gone.length === 0) throw new Error(`no ${prefix}* is installed`)
@@ -95,7 +95,7 @@ export class Project {
     }
   }
 
-  /** Does something while every installed addon says that it is of another version. */
+  /** Calls a function while every installed addon has another version. */
   withOtherVersion(body) {
     const { version } = readJson('package.json')
     const other = version.replace(/.$/, (digit) => `${(Number(digit) + 1) % 10}`)
@@ -108,8 +108,9 @@ export class Project {
     for (const file of files) {
       const bytes = readFileSync(file)
       const at = bytes.indexOf(version)
-      if (at === -1 || bytes.indexOf(version, at + 1) !== -1) throw new Error(`${file}: the version is not there once`)
-      // a new file: what is mapped by a process, or linked from a store, stays as it is
+      if (at === -1 || bytes.indexOf(version, at + 1) !== -1)
+        throw new Error(`${file}: the version must occur exactly once`)
+      // a new file: one that is mapped by a process or linked from a store stays unchanged
       renameSync(file, `${file}.away`)
       bytes.write(other, at)
       writeFileSync(file, bytes)

@@ -1,4 +1,4 @@
-// A registry on loopback with the packages of target/packages in it; everything else comes from the real one.
+// A registry on loopback with the packages of target/packages; others come from the real registry.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { NODE_VERSIONS, installTools, nodeBinary } from '../../dev/node-binaries.mjs'
 import { root } from '../../dev/provision.mjs'
 
-/** Nothing may be published elsewhere: the token is of this registry, and npm is told of no other. */
+/** Nothing can be published elsewhere: the token is for this registry, and npm knows no other. */
 function npmrc(url) {
   return `registry=${url}\n//${new URL(url).host}/:_authToken=anonymous\nprovenance=false\naudit=false\nfund=false\n`
 }
@@ -27,7 +27,7 @@ log: { type: stdout, format: pretty, level: error }
 `
 }
 
-/** A free port, as the kernel chooses it. */
+/** A free port chosen by the kernel. */
 async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -37,9 +37,9 @@ async function freePort() {
   return port
 }
 
-/** Starts the registry in `work`, publishes, and answers its address and how to end it. */
+/** Starts the registry in `work` and publishes; returns its address and a function that ends it. */
 export async function startRegistry(work) {
-  // verdaccio asks for the dist-tag node-fetch@cjs, which not every mirror has
+  // verdaccio depends on the dist-tag node-fetch@cjs, which some mirrors lack
   const modules = installTools('verdaccio-6.10.4', {
     dependencies: { verdaccio: '6.10.4', 'verdaccio-auth-memory': '13.0.3' },
     overrides: { 'node-fetch': '2.7.0' },
@@ -53,7 +53,7 @@ export async function startRegistry(work) {
   const userconfig = join(work, 'npmrc')
   writeFileSync(userconfig, npmrc(url))
   const server = spawn(
-    // it asks for Node 22
+    // it requires Node 22
     nodeBinary(NODE_VERSIONS.at(-2)),
     [join(modules, 'verdaccio/bin/verdaccio'), '-c', config, '-l', `127.0.0.1:${port}`],
     { stdio: ['ignore', 'ignore', 'inherit'], cwd: work },
@@ -74,10 +74,10 @@ export async function startRegistry(work) {
 async function answers(url, server) {
   const deadline = Date.now() + 30_000
   for (;;) {
-    if (server.exitCode !== null) throw new Error(`the registry has exited with ${server.exitCode}`)
+    if (server.exitCode !== null) throw new Error(`the registry exited with ${server.exitCode}`)
     const response = await fetch(`${url}-/ping`).catch(() => undefined)
     if (response?.ok) return
-    if (Date.now() > deadline) throw new Error('the registry does not answer')
+    if (Date.now() > deadline) throw new Error('the registry does not respond')
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

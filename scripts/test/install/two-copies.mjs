@@ -1,4 +1,4 @@
-// Two copies of the package in one process take turns on one socket: usage: node two-copies.mjs OTHER-NAME
+// Two copies of the package in one process send alternately to one socket: usage: node two-copies.mjs OTHER-NAME
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
