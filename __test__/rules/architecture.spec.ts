@@ -91,8 +91,8 @@ test('lib/errors/ imports nothing from other folders', (t) => {
 const NODE = lib.map(({ path }) => path).filter((path) => /^lib\/(?:node|hooks)\//.test(path))
 
 test('only lib/node/ and lib/hooks/ access private fields of Node', (t) => {
-  // What the linter sees is socket._handle. The rest: socket['_handle'], '_handle' in socket, const { _handle } = socket,
-  // Reflect.get(socket, '_handle'), and the symbols behind which Node hides its state.
+  // The linter finds socket._handle. The other forms: socket['_handle'], '_handle' in socket, const { _handle } =
+  // socket, Reflect.get(socket, '_handle'), and the symbols behind which Node hides its state.
   const isReach = (node: ts.Node): boolean => {
     if (ts.isStringLiteralLike(node)) return isPrivateName(node.text) && isKey(node)
     if (ts.isPropertyAccessExpression(node))
