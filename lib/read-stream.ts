@@ -178,7 +178,7 @@ function contextOf(source: FileStream, destination: Destination): TransferContex
 
 function finish(source: FileStream, transfer: LiveTransfer, error: unknown, trace: TransferTrace | undefined): void {
   const { method, bytesSent } = transfer
-  debug('a stream of %s has sent %d bytes by %s', source.path ?? source.fd, bytesSent, method)
+  if (debug.enabled) debug('a stream of %s has sent %d bytes by %s', source.path ?? source.fd, bytesSent, method)
   trace?.finish(transfer, error)
   if (source.listenerCount('transfer') > 0) process.nextTick(() => source.emit('transfer', transfer))
 }

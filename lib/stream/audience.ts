@@ -48,8 +48,8 @@ export class Audience {
   /** Whether this pipe is the only consumer, so that the size of chunks, or their absence, is unobservable. */
   get isUnseen(): boolean {
     const source = this.#source
-    const [listener, ...others] = source.rawListeners('data')
-    if (listener !== this.#ondata || others.length > 0 || source.listenerCount('readable') > 0) return false
+    const listeners = source.rawListeners('data')
+    if (listeners[0] !== this.#ondata || listeners.length > 1 || source.listenerCount('readable') > 0) return false
     return source.readableEncoding === null && onlyPipe(source) === this.#destination
   }
 }

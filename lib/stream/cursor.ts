@@ -44,6 +44,11 @@ export class FileCursor {
     return whole > 0 && whole <= SMALL ? Math.min(size, whole) : size
   }
 
+  /** Whether nothing has been sent yet of a file that is known to have up to `small` bytes. Does not need a descriptor. */
+  isKnownSmall(small: number): boolean {
+    return this.#isSmall(this.#left(Number(this.#file?.opened?.size ?? 0), this.#source.pos ?? 0), small)
+  }
+
   /**
    * Duplicates the descriptor for each segment, so that nothing the program does with the stream's number can redirect a
    * byte. Files of up to `small` bytes are read instead. Returns a promise if the server of a filesystem may have to be asked;
@@ -55,7 +60,6 @@ export class FileCursor {
     if (ready !== undefined) return ready
     const { fd, pos } = this.#source
     const known = this.#file?.opened
-    if (this.#isSmall(this.#left(Number(known?.size ?? 0), pos ?? 0), small)) return OBSTACLE.small
     const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, { known, withPosition: pos === undefined })
     if (!(file instanceof Promise)) return this.#remainder(file, small)
     return file.then((found) => {

@@ -59,7 +59,7 @@ export class Pump implements SegmentSender {
   #isStock = false
   /** Chunks to a TLS socket may be larger if no other consumer sees them. */
   #isEncrypted = false
-  readonly #chunks = new ChunkSize()
+  #chunks: ChunkSize | undefined
   #isOver = false
   #failure: { readonly error: unknown } | undefined
 
@@ -90,6 +90,7 @@ export class Pump implements SegmentSender {
   }
 
   #answer(size: number): void {
+    if (!this.#isOver && !this.#isStock && this.#cursor.isKnownSmall(this.#small)) this.#addObstacle(OBSTACLE.small)
     // Not within `_read`: the Readable may be about to emit buffered data, and treats exceptions as errors of `_read`.
     if (this.#isAlone()) process.nextTick(Pump.#next, this, size)
     else this.#copy(size)
@@ -112,10 +113,11 @@ export class Pump implements SegmentSender {
   #copy(size: number): void {
     if (this.#source.destroyed) return
     // The file has grown since its length was announced: ends the stream here.
-    if (this.#size.room <= 0) return void this.#source.push(null)
+    const { room } = this.#size
+    if (room <= 0) return void this.#source.push(null)
     const hidden = this.#isEncrypted && this.#audience.isUnseen && isUnobserved(this.#destination)
-    const chunk = hidden ? this.#chunks.instead(size) : this.#cursor.fitting(size)
-    readAsStock(this.#source, this.#size.ofChunk(chunk))
+    const chunk = hidden ? (this.#chunks ??= new ChunkSize()).instead(size) : this.#cursor.fitting(size)
+    readAsStock(this.#source, Math.min(this.#size.ofChunk(chunk), room))
   }
 
   /** The stream has been unpiped from a destination, which may be a different one. */

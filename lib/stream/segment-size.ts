@@ -22,7 +22,8 @@ export class SegmentSize {
   readonly #destination: Destination
   readonly #segment: number | undefined
   readonly #pace: Pace | undefined
-  readonly #adaptive = new AdaptiveSize(LEAST, MOST, QUICK_MS)
+  /** Created for the first marker: most files need none. */
+  #adaptive: AdaptiveSize | undefined
   /** The announced length of the message that is the destination. */
   readonly #announced: AnnouncedLength | undefined
   /** Bytes that may bypass a wrapped `write`. */
@@ -60,15 +61,15 @@ export class SegmentSize {
     return this.#announced.room - this.#source.readableLength
   }
 
-  /** The size of the next chunk, at most `size`. */
+  /** The size of the next chunk, at most `size`, as far as {@link room} allows it. */
   ofChunk(size: number): number {
-    return Math.min(size, this.#step, this.room)
+    return Math.min(size, this.#step)
   }
 
   /** The length of the next marker if `left` bytes of the file remain; 0 or an obstacle if a marker cannot be used. */
   ofMarker(route: MarkerRoute, left: number): number | Obstacle {
     if (left <= 0) return 0
-    const most = Math.min(left, this.#segment ?? this.#adaptive.value, this.#step)
+    const most = Math.min(left, this.#segment ?? this.#growing.value, this.#step)
     if (route.by === 'socket') return most
     // HEAD, 204, 304: http discards the body, whatever its length.
     if (!hasBody(route.message)) return left
@@ -91,7 +92,11 @@ export class SegmentSize {
 
   /** A segment has taken this time, in ms. */
   took(ms: number): void {
-    this.#adaptive.took(ms)
+    this.#growing.took(ms)
+  }
+
+  get #growing(): AdaptiveSize {
+    return (this.#adaptive ??= new AdaptiveSize(LEAST, MOST, QUICK_MS))
   }
 
   get #step(): number {

@@ -50,12 +50,17 @@ export class LiveTransfer implements StreamTransfer, TransferFigures {
 
   /** A better method was not used. Each reason is recorded once, for any number of segments. */
   addFallback(step: Fallback): void {
-    const isKnown = this.fallbacks.some(
-      ({ from, to, code }) => from === step.from && to === step.to && code === step.code,
-    )
-    if (this.#isForced || isKnown) return
-    debug('a stream goes by %s instead of %s: %s, %s', step.to, step.from, step.code, step.reason)
+    if (this.#isForced || this.#isKnown(step)) return
+    const { from, to, code, reason } = step
+    if (debug.enabled) debug('a stream goes by %s instead of %s: %s, %s', to, from, code, reason)
     this.fallbacks.push(step)
+  }
+
+  #isKnown({ from, to, code }: Fallback): boolean {
+    for (const known of this.fallbacks) {
+      if (known.from === from && known.to === to && known.code === code) return true
+    }
+    return false
   }
 
   /** Keeps the figures as they are now. */

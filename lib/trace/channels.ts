@@ -39,7 +39,13 @@ const channels: TracingChannel<unknown, TransferContext> = tracingChannel('sendf
 /** Whether there are subscribers. `tracingChannel.hasSubscribers` does not exist in every supported runtime. */
 export function isTraced(): boolean {
   const { start, end, asyncStart, asyncEnd, error } = channels
-  return [start, end, asyncStart, asyncEnd, error].some((channel) => channel.hasSubscribers)
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
+  )
 }
 
 /** The context for the arguments of `sendfile()`, which may be invalid. */

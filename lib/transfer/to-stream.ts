@@ -151,12 +151,10 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
     if (this.#settlement.isSettled) return
     const { methods, obstacle: engineObstacle } = choose(this.#request.method, file.remote)
     this.#engineObstacle = engineObstacle
-    debug(
-      '%s by marker, methods %d, %s',
-      file.path ?? `fd ${file.fd}`,
-      methods,
-      engineObstacle?.reason ?? 'no obstacle',
-    )
+    if (debug.enabled) {
+      const reason = engineObstacle?.reason ?? 'no obstacle'
+      debug('%s by marker, methods %d, %s', file.path ?? `fd ${file.fd}`, methods, reason)
+    }
     const kernelRange = { ...range, count, source }
     const framed = route.by === 'message'
     return this.#sendMarker(route, new FileSegment(kernelRange, methods, framed, this, this.#request))
@@ -169,7 +167,7 @@ export class Sending implements SegmentOwner, Watcher, Abortable {
   }
 
   async #copy(range: Range, obstacle: Obstacle): Promise<void> {
-    debug('%s is copied: %s', range.file.path ?? `fd ${range.file.fd}`, obstacle.reason)
+    if (debug.enabled) debug('%s is copied: %s', range.file.path ?? `fd ${range.file.fd}`, obstacle.reason)
     const writer = new ChunkWriter(this.#destination, this.#listen, (sent) => this.progress(sent, 'copy'))
     this.#writer = writer
     const size = obstacle.code === 'TLS' ? tlsChunks() : AdaptiveSize.fixed(COPY_CHUNK)
