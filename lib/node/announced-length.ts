@@ -104,12 +104,13 @@ export class AnnouncedLength implements BodyCount {
 function announcedBy(message: http.OutgoingMessage): number | undefined {
   if (!hasBody(message) || message.chunkedEncoding) return undefined
   const field = sentHeader(message) === null ? pendingField(message) : sentLength(message)
-  const length = /^[ \t]*(\d+)[ \t]*$/.exec(field ?? '')?.[1]
-  return length !== undefined && Number.isSafeInteger(Number(length)) ? Number(length) : undefined
+  const length = typeof field === 'number' ? field : Number(/^[ \t]*(\d+)[ \t]*$/.exec(String(field))?.[1])
+  return Number.isSafeInteger(length) && length >= 0 ? length : undefined
 }
 
-function pendingField(message: http.OutgoingMessage): string | undefined {
+function pendingField(message: http.OutgoingMessage): string | number | undefined {
   const status = message instanceof http.ServerResponse ? message.statusCode : 200
   if (status < 200 || status === 204 || status === 304 || message.hasHeader('transfer-encoding')) return undefined
-  return String(message.getHeader('content-length'))
+  const field = message.getHeader('content-length')
+  return typeof field === 'number' ? field : String(field)
 }

@@ -28,7 +28,8 @@ export interface PrivateSocket extends net.Socket {
 
 /** The class of the socket's handle; `undefined` before it connects and after it is closed. */
 export function handleName(socket: net.Socket): string | undefined {
-  return (socket as PrivateSocket)._handle?.constructor.name
+  const { _handle: handle } = socket as PrivateSocket
+  return handle ? classOf(handle).name : undefined
 }
 
 /** The socket's number in this tick, or -1. */
@@ -78,18 +79,26 @@ export function canBeGuarded(socket: net.Socket): boolean {
   if (!handle) return true
   tlsModule ??= findTls()
   if (tlsModule === '') return false
-  return hasAccessors(Object.getPrototypeOf(handle) as object) && Object.isExtensible(handle)
+  return classOf(handle).hasAccessors && Object.isExtensible(handle)
 }
 
-/** Whether handles of a class have what {@link guardSocket} replaces. Few classes, and Node does not change them. */
-function hasAccessors(prototype: { readonly isStreamBase?: unknown }): boolean {
-  if (guardable.has(prototype)) return true
-  const has = prototype.isStreamBase === true && 'onread' in prototype
-  if (has) guardable.add(prototype)
-  return has
+interface HandleClass {
+  readonly prototype: object
+  readonly name: string
+  /** Whether handles of the class have the properties that {@link guardSocket} replaces. */
+  readonly hasAccessors: boolean
 }
 
-const guardable = new WeakSet<object>()
+/** The class of the last handle: nearly all handles of a process are of one class, and Node does not change it. */
+let lastClass: HandleClass | undefined
+
+function classOf(handle: Handle): HandleClass {
+  const prototype = Object.getPrototypeOf(handle) as { readonly isStreamBase?: unknown }
+  if (lastClass?.prototype === prototype) return lastClass
+  const hasAccessors = prototype.isStreamBase === true && 'onread' in prototype
+  lastClass = { prototype, name: handle.constructor.name, hasAccessors }
+  return lastClass
+}
 
 /**
  * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until

@@ -181,11 +181,11 @@ export function sentHeader(message: http.OutgoingMessage): string | null {
 }
 
 /** The value of Content-Length in the headers that are fixed; `undefined` if they do not have it. */
-export function sentLength(message: http.OutgoingMessage): string | undefined {
+export function sentLength(message: http.OutgoingMessage): string | number | undefined {
   const { _header: header, _contentLength: stored } = message as PrivateMessage
   if (header === null) return undefined
   // Node has stored it as well: a plain search for that is much faster than a regular expression.
-  if (typeof stored === 'number' && header.includes(`\r\nContent-Length: ${stored}\r\n`)) return `${stored}`
+  if (typeof stored === 'number' && header.includes(`\r\nContent-Length: ${stored}\r\n`)) return stored
   return /^content-length:(.*)$/im.exec(header)?.[1]
 }
 
