@@ -46,6 +46,8 @@ export class SocketRuns implements Runs {
   readonly #socket: HookedSocket
   /** A `_writev` that is not Node's: it also receives the bytes of segments. */
   readonly #foreign: Function | undefined
+  /** The socket of the segment that is written next in this tick, if its obstacles have been checked in this tick. */
+  #ready: HookedSegmentSocket | undefined
 
   /** `found`: the `_writev` of the socket. */
   constructor(socket: HookedSocket, found: Function | undefined) {
@@ -59,7 +61,7 @@ export class SocketRuns implements Runs {
     const socket = this.#socket
     const segment = segmentOf(first?.chunk)
     const foreign = this.#foreign
-    if (segment !== undefined) deliver(socket, segment, callback, this.#writeChunk)
+    if (segment !== undefined) this.#deliver(segment, callback)
     else if (foreign !== undefined) Reflect.apply(foreign, socket, [run, callback])
     else if (first !== undefined && run.length === 1) {
       below(socket, '_write').call(socket, first.chunk, first.encoding, callback)
@@ -67,7 +69,39 @@ export class SocketRuns implements Runs {
   }
 
   writeBefore(segment: Segment, run: Entries, callback: WriteCallback): void {
-    if (this.#foreign !== undefined || !sendAhead(this.#socket, run, segment, callback)) this.write(run, callback)
+    if (this.#foreign !== undefined || !this.#sendAhead(run, segment, callback)) this.write(run, callback)
+  }
+
+  #deliver(segment: Segment, callback: WriteCallback): void {
+    const ready = this.#ready
+    this.#ready = undefined
+    if (ready === undefined) deliver(this.#socket, segment, callback, this.#writeChunk)
+    else segment.deliver(ready, writeOf(this.#socket), callback)
+  }
+
+  /**
+   * A small run right before a segment goes out in the same TCP segment as its first bytes: an ordinary write would make
+   * a packet of its own, and wake the peer once more. Everything before is in the kernel, as for the segment itself.
+   * Returns whether that was done or begun; what the kernel did not take goes the ordinary way.
+   */
+  #sendAhead(run: Entries, segment: Segment, callback: WriteCallback): boolean {
+    const socket = this.#socket
+    if (socket.connecting || socket._handle === null) return false
+    const length = run.reduce((sum, { chunk }) => sum + (chunk as Buffer | string).length, 0)
+    const segmentSocket = new HookedSegmentSocket(socket)
+    if (length > HEAD_LIMIT || segmentSocket.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
+    const parts = run.map(({ chunk, encoding }) =>
+      typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer),
+    )
+    const [first] = parts
+    const head = first !== undefined && parts.length === 1 ? first : Buffer.concat(parts)
+    const sent = segment.sendHead(segmentSocket, head)
+    if (sent === 0) return false
+    if (sent === head.length) {
+      this.#ready = segmentSocket
+      callback()
+    } else below(socket, '_write').call(socket, head.subarray(sent), BINARY, callback)
+    return true
   }
 
   get #writeChunk(): WriteChunk | undefined {
@@ -85,25 +119,3 @@ function ignore(): void {}
 
 /** Headers and chunk sizes are shorter. */
 const HEAD_LIMIT = 16 * 1024
-
-/**
- * A small run right before a segment goes out in the same TCP segment as its first bytes: an ordinary write would make
- * a packet of its own, and wake the peer once more. Everything before is in the kernel, as for the segment itself.
- * Returns whether that was done or begun; what the kernel did not take goes the ordinary way.
- */
-function sendAhead(socket: HookedSocket, run: Entries, segment: Segment, callback: WriteCallback): boolean {
-  if (socket.connecting || socket._handle === null) return false
-  const length = run.reduce((sum, { chunk }) => sum + (chunk as Buffer | string).length, 0)
-  const segmentSocket = new HookedSegmentSocket(socket)
-  if (length > HEAD_LIMIT || segmentSocket.fd < 0 || socket[KEY].obstacleTo(socket) !== undefined) return false
-  const parts = run.map(({ chunk, encoding }) =>
-    typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Buffer),
-  )
-  const [first] = parts
-  const head = first !== undefined && parts.length === 1 ? first : Buffer.concat(parts)
-  const sent = segment.sendHead(segmentSocket, head)
-  if (sent === 0) return false
-  if (sent === head.length) callback()
-  else below(socket, '_write').call(socket, head.subarray(sent), BINARY, callback)
-  return true
-}
