@@ -11,6 +11,7 @@ import { type RawResponse, Unanswered } from '../fixtures/http-client.ts'
 import { sampleDirectory, sampleFile } from '../fixtures/sample-file.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
+import { receiveUploads } from '../fixtures/uploads.ts'
 import { within } from '../fixtures/within.ts'
 
 const SIZE = 124
@@ -216,24 +217,18 @@ for (const status of [204, 304]) {
 }
 
 test('an upload is checked against its length', async (t) => {
-  const bodies: string[] = []
-  const { port } = await serve(t, async (request, response) => {
-    const parts: Buffer[] = []
-    for await (const part of request) parts.push(part as Buffer)
-    bodies.push(sha256(Buffer.concat(parts)))
-    response.end()
-  })
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
-  t.teardown(() => agent.destroy())
+  const uploads = await receiveUploads(t)
   for (let round = 0; round < 2; round += 1) {
-    const request = http.request({ port, method: 'PUT', agent, headers: { 'Content-Length': SIZE } })
-    const response = once(request, 'response')
-    t.like(await failureOf(sendfile(request, file.path, { headers: [head] })), {
-      code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH',
+    const request = uploads.request(SIZE)
+    await uploads.answered(request, async () => {
+      t.like(await failureOf(sendfile(request, file.path, { headers: [head] })), {
+        code: 'ERR_HTTP_CONTENT_LENGTH_MISMATCH',
+      })
+      return sendfile(request, file.path, { end: true })
     })
-    await sendfile(request, file.path, { end: true })
-    const [answer] = (await within(response, 'the answer')) as [http.IncomingMessage]
-    await once(answer.resume(), 'end')
   }
-  t.deepEqual(bodies, [sha256(file.bytes), sha256(file.bytes)])
+  t.deepEqual(
+    uploads.bodies.map((body) => sha256(body)),
+    [sha256(file.bytes), sha256(file.bytes)],
+  )
 })

@@ -1,6 +1,5 @@
 // A method is replaced while a marker is queued: the replacement sees every real byte, or none.
 import { once } from 'node:events'
-import http from 'node:http'
 import net from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { ExecutionContext } from 'ava'
@@ -9,7 +8,7 @@ import { createReadStream, type Fallback, sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
 import { kernelSerial, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
-import { type Manner, Seen } from '../fixtures/seeing.ts'
+import { type Manner, sawAll, sawTruly, Seen } from '../fixtures/seeing.ts'
 import { listen, serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
@@ -24,24 +23,18 @@ const TEXT = 'behind the file'
 const MANNERS: readonly Manner[] = ['assigned', 'defined']
 const METHODS = [['_write'], ['_writev'], ['_write', '_writev']] as const
 
-/** Requires every byte of `parts`, in order and adjacent, or no byte of the file. */
-function sawTruly(t: ExecutionContext, seen: Seen, ...parts: readonly Buffer[]): void {
-  t.is(seen.placeholders, 0)
-  const whole = Buffer.concat(parts)
-  const { bytes } = seen
-  const at = bytes.indexOf(whole.subarray(0, 4096))
-  if (at === -1) t.is(bytes.indexOf(whole.subarray(-4096)), -1)
-  else t.is(sha256(bytes.subarray(at, at + whole.length)), sha256(whole))
-}
-
-/** Every byte of `parts`. */
-function sawAll(t: ExecutionContext, seen: Seen, ...parts: readonly Buffer[]): void {
-  t.true(seen.bytes.includes(parts[0]!.subarray(0, 4096)))
-  sawTruly(t, seen, ...parts)
-}
-
 function codes({ fallbacks }: { readonly fallbacks: readonly Fallback[] }): string[] {
   return fallbacks.map(({ code }) => code)
+}
+
+/** A file and a text that are queued on a socket behind a stalled write. */
+async function queued(t: ExecutionContext) {
+  const pair = await connectedPair(t, { reading: false })
+  pair.near.write(junk)
+  const sent = sendfile(pair.near, file.path)
+  pair.near.write(TEXT)
+  await stalled(pair.near)
+  return { ...pair, sent }
 }
 
 /* ---------------------------------------------------------------- _write and _writev of a socket */
@@ -161,11 +154,7 @@ kernelSerial(
 )
 
 kernelSerial('a _write deleted from a socket while a file waits falls back to that of the class', async (t) => {
-  const { near, far, received } = await connectedPair(t, { reading: false })
-  near.write(junk)
-  const sent = sendfile(near, file.path)
-  near.write(TEXT)
-  await stalled(near)
+  const { near, far, received, sent } = await queued(t)
   for (const name of ['_write', '_writev']) Reflect.deleteProperty(near, name)
   far.resume()
   await within(sent, 'the transfer')
@@ -177,11 +166,7 @@ kernelSerial('a _write deleted from a socket while a file waits falls back to th
 })
 
 kernelSerial('a _writev set to null while a file waits leaves the order of bytes unchanged', async (t) => {
-  const { near, far, received } = await connectedPair(t, { reading: false })
-  near.write(junk)
-  const sent = sendfile(near, file.path)
-  near.write(TEXT)
-  await stalled(near)
+  const { near, far, received, sent } = await queued(t)
   Reflect.set(near, '_writev', null)
   far.resume()
   await within(sent, 'the transfer')
@@ -227,11 +212,7 @@ for (const name of [
   for (const restored of [false, true]) {
     const then = restored ? ', and restored before its turn' : ''
     kernelSerial(`${name} of net.Socket.prototype, replaced while a file waits${then}`, async (t) => {
-      const { near, far, received } = await connectedPair(t, { reading: false })
-      near.write(junk)
-      const sent = sendfile(near, file.path)
-      near.write(TEXT)
-      await stalled(near)
+      const { near, far, received, sent } = await queued(t)
       const seen = new Seen()
       const restore = seen.wrap(net.Socket.prototype, name)
       t.teardown(restore)
@@ -248,11 +229,7 @@ for (const name of [
     })
 
     kernelSerial(`${name} of a socket, replaced while a file waits${then}`, async (t) => {
-      const { near, far, received } = await connectedPair(t, { reading: false })
-      near.write(junk)
-      const sent = sendfile(near, file.path)
-      near.write(TEXT)
-      await stalled(near)
+      const { near, far, received, sent } = await queued(t)
       const seen = new Seen()
       const restore = seen.wrap(near, name)
       if (restored) restore()
@@ -290,145 +267,4 @@ for (const how of ['sendfile', 'stream'] as const) {
       far.destroy()
     })
   }
-}
-
-/* ---------------------------------------------------------------- messages that are queued for their socket */
-
-const OF_SOCKET = ['the socket', 'net.Socket.prototype'] as const
-const MESSAGE_METHODS = ['write', 'end', '_send', '_writeRaw', '_flush', '_flushOutput', 'cork', 'emit'] as const
-
-/** Pipelined: the second response waits for the connection. `patch` is called while it does. */
-async function pipelined(
-  t: ExecutionContext,
-  how: 'sendfile' | 'stream',
-  patch: (response: http.ServerResponse) => () => void,
-): Promise<{ body: Buffer; rest: Buffer; transfer: { method: string; codes: string[] } }> {
-  let first: http.ServerResponse | undefined
-  let transfer = { method: '', codes: [''] }
-  const { connect, answered } = await serve(t, async (request, response) => {
-    if (request.url === '/first') {
-      first = response
-      return
-    }
-    response.setHeader('content-length', file.bytes.length)
-    if (request.url === '/third') return void response.end(file.bytes)
-    const finished = once(response, 'finish')
-    const stream = createReadStream(file.path, { segment: 1 << 20 })
-    const sent = how === 'sendfile' ? sendfile(response, file.path, { end: true }) : undefined
-    if (how === 'stream') stream.pipe(response)
-    while (response.writableLength < 4096) await new Promise(setImmediate)
-    t.is(response.socket, null)
-    const restore = patch(response)
-    t.teardown(restore)
-    first?.end('first')
-    await finished
-    const { method, fallbacks } = (await sent) ?? stream.transfer!
-    transfer = { method, codes: fallbacks.map(({ code }) => code) }
-    stream.destroy()
-    restore()
-  })
-  const client = await connect()
-  const answers = client.pipeline(['/first', '/second', '/third'])
-  const [one, two, three] = await within(Promise.all(answers), 'the answers')
-  await within(answered(), 'the handlers')
-  t.is(one!.body.toString(), 'first')
-  return { body: two!.body, rest: three!.body, transfer }
-}
-
-for (const how of ['sendfile', 'stream'] as const) {
-  for (const place of OF_SOCKET) {
-    for (const restored of [false, true]) {
-      const then = restored ? ', and restored before its turn' : ''
-      kernelSerial(`write of ${place}, replaced while a response waits for it, ${how}${then}`, async (t) => {
-        const seen = new Seen()
-        const { body, rest, transfer } = await pipelined(t, how, ({ req }) => {
-          const restore = seen.wrap(place === 'the socket' ? req.socket : net.Socket.prototype, 'write')
-          if (restored) restore()
-          return restore
-        })
-        t.is(sha256(body), sha256(file.bytes))
-        t.is(sha256(rest), sha256(file.bytes))
-        t.is(seen.placeholders, 0)
-        if (restored) return t.is(transfer.method, METHOD)
-        sawAll(t, seen, file.bytes)
-        if (METHOD === 'sendfile') t.true(transfer.codes.includes('WRAPPED'), transfer.codes.join())
-      })
-    }
-  }
-
-  for (const name of MESSAGE_METHODS) {
-    for (const place of ['the message', 'http.OutgoingMessage.prototype'] as const) {
-      kernelSerial(`${name} of ${place}, replaced while a response waits for its socket, ${how}`, async (t) => {
-        const seen = new Seen()
-        const { body } = await pipelined(t, how, (response) =>
-          seen.wrap(place === 'the message' ? response : http.OutgoingMessage.prototype, name),
-        )
-        t.is(sha256(body), sha256(file.bytes))
-        t.is(seen.placeholders, 0)
-      })
-    }
-  }
-}
-
-kernelSerial('write of a socket replaced while a chunked response with several files waits for it', async (t) => {
-  const seen = new Seen()
-  let first: http.ServerResponse | undefined
-  const { connect } = await serve(t, async (request, response) => {
-    if (request.url === '/first') {
-      first = response
-      return
-    }
-    response.write('a')
-    const sent = [sendfile(response, file.path), sendfile(response, other.path)]
-    response.end(TEXT)
-    while (response.writableLength < file.bytes.length + other.bytes.length) await new Promise(setImmediate)
-    seen.wrap(request.socket, 'write')
-    first?.end('first')
-    await Promise.all(sent)
-  })
-  const client = await connect()
-  const [, two] = await within(Promise.all(client.pipeline(['/first', '/second'])), 'the answers')
-  t.is(sha256(two!.body), sha256(Buffer.from('a'), file.bytes, other.bytes, Buffer.from(TEXT)))
-  t.is(seen.placeholders, 0)
-  t.true(seen.bytes.includes(file.bytes))
-  t.true(seen.bytes.includes(other.bytes))
-})
-
-for (const [name, place] of [
-  ['write', 'instance'],
-  ['write', 'prototype'],
-  ['_write', 'instance'],
-  ['_writev', 'instance'],
-] as const) {
-  kernelSerial(`${name} of the ${place} replaced by a 'socket' listener of a request`, async (t) => {
-    const bodies: Promise<Buffer>[] = []
-    const server = http.createServer((request, response) => {
-      const body = buffer(request)
-      bodies.push(body)
-      void body.then(() => response.end('thanks'))
-    })
-    const port = await listen(t, server)
-    const agent = new http.Agent({ keepAlive: true })
-    t.teardown(() => agent.destroy())
-    for (const reused of [false, true]) {
-      const seen = new Seen()
-      const headers = { 'content-length': file.bytes.length }
-      const request = http.request({ port, host: '127.0.0.1', method: 'POST', agent, headers })
-      request.once('socket', (socket) => {
-        const restore = seen.wrap(place === 'instance' ? socket : net.Socket.prototype, name)
-        t.teardown(restore)
-        request.once('finish', restore)
-      })
-      const answered = once(request, 'response')
-      const sent = sendfile(request, file.path, { end: true })
-      const [response] = await within(answered, 'the answer')
-      await within(sent, 'the transfer')
-      await buffer(response)
-      t.is(request.reusedSocket, reused)
-      t.is(sha256(await bodies.at(-1)!), sha256(file.bytes))
-      t.is(seen.placeholders, 0)
-      if (name === 'write') sawAll(t, seen, file.bytes)
-      await new Promise(setImmediate)
-    }
-  })
 }

@@ -1,10 +1,8 @@
 // Two copies of the package in one program, each with its own addon, share their hook of a socket.
 import { once } from 'node:events'
 import fs from 'node:fs'
-import http from 'node:http'
 import { createRequire } from 'node:module'
 import { Writable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 
 import * as first from '../../index.ts'
@@ -12,8 +10,9 @@ import { connectedPair } from '../fixtures/connected-pair.ts'
 import { fallbackCode, kernelTest, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { secondCopy } from '../fixtures/second-copy.ts'
-import { listen, serve } from '../fixtures/servers.ts'
+import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
+import { receiveUploads } from '../fixtures/uploads.ts'
 import { within } from '../fixtures/within.ts'
 
 const second: typeof first = createRequire(import.meta.url)(secondCopy())
@@ -150,25 +149,13 @@ for (const [title, one, two] of [
   })
 
   kernelTest(`${title}: a request on an agent's socket that the other copy hooked keeps the order`, async (t) => {
-    const bodies: Promise<Buffer>[] = []
-    const server = http.createServer((request, response) => {
-      const body = buffer(request)
-      bodies.push(body)
-      void body.then(() => response.end('thanks'))
-    })
-    const port = await listen(t, server)
-    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
-    t.teardown(() => agent.destroy())
+    const uploads = await receiveUploads(t)
     const results = []
     for (const { sendfile } of [one, two, one]) {
-      const headers = { 'content-length': file.bytes.length }
-      const request = http.request({ port, host: '127.0.0.1', method: 'POST', agent, headers })
-      const answered = once(request, 'response')
-      results.push(await within(sendfile(request, file.path, { end: true }), 'the transfer'))
-      const [response] = await within(answered, 'the answer')
-      await buffer(response)
+      const request = uploads.request(file.bytes.length)
+      results.push(await uploads.answered(request, () => sendfile(request, file.path, { end: true })))
       t.is(request.reusedSocket, results.length > 1)
-      t.is(sha256(await bodies.at(-1)!), sha256(file.bytes))
+      t.is(sha256(uploads.bodies.at(-1)!), sha256(file.bytes))
       await new Promise(setImmediate)
     }
     t.deepEqual(

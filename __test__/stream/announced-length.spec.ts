@@ -18,6 +18,7 @@ import { compress, observeBody } from '../fixtures/middleware.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
 import { listen, serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
+import { receiveUploads } from '../fixtures/uploads.ts'
 import { until, within } from '../fixtures/within.ts'
 
 /** How a stream is connected to a response. */
@@ -265,27 +266,19 @@ for (const [name, pipe] of [
 ] as const) {
   const size = name === 'an upload' ? 3_000_000 : 30_000
   kernelTest(`${name} of a file that grows has the announced length`, async (t) => {
-    const bodies: string[] = []
-    const { port } = await serve(t, async (request, response) => {
-      const parts: Buffer[] = []
-      for await (const part of request) parts.push(part as Buffer)
-      bodies.push(sha256(Buffer.concat(parts)))
-      response.end()
-    })
-    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
-    t.teardown(() => agent.destroy())
+    const uploads = await receiveUploads(t)
     const bytes = text(size)
     for (let round = 0; round < 2; round += 1) {
       const { path } = sampleFile(0)
       writeFileSync(path, bytes)
-      const request = http.request({ port, method: 'PUT', agent, headers: { 'Content-Length': size } })
-      const answered = once(request, 'response')
+      const request = uploads.request(size)
       appendFileSync(path, bytes)
-      createReadStream(path).pipe(request)
-      const [response] = (await within(answered, 'the answer')) as [http.IncomingMessage]
-      await once(response.resume(), 'end')
+      await uploads.answered(request, async () => void createReadStream(path).pipe(request))
     }
-    t.deepEqual(bodies, [sha256(bytes), sha256(bytes)])
+    t.deepEqual(
+      uploads.bodies.map((body) => sha256(body)),
+      [sha256(bytes), sha256(bytes)],
+    )
   })
 
   kernelTest(`${name} of a file that was truncated before it is opened fails`, async (t) => {
