@@ -11,18 +11,18 @@ import { doNotBlock, handleFd, outstanding } from '../node/handle.ts'
 import { closeUnused, reopen } from '../source/pipe.ts'
 
 const { EAGAIN, EIO } = constants.errno
-/** What a pipe takes whole or not at all: pipe(7). */
+/** The largest write to a pipe that is atomic: pipe(7). */
 const PIPE_BUF = 4096
 
-/** Takes chunks; each promise is pending until the kernel has all of its chunk. */
+/** Writes chunks. Each promise resolves when the kernel has accepted the whole chunk. */
 export interface Writer extends Required<Taker> {
-  /** To be set before the first chunk. */
+  /** Must be set before the first chunk. */
   progress: Taker['progress']
   close(): void
 }
 
 /**
- * What writes to a descriptor of this kind.
+ * The writer for a kind of descriptor: a value of `KIND`.
  * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
  */
 export function writerTo(fd: number, kind: number): Writer {
@@ -31,15 +31,15 @@ export function writerTo(fd: number, kind: number): Writer {
 }
 
 /** Reports EIO for a write of zero bytes instead of retrying forever. @throws {SendfileError} EIO */
-function something(bytes: number): number {
+function rejectZero(bytes: number): number {
   if (bytes === 0) throw systemError(-EIO, 'write')
   return bytes
 }
 
-/** `fs.write` at the descriptor's own position: a thread of libuv's waits for the disk, not for a reader. */
+/** Calls `fs.write` at the file position. A thread of libuv waits for the disk, never for a reader. */
 class FileWriter implements Writer {
   progress: Taker['progress'] = () => {}
-  /** What a thread waits for is a disk. */
+  /** A thread waits for the disk only. */
   readonly wouldBlock = 0
   readonly #fd: number
   #left = 0
@@ -58,7 +58,7 @@ class FileWriter implements Writer {
     return this.#left
   }
 
-  /** A write that a thread has begun, or will begin, must not meet a number that is somebody else's by then. */
+  /** Waits for the write in progress, because the number may be reused once it is closed. */
   async unsent(): Promise<number> {
     await this.#last.catch(() => {})
     return this.#left
@@ -66,7 +66,7 @@ class FileWriter implements Writer {
 
   async #all(chunk: Buffer): Promise<void> {
     this.#left = chunk.length
-    while (this.#left > 0) this.#left -= something(await this.#once(chunk.subarray(-this.#left)))
+    while (this.#left > 0) this.#left -= rejectZero(await this.#once(chunk.subarray(-this.#left)))
   }
 
   close(): void {}
@@ -80,15 +80,15 @@ class FileWriter implements Writer {
   }
 }
 
-/** libuv waits for the reader in the event loop. It sets O_NONBLOCK, so it gets an open file description of its own. */
+/** Writes to a pipe or terminal with libuv. It sets O_NONBLOCK, and therefore gets its own open file description. */
 class StreamWriter implements Writer {
   progress: Taker['progress'] = () => {}
   readonly #stream: net.Socket
   #error: Error | undefined
-  /** Of the last chunk, the bytes that the kernel has not got. */
+  /** Bytes of the last chunk that the kernel has not accepted. */
   #left = 0
-  /** How many of them libuv has. */
-  #given = 0
+  /** Bytes of the last chunk that have been passed to libuv. */
+  #inLibuv = 0
   wouldBlock = 0
 
   constructor(fd: number, isTerminal: boolean) {
@@ -106,23 +106,23 @@ class StreamWriter implements Writer {
     })
   }
 
-  /** libuv does not tell how far a write had come that fails: it gets what a pipe takes whole or not at all, to wait. */
+  /** If the pipe is full, waits with a write that is atomic, because libuv does not report the progress of a failed write. */
   async take(chunk: Buffer): Promise<void> {
     this.#left = chunk.length
     while (this.#left > 0) {
       if (this.#error !== undefined) throw this.#error
-      const rest = chunk.subarray(-this.#left)
-      const taken = this.#atOnce(rest)
-      if (taken !== undefined) this.#left -= something(taken)
+      const remaining = chunk.subarray(-this.#left)
+      const bytes = this.#writeNow(remaining)
+      if (bytes !== undefined) this.#left -= rejectZero(bytes)
       else {
         this.wouldBlock += 1
-        await this.#give(rest.subarray(0, PIPE_BUF))
+        await this.#writeLater(remaining.subarray(0, PIPE_BUF))
       }
     }
   }
 
-  /** As much as there is room for; `undefined` if there is none. */
-  #atOnce(chunk: Buffer): number | undefined {
+  /** Writes without waiting; `undefined` if the pipe is full. */
+  #writeNow(chunk: Buffer): number | undefined {
     try {
       return fs.writeSync(handleFd(this.#stream), chunk)
     } catch (error) {
@@ -131,22 +131,22 @@ class StreamWriter implements Writer {
     }
   }
 
-  #give(piece: Buffer): Promise<void> {
-    this.#given = piece.length
+  #writeLater(part: Buffer): Promise<void> {
+    this.#inLibuv = part.length
     return new Promise((resolve, reject) => {
-      this.#stream.write(piece, (error) => {
-        this.#given = 0
+      this.#stream.write(part, (error) => {
+        this.#inLibuv = 0
         if (error) return reject(error)
-        this.#left -= piece.length
+        this.#left -= part.length
         resolve()
       })
     })
   }
 
-  /** The piece itself stays in the stream's queue until all of it has been written. */
+  /** `writableLength` includes the whole part until all of it has been written; the queue of libuv only the rest of it. */
   outstanding(): number {
-    if (this.#given === 0) return this.#left
-    return this.#left - this.#given + outstanding(this.#stream) - this.#stream.writableLength
+    if (this.#inLibuv === 0) return this.#left
+    return this.#left - this.#inLibuv + outstanding(this.#stream) - this.#stream.writableLength
   }
 
   async unsent(): Promise<number> {

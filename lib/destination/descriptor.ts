@@ -23,14 +23,14 @@ import { isFileHandle, parseFd } from '../source/parse.ts'
 import { statOrUndefined } from '../source/by-number.ts'
 import type { Identity, OpenFile } from '../executor/range.ts'
 
-/** A descriptor whose type has been checked; nothing has been done with it. */
+/** A descriptor argument whose type has been checked. */
 export interface ParsedDescriptor {
   readonly fd: number
-  /** Whose it is, if it has an owner: closing goes through it. */
+  /** The FileHandle that owns the descriptor and has to close it; `undefined` for a number. */
   readonly handle: FileHandle | undefined
 }
 
-/** `undefined` for what is neither a number nor a FileHandle. */
+/** Returns `undefined` for an argument that is neither a number nor a FileHandle. */
 export function parseDescriptor(destination: unknown): ParsedDescriptor | undefined {
   if (typeof destination === 'number') return { fd: parseFd('destination', destination), handle: undefined }
   if (!isFileHandle(destination)) return undefined
@@ -42,21 +42,21 @@ const { EBADF, EPIPE } = constants.errno
 
 const { directory, characterDevice, blockDevice, regular, fifo, streamSocket, datagramSocket, terminal, other } = KIND
 
-/** A descriptor that can be sent to. With the addon it is a duplicate of our own: the number may be used again. */
+/** A descriptor that can be sent to. With the addon it is a duplicate, so that the caller's number may be reused. */
 export class DescriptorDestination {
   readonly fd: number
   #kind: number
-  /** What names the open file: a number is reused as soon as it is closed. */
+  /** Identifies the open file, because a number is reused as soon as it is closed. */
   #identity: Partial<Identity>
   readonly #adopted: Adopted | undefined
-  /** Of a number that nobody has duplicated. */
+  /** Identifies a number that was not duplicated. */
   readonly #name: string | undefined
   #isIdentified = true
-  /** The duplicate is open, and not the engine's. */
+  /** Whether the duplicate is open and does not belong to the engine. */
   #isHeld: boolean
   #writer: Writer | undefined
 
-  /** @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF, EPIPE for a FIFO that nobody reads */
+  /** @throws {SendfileError} ERR_SENDFILE_DESTINATION, EBADF, EPIPE for a FIFO without a reader */
   constructor(number: number) {
     const adopted = opensSources ? duplicateToSendTo(number) : undefined
     if (typeof adopted === 'number') throw systemError(adopted, adopted === -EPIPE ? 'write' : 'fcntl')
@@ -73,12 +73,12 @@ export class DescriptorDestination {
     if (this.#isIdentified) this.#rejectUnsuitable()
   }
 
-  /** Whether it is known what it is. */
+  /** Whether its type is known. */
   get isIdentified(): boolean {
     return this.#isIdentified
   }
 
-  /** Asks a server what it is, before anything else is done with it. @throws as the constructor */
+  /** Determines the type, which may wait for a server. Must be called first. @throws the errors of the constructor */
   async identify(): Promise<void> {
     const stats = await statLater(this.fd)
     if (!this.isOf(this.fd)) throw systemError(-EBADF, 'fstat')
@@ -104,20 +104,20 @@ export class DescriptorDestination {
     return this.#kind
   }
 
-  /** The same for descriptors of one file. */
+  /** Equal for all descriptors of a file. */
   get key(): string {
     const { device, inode } = this.#identity
     return this.#isIdentified ? `${device}:${inode}` : `served ${this.#name}`
   }
 
-  /** Whether a number still stands for the file that is sent to. No server is asked. */
+  /** Whether a number still refers to the file of the destination. Does not ask a server. */
   isOf(number: number): boolean {
     if (this.#adopted === undefined && this.#name !== undefined) return nameOf(number) === this.#name
-    const found = this.#adopted === undefined ? identityByNode(number) : identify(number)
-    return found?.device === this.#identity.device && found?.inode === this.#identity.inode
+    const current = this.#adopted === undefined ? identityByNode(number) : identify(number)
+    return current?.device === this.#identity.device && current?.inode === this.#identity.inode
   }
 
-  /** Whether the engine can take it. */
+  /** Whether the engine can send to it. */
   get isNative(): boolean {
     return this.#adopted !== undefined
   }
@@ -128,7 +128,7 @@ export class DescriptorDestination {
     throw unsupported(`Only the kernel can send to a socket descriptor: ${reason}. Pass the net.Socket instead`)
   }
 
-  /** Where in the source the next byte goes, `undefined` where nobody can tell; nothing if it is another file. */
+  /** The position in the source at which the next byte is written; `undefined` if the source is another file. */
   positionIn({ identity, fd }: OpenFile): Promise<FilePosition | undefined> | undefined {
     if (this.kind !== regular || identity === undefined) return undefined
     const { device, inode } = this.#identity
@@ -137,19 +137,19 @@ export class DescriptorDestination {
 
   async #filePosition(source: number): Promise<FilePosition | undefined> {
     const position = await this.#position()
-    // The figures of two files may be the same as numbers: on Windows they have 64 bits.
+    // On Windows, the figures have 64 bits, and those of two files may be equal as numbers.
     return position === undefined && !(await isSameFile(this.fd, source)) ? undefined : { position }
   }
 
   async #position(): Promise<Bytes | undefined> {
     const { fd } = this
-    const told = descriptorStatus(fd)
-    if ((this.#adopted ?? told)?.appends === true) return (await statLater(fd)).size
-    return told?.position ?? (this.#adopted === undefined ? undefined : positionOf(fd))
+    const status = descriptorStatus(fd)
+    if ((this.#adopted ?? status)?.appends === true) return (await statLater(fd)).size
+    return status?.position ?? (this.#adopted === undefined ? undefined : positionOf(fd))
   }
 
   /**
-   * What writes in JavaScript. To be called before a pipe is read, whose bytes would be lost if nobody could write them.
+   * The writer of the portable executor. Must be called before a pipe is read, whose bytes would be lost without a writer.
    * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED
    */
   writer(): Writer {
@@ -157,13 +157,13 @@ export class DescriptorDestination {
     return this.#writer
   }
 
-  /** The number for `start`, which takes it, whatever it answers: once the transfer is over, it may be anybody's. */
+  /** The number for `start`, which takes ownership even if it fails. */
   take(): number {
     this.#isHeld = false
     return this.fd
   }
 
-  /** Lets go of what is ours still. */
+  /** Closes the writer, and the duplicate unless the engine has it. */
   release(): void {
     this.#writer?.close()
     if (this.#isHeld) closeNatively(this.fd)
@@ -171,7 +171,7 @@ export class DescriptorDestination {
   }
 }
 
-/** Where the next byte goes. */
+/** The position of the next byte; `undefined` if it is unknown. */
 export interface FilePosition {
   readonly position: Bytes | undefined
 }
@@ -187,7 +187,7 @@ function statExactly(fd: number): Promise<fs.BigIntStats> {
   })
 }
 
-/** Where there is no proc(5). */
+/** The identity without proc(5). */
 function identityByNode(fd: number): Identity | undefined {
   const stats = statOrUndefined(fd)
   return stats && { device: stats.dev, inode: stats.ino }
@@ -218,17 +218,17 @@ function problemOf(kind: number, writable: boolean): string | undefined {
   return writable ? undefined : 'The descriptor is open for reading only: open it for writing'
 }
 
-/* ---------------------------------------------------------------- whose turn it is */
+/* ---------------------------------------------------------------- the queue of a file */
 
-/** Two transfers to one file queue, whatever their numbers; the order of everything else is the caller's. */
-const turns = new Map<string, Promise<void>>()
+/** Transfers to the same file are queued, whatever their numbers. */
+const queues = new Map<string, Promise<void>>()
 
-/** Runs `operation` when those before it on the same {@link DescriptorDestination.key} are over; at once if there is none. */
-export function inTurnOf(key: string, operation: () => Promise<void>): void {
-  const before = turns.get(key)
-  const mine = before === undefined ? operation() : before.then(operation)
-  turns.set(key, mine)
-  void mine.then(() => {
-    if (turns.get(key) === mine) turns.delete(key)
+/** Runs `operation` after the earlier ones with the same {@link DescriptorDestination.key}; at once if there are none. */
+export function enqueue(key: string, operation: () => Promise<void>): void {
+  const before = queues.get(key)
+  const last = before === undefined ? operation() : before.then(operation)
+  queues.set(key, last)
+  void last.then(() => {
+    if (queues.get(key) === last) queues.delete(key)
   })
 }

@@ -19,7 +19,7 @@ import { isOwnWrite, replacedInMessage } from '../node/unpatched.ts'
 import type { Bytes } from '../options/validate.ts'
 import { switchedOff } from '../options/environment.ts'
 
-/** How the bytes get to a destination. */
+/** How the bytes reach a destination. */
 export type Route =
   /** By a marker chunk through the socket. */
   | { readonly by: 'socket'; readonly socket: net.Socket }
@@ -31,7 +31,7 @@ export type Route =
 const usesMarkers = isNode && markersWork()
 
 /**
- * Checks that the argument can be sent to at all.
+ * Checks that the argument can be a destination.
  * @throws {TypeError} ERR_INVALID_ARG_TYPE
  * @throws {SendfileError} ERR_SENDFILE_DESTINATION: a datagram socket, or a stream that is closed, ended or read-only
  */
@@ -50,14 +50,14 @@ export function parseDestination(destination: unknown): Destination {
   return destination
 }
 
-/** Whether it has the methods of something that can be sent to. */
+/** Whether a value has the methods of a destination. */
 export function isDestination(value: unknown): value is Destination {
   if (typeof value !== 'object' || value === null) return false
   const { write, end, on }: { write?: unknown; end?: unknown; on?: unknown } = value
   return typeof write === 'function' && typeof end === 'function' && typeof on === 'function'
 }
 
-/** Why nothing more can be written, `undefined` if it can. */
+/** The state in which a destination accepts no more data; `undefined` if it accepts data. */
 export function closedState(destination: Destination): string | undefined {
   const { destroyed, writableEnded, closed, writable }: Partial<Record<keyof Writable, unknown>> = destination
   if (destroyed === true) return 'destroyed'
@@ -83,13 +83,13 @@ export function serverSocket(response: http.ServerResponse): net.Socket | undefi
   return socket instanceof net.Socket ? socket : undefined
 }
 
-/** The connection under a destination, where it is known yet. */
+/** The connection of a destination; `undefined` if it has none yet. */
 export function connectionOf(destination: Destination): net.Socket | undefined {
   if (destination instanceof http.OutgoingMessage) return socketOf(destination)
   return destination instanceof net.Socket ? destination : undefined
 }
 
-/** Which way to take, before any byte of this transfer is written. */
+/** The route of a transfer, before its first byte is written. */
 export function routeTo(destination: Destination): Route {
   if (switchedOff !== undefined) return { by: 'copy', obstacle: switchedOff }
   if (destination instanceof http.OutgoingMessage) return routeToMessage(destination)
@@ -110,7 +110,7 @@ function messageObstacle(message: http.OutgoingMessage): Obstacle | undefined {
   if (message instanceof http.ClientRequest && message.protocol === 'https:') return OBSTACLE.tls
   const socket = socketOf(message)
   if (socket !== undefined) return markerObstacle(socket) ?? sendObstacle(message)
-  // A request gets its socket later, and asks again then. A response without one is somebody's imitation.
+  // A request gets its socket later, and is checked again then. A response without a socket is not Node's own.
   if (!(message instanceof http.ClientRequest)) return OBSTACLE.noConnection
   return usesMarkers ? sendObstacle(message) : OBSTACLE.runtime
 }
@@ -124,7 +124,7 @@ function socketOf(message: http.OutgoingMessage): net.Socket | undefined {
   return message instanceof http.ServerResponse ? serverSocket(message) : (message.socket ?? undefined)
 }
 
-/** Why no marker may be written to this socket. */
+/** The reason why no marker may be written to a socket; `undefined` if there is none. */
 function markerObstacle(socket: net.Socket): Obstacle | undefined {
   if (!usesMarkers) return OBSTACLE.runtime
   if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
@@ -132,19 +132,19 @@ function markerObstacle(socket: net.Socket): Obstacle | undefined {
   return kernelObstacle(socket)
 }
 
-/** Whether `write` is Node's own, under a hold of ours. */
+/** Whether `write` is Node's own, without the hold. */
 function writesOwn(destination: Destination): boolean {
   return isOwnWrite(destination, isHeld(destination) ? originalMethod(destination, 'write') : destination.write)
 }
 
-/** Why the kernel cannot send to this socket. Asked again when its turn comes. */
+/** The reason why the kernel cannot send to a socket. Checked again when the turn of a segment comes. */
 function kernelObstacle(socket: net.Socket): Obstacle | undefined {
   if (socket instanceof tls.TLSSocket || isEncrypted(socket)) return OBSTACLE.tls
   if (native === undefined) return OBSTACLE.noAddon
   if (!hasOwnWrites(socket)) return wrapped('_write')
   if (!canBeGuarded(socket)) return OBSTACLE.runtime
   const name = handleName(socket)
-  // Without one it is not connected yet, or closed: Node says which when its turn comes.
+  // Without a handle, it is not connected yet or is closed: Node reports which when the turn comes.
   if (name === undefined || name === 'TCP' || name === 'Pipe') return undefined
   return foreignHandle(name)
 }
@@ -153,7 +153,7 @@ function hook(socket: net.Socket): void {
   hookSocket(socket, kernelObstacle)
 }
 
-/** Makes the sockets under a route know markers, as soon as there are any. */
+/** Adds the hooks to the sockets of a route, now or when it gets them. */
 export function prepare(route: Route): void {
   if (route.by === 'socket') hook(route.socket)
   if (route.by !== 'message') return
@@ -179,20 +179,20 @@ export function fixHeader(message: http.OutgoingMessage): void {
   if (!message.headersSent) bypassHold(message, () => writeImplicitHeader(message))
 }
 
-/** Whether somebody else's `write` comes before that of the message. */
+/** Whether `write` of a message has been replaced. */
 export function isWrapped(message: http.OutgoingMessage): boolean {
   return !writesOwn(message)
 }
 
 /**
  * Middleware may have replaced `write`. Once the headers are fixed, a Content-Length of exactly these bytes and no
- * encoding prove that it will not alter the body; then the marker goes past it. The headers are fixed here, as the
- * first `write` would have done it.
+ * encoding prove that it will not alter the body; the marker then bypasses it. This function fixes the headers, as the
+ * first `write` would.
  */
 export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Obstacle | undefined {
   if (!isWrapped(message)) return undefined
   if (!(message instanceof http.ServerResponse)) return wrapped('write')
-  // Who replaces a method of the class looks at every response: that is no middleware of this one.
+  // A replacement on the prototype applies to every response, so it is not middleware of this one.
   if (!isOwnWrite(message, Reflect.get(Object.getPrototypeOf(message), 'write'))) return wrapped('write')
   // A wrapper that collects the body to set its length at the end must not find the headers sent.
   if (!message.headersSent && String(message.getHeader('content-length')) !== String(count)) return wrapped('write')
@@ -203,7 +203,7 @@ export function wrapperObstacle(message: http.OutgoingMessage, count: Bytes): Ob
   return length === String(count) && !encoded ? undefined : wrapped('write')
 }
 
-/** Whether nobody but Node sees the chunks that are written to a socket or message: nothing is wrapped. */
+/** Whether all methods that see the chunks of a socket or message are Node's own. */
 export function isUnobserved(destination: Destination): boolean {
   if (!writesOwn(destination)) return false
   const socket = connectionOf(destination)

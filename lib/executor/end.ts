@@ -1,4 +1,4 @@
-/** How a range ended, whichever executor moved it. */
+/** The end of a range, for both executors. */
 import { type Obstacle, refusal, type Shortage, shortageOf } from '../errors/obstacle.ts'
 import { CALLS, END, METHODS } from '../native/codes.ts'
 import type { Method } from '../options/sendfile.ts'
@@ -16,39 +16,39 @@ export interface Fallback {
   reason: string
 }
 
-/** What had been done by then. */
+/** The statistics of a range at its end. */
 export interface Figures {
   readonly bytesSent: number
   readonly syscalls: number
   readonly wouldBlock: number
-  /** The method that was used last; `undefined` where nothing was moved. */
+  /** The method that was used last; `undefined` if nothing was moved. */
   readonly method: Method | undefined
-  /** The engine's steps down the ladder. */
+  /** The methods that the kernel refused. */
   readonly refusals: readonly Fallback[]
-  /** Why JavaScript moved the bytes, if it did. */
+  /** The reason why JavaScript moved the bytes; `undefined` if it did not. */
   readonly obstacle: Obstacle | undefined
 }
 
-/** How a range ended. */
+/** The way in which a range ended. */
 export type Ending =
   | Stopped
   | { readonly kind: 'done' }
   /** The file ended before the range. */
   | { readonly kind: 'truncated' }
-  /** The kernel does not do this pair by any method that may be used. `errno` is positive, here and below. */
+  /** The kernel refused every method that may be used. `errno` is positive, here and below. */
   | { readonly kind: 'refused'; readonly errno: number; readonly call: string }
-  /** JavaScript would have to copy, and a method is forced. */
+  /** The method is forced, and only JavaScript could move the bytes. */
   | { readonly kind: 'unreachable'; readonly reason: string }
   /** A system call has failed. */
   | { readonly kind: 'failed'; readonly errno: number; readonly call: string }
-  /** The process lacks what the engine needs beside the range: a descriptor or a thread. */
+  /** The process lacks a descriptor or a thread that the engine needs. */
   | { readonly kind: 'lacking'; readonly shortage: Shortage; readonly call: string }
-  /** What the file or the destination threw at the portable executor. */
+  /** The file or the destination threw an error in the portable executor. */
   | { readonly kind: 'threw'; readonly by: 'source' | 'destination'; readonly error: unknown }
 
 export type RangeEnd = Figures & Ending
 
-/** The figures of a range that was never begun. */
+/** The figures of a range that was never started. */
 export const NOTHING_SENT: Figures = {
   bytesSent: 0,
   syscalls: 0,
@@ -61,7 +61,7 @@ export const NOTHING_SENT: Figures = {
 export const DONE = { kind: 'done' } as const satisfies Ending
 export const TRUNCATED = { kind: 'truncated' } as const satisfies Ending
 
-/** What the engine says has happened. */
+/** An event of the engine. */
 export interface EngineEvent {
   readonly id: number
   /** A value of `EVENT`. */
@@ -69,24 +69,24 @@ export interface EngineEvent {
   readonly bytesSent: number
   /** A value of `END`. */
   readonly end: number
-  /** The kernel's answer behind `end`, or that of open(2): positive; 0 if there is none. */
+  /** The errno that caused `end`, or that of open(2): positive; 0 if there is none. */
   readonly errno: number
   /** An index of `METHODS`. */
   readonly method: number
-  /** The system call that gave `errno`: an index of `CALLS`. */
+  /** The system call that returned `errno`: an index of `CALLS`. */
   readonly call: number
   readonly syscalls: number
   readonly wouldBlock: number
-  /** The steps down the ladder of methods. */
+  /** The methods that the kernel refused, and those that replaced them. */
   readonly fallbacks: readonly { readonly from: number; readonly to: number; readonly errno: number }[]
 }
 
-/** What the engine says of a transfer that is over. */
+/** The end of a transfer from its event. */
 export function endOf(event: EngineEvent): RangeEnd {
   const { bytesSent, syscalls, wouldBlock, fallbacks } = event
   const method = METHODS[event.method] ?? 'copy'
   const refusals = fallbacks.length === 0 ? NOTHING_SENT.refusals : fallbacks.map(refusalOf)
-  // Nearly every one: made at once, without a spread.
+  // The most frequent end, created without a spread.
   if (event.end === END.done) {
     return { bytesSent, syscalls, wouldBlock, method, refusals, obstacle: undefined, kind: 'done' }
   }
@@ -113,7 +113,7 @@ function endingOf(end: number, errno: number, call: string, method: Method): End
   }
 }
 
-/** The call that refused: that of the method, or the one that would have had to confirm. */
+/** The call that was refused: that of the method, or the one that confirms the acknowledgement. */
 function refuser(call: string, method: Method): string {
   if (call === 'getsockopt') return call
   if (method !== 'copy') return method

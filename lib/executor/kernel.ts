@@ -1,4 +1,4 @@
-/** The kernel executor as JavaScript sees it: one call to start a transfer, at most one to abort it, events back. */
+/** The kernel executor: one call starts a transfer, at most one aborts it, and events report its progress and end. */
 import { type Binding, type Environment, native } from '../native/load.ts'
 import { type EngineEvent, endOf, type RangeEnd } from './end.ts'
 import { COMMAND, EVENT, FALLBACK, METHODS, REPORT } from '../native/codes.ts'
@@ -6,13 +6,13 @@ import type { Bytes } from '../options/validate.ts'
 import type { Method, Request } from '../options/sendfile.ts'
 import { bucketOf, onEveryRateChange } from '../native/rate-bucket.ts'
 
-/** What the engine is asked to do. */
+/** A transfer for the engine. */
 export interface Command {
   /** What `fd` is: a value of `TARGET`. */
   readonly target: number
-  /** The destination's number, valid in this tick: it is duplicated at once. Or what has been adopted. */
+  /** The descriptor of the destination, which is duplicated at once; or one that the addon has duplicated before. */
   readonly fd: number
-  /** The number of a file that the addon holds open. */
+  /** The descriptor of a file that the addon holds open. */
   readonly source: number
   readonly offset: Bytes
   /** `undefined`: until the source ends. */
@@ -22,11 +22,11 @@ export interface Command {
   readonly ownPosition: boolean
   /** The longest time between two progress events while bytes move, in ms; 0 for none. */
   readonly progressInterval: number
-  /** What else was asked for. */
+  /** The other options. */
   readonly request: Request
 }
 
-/** Who hears of a transfer. */
+/** Receives the events of a transfer. */
 export interface Listener {
   progress(bytesSent: number, method: Method): void
   completed(end: RangeEnd): void
@@ -36,7 +36,7 @@ const listeners = new Map<number, Listener>()
 const opens = new Map<number, (errno: number) => void>()
 let link: Environment | undefined
 
-/** Our connection to the engine; made with the first use. */
+/** The connection to the engine, created at the first use. */
 export function environment(): Environment {
   if (native === undefined) throw new TypeError('the kernel executor needs the addon')
   link ??= connect(native)
@@ -44,24 +44,24 @@ export function environment(): Environment {
 }
 
 function connect({ Environment }: Binding): Environment {
-  const made = new Environment(() => dispatch(taken()))
-  onEveryRateChange(() => made.rateChanged())
-  return made
+  const connection = new Environment(() => dispatch(takeEvents()))
+  onEveryRateChange(() => connection.rateChanged())
+  return connection
 }
 
 /**
- * Starts a transfer. Returns its id, or how it ended where it needed no waiting or could not be started.
+ * Starts a transfer. Returns its id; or its end if it did not have to wait, or could not be started.
  */
-export function start(asked: Command, listener: Listener): RangeEnd | number {
-  const { headers, trailers } = asked.request
-  describe(asked)
-  const started = environment().start(command, given(headers), given(trailers), figures)
+export function start(transfer: Command, listener: Listener): RangeEnd | number {
+  const { headers, trailers } = transfer.request
+  describe(transfer)
+  const started = environment().start(command, nullIfEmpty(headers), nullIfEmpty(trailers), figures)
   if (started === 0) return endOf(eventAt(0))
   listeners.set(started, listener)
   return started
 }
 
-/** What a transfer is to do, for the addon: reading an object there costs more than the rest of a start. */
+/** The transfer in numbers. Reading an object takes the addon longer than everything else in a start. */
 const command = new Float64Array(COMMAND.length)
 
 function describe({
@@ -93,45 +93,45 @@ function describe({
   command[COMMAND.minRateWindow] = request.minRateWindow
 }
 
-/** A double is exact up to 2^53; two of them hold any byte figure. */
-function describeBytes(place: number, restPlace: number, bytes: Bytes): void {
-  const rest = typeof bytes === 'number' ? 0 : Number(bytes & 0xffff_ffffn)
-  command[place] = typeof bytes === 'number' ? bytes : Number(bytes & ~0xffff_ffffn)
-  command[restPlace] = rest
+/** A double is exact up to 2^53; two of them represent any number of bytes. */
+function describeBytes(highIndex: number, lowIndex: number, bytes: Bytes): void {
+  const low = typeof bytes === 'number' ? 0 : Number(bytes & 0xffff_ffffn)
+  command[highIndex] = typeof bytes === 'number' ? bytes : Number(bytes & ~0xffff_ffffn)
+  command[lowIndex] = low
 }
 
-/** To pass an empty array costs more than to pass none. */
-function given(bytes: Buffer): Buffer | null {
+/** Passing null is faster than passing an empty Buffer. */
+function nullIfEmpty(bytes: Buffer): Buffer | null {
   return bytes.length === 0 ? null : bytes
 }
 
-/** Where the addon puts events: to make objects there costs more. What does not fit comes with the next call. */
+/** The addon writes events here, because it creates objects slowly. Events that do not fit are returned by the next call. */
 const figures = new Float64Array(REPORT.room * 64)
 
-const figureAt = (place: number): number => figures[place] ?? 0
+const figureAt = (index: number): number => figures[index] ?? 0
 
-/** The event whose figures begin at a place. */
-function eventAt(place: number): EngineEvent {
+/** The event whose figures start at `index`. */
+function eventAt(index: number): EngineEvent {
   return {
-    id: figureAt(place + REPORT.id),
-    kind: figureAt(place + REPORT.kind),
-    bytesSent: figureAt(place + REPORT.bytesSent),
-    end: figureAt(place + REPORT.end),
-    errno: figureAt(place + REPORT.errno),
-    method: figureAt(place + REPORT.method),
-    call: figureAt(place + REPORT.call),
-    syscalls: figureAt(place + REPORT.syscalls),
-    wouldBlock: figureAt(place + REPORT.wouldBlock),
-    fallbacks: fallbacksAt(place + REPORT.length, figureAt(place + REPORT.fallbacks)),
+    id: figureAt(index + REPORT.id),
+    kind: figureAt(index + REPORT.kind),
+    bytesSent: figureAt(index + REPORT.bytesSent),
+    end: figureAt(index + REPORT.end),
+    errno: figureAt(index + REPORT.errno),
+    method: figureAt(index + REPORT.method),
+    call: figureAt(index + REPORT.call),
+    syscalls: figureAt(index + REPORT.syscalls),
+    wouldBlock: figureAt(index + REPORT.wouldBlock),
+    fallbacks: fallbacksAt(index + REPORT.length, figureAt(index + REPORT.fallbacks)),
   }
 }
 
 const NONE: EngineEvent['fallbacks'] = []
 
-function fallbacksAt(place: number, count: number): EngineEvent['fallbacks'] {
-  if (count === 0) return NONE // as of nearly every event
+function fallbacksAt(start: number, count: number): EngineEvent['fallbacks'] {
+  if (count === 0) return NONE // nearly every event
   return Array.from({ length: count }, (_, index) => {
-    const step = place + index * FALLBACK.length
+    const step = start + index * FALLBACK.length
     return {
       from: figureAt(step + FALLBACK.from),
       to: figureAt(step + FALLBACK.to),
@@ -140,14 +140,14 @@ function fallbacksAt(place: number, count: number): EngineEvent['fallbacks'] {
   })
 }
 
-/** Everything that has happened and has not been taken yet, before any listener of it can ask for more. */
-function taken(): EngineEvent[] {
+/** Takes all pending events before the first of them is dispatched, because a listener may take more. */
+function takeEvents(): EngineEvent[] {
   const events: EngineEvent[] = []
   for (let filled = environment().takeEvents(figures); filled > 0; filled = environment().takeEvents(figures)) {
-    for (let place = 0; place < filled;) {
-      const event = eventAt(place)
+    for (let index = 0; index < filled;) {
+      const event = eventAt(index)
       events.push(event)
-      place += REPORT.length + event.fallbacks.length * FALLBACK.length
+      index += REPORT.length + event.fallbacks.length * FALLBACK.length
     }
     if (filled + REPORT.room <= figures.length) break // there was room for more
   }
@@ -155,30 +155,29 @@ function taken(): EngineEvent[] {
 }
 
 /**
- * Sends bytes that a transfer will follow in this tick, so that they share its first TCP segment. Returns how many the
- * kernel took; a failure is 0, and for the next writer to meet.
+ * Sends bytes before a transfer that starts in this tick, so that they share its first TCP segment. Returns the number of
+ * bytes that the kernel accepted. After a failure this is 0, and the next write reports the error.
  */
 export function sendHead(fd: number, head: Uint8Array): number {
   return Math.max(0, environment().sendHead(fd, head))
 }
 
 /**
- * Ends a transfer where it is; its listener hears of the completion. If that has happened before, and only JavaScript has
- * not heard of it, it is heard of in this turn of the event loop: before the 'close' of what is being destroyed, and after
- * its 'error', which whoever waits for the completion listens to.
+ * Stops a transfer; its listener is informed of the end. If the transfer has already ended, the listener is informed in this
+ * turn of the event loop: before 'close' of a stream that is being destroyed, and after its 'error'.
  */
 export function abort(id: number, shutdown: boolean): void {
   environment().abort(id, shutdown)
-  const events = taken()
+  const events = takeEvents()
   if (events.length > 0) process.nextTick(process.nextTick, dispatch, events)
 }
 
-/** Opens a file on a thread that may wait for the disk. Resolves with what to take it by, or a negative errno. */
+/** Opens a file on a thread that may wait for the disk. Resolves with an id for `takeOpened`, or a negative errno. */
 export function open(path: Buffer): Promise<number> {
   return answerTo(environment().open(path))
 }
 
-/** Duplicates a descriptor now, and has a thread that may wait for a server ask what it is. Resolves as {@link open}. */
+/** Duplicates a descriptor now, and inspects it on a thread that may wait for a server. Resolves like {@link open}. */
 export function inspect(fd: number): Promise<number> {
   return answerTo(environment().inspect(fd))
 }
@@ -190,11 +189,11 @@ function answerTo(id: number): Promise<number> {
   })
 }
 
-/** Everything of one turn of the event loop. An exception of one listener must not cost the others their events. */
+/** Dispatches all events of one turn of the event loop. An exception of one listener does not affect the others. */
 function dispatch(events: readonly EngineEvent[]): void {
   for (const event of events) {
     try {
-      tell(event)
+      deliver(event)
     } catch (error) {
       queueMicrotask(() => {
         throw error
@@ -203,7 +202,7 @@ function dispatch(events: readonly EngineEvent[]): void {
   }
 }
 
-function tell(event: EngineEvent): void {
+function deliver(event: EngineEvent): void {
   if (event.kind === EVENT.progress) {
     listeners.get(event.id)?.progress(event.bytesSent, METHODS[event.method] ?? 'copy')
   } else if (event.kind === EVENT.completed) {

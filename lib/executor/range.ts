@@ -27,16 +27,16 @@ export interface KernelFile {
 export interface OpenFile {
   /** For `fs.read` in the portable executor. */
   readonly fd: number
-  /** Where the kernel can read it. */
+  /** The file that the kernel can read; `undefined` if it cannot. */
   readonly native: KernelFile | undefined
-  /** In bytes; `undefined` where it is only known at the end. */
+  /** In bytes; `undefined` if it is only known at the end. */
   readonly size: Bytes | undefined
   readonly path: string | undefined
-  /** What names a regular file on this machine. */
+  /** Identifies a regular file on this machine. */
   readonly identity: Identity | undefined
-  /** Why `auto` copies although the kernel can read it. */
+  /** The reason why `auto` copies a file that the kernel can read. */
   readonly remote?: Obstacle | undefined
-  /** Reads what has no offsets, instead of `fs.read`; an empty buffer at the end. */
+  /** Replaces `fs.read` for a source without offsets; resolves with an empty buffer at the end. */
   readonly read?: ((size: number, stop: Stop) => Promise<Buffer>) | undefined
   close(): void | Promise<void>
 }

@@ -1,4 +1,4 @@
-/** The addon's duplicate of a descriptor of the caller's, and whether `fs` sees the same file behind the number. */
+/** Duplicates a descriptor of the caller with the addon, and checks that `fs` sees the same file. */
 import type fs from 'node:fs'
 import { constants } from 'node:os'
 
@@ -10,19 +10,19 @@ import { isNamedBy, isSameFile } from './same-file.ts'
 const { EAGAIN } = constants.errno
 
 /**
- * A duplicate; or why there is none: a negative errno, `undefined` where `fs` has to be asked, what `fs` says of a number
- * that stands for another file there.
+ * A duplicate, or the reason why there is none: a negative errno; `undefined` if `fs` must read the number; or the status
+ * that `fs` reports for a number that refers to another file there.
  */
 export type Duplicated = Opened | number | undefined | fs.Stats
 
-/** What the caller knows of the descriptor, and wants to know. */
+/** How a descriptor is duplicated. */
 export interface Wish {
-  /** The file that we have opened by this number: `fs` and the kernel need not be asked again. */
+  /** The file that this package has opened with this number, so that it need not be checked again. */
   readonly known?: Identity | undefined
   readonly withPosition: boolean
 }
 
-/** Made now: what is done with the number afterwards changes nothing. A promise where a server may have to be asked. */
+/** Duplicates a descriptor now, before its number can be reused. Returns a promise if a server may have to be asked. */
 export function duplicateOf(fd: number, { known, withPosition }: Wish): Duplicated | Promise<Duplicated> {
   const opened = opensSources ? duplicate(fd, withPosition, known) : undefined
   if (opened === -EAGAIN) return duplicateLater(fd)
@@ -33,14 +33,18 @@ export function duplicateOf(fd: number, { known, withPosition }: Wish): Duplicat
   return undefined
 }
 
+/**
+ * Duplicates a descriptor whose server may have to be asked. If `fs` cannot be asked about the number, the duplicate is used:
+ * it was made in the tick of the call, and is therefore the file that the caller named.
+ */
 async function duplicateLater(fd: number): Promise<Duplicated> {
-  // A virtual file system answers for its own files.
-  const asked = statLater(fd).catch(() => undefined)
+  // A virtual file system reports its own file.
+  const status = statLater(fd).catch(() => undefined)
   const opened = await duplicateOnThread(fd)
   if (typeof opened === 'number') return opened
-  const theirs = await asked
-  // The number may be another file's by now, or nobody's: that is not the file that was named.
-  if (theirs === undefined || isNamedBy(opened, theirs) || isNamedBy(identify(fd), theirs)) return opened
+  const ofFs = await status
+  // If the number has been closed or reused meanwhile, `fs` fails or reports the file that now has the number.
+  if (ofFs === undefined || isNamedBy(opened, ofFs) || isNamedBy(identify(fd), ofFs)) return opened
   closeNatively(opened.fd)
-  return theirs
+  return ofFs
 }

@@ -1,9 +1,9 @@
-/** Which descriptors may have a server behind them, as far as the kernel tells that of itself: proc(5) asks no server. */
+/** Which descriptors may have a server behind them. The kernel reports this in proc(5), without asking a server. */
 import fs from 'node:fs'
 
 import { descriptorStatus } from '../node/fs.ts'
 
-/** The types of filesystems of which no file has a server; crates/sys/src/descriptor/mounts.rs has the same. */
+/** The types of filesystems whose files have no server; crates/sys/src/descriptor/mounts.rs has the same. */
 const LOCAL_NAMES: ReadonlySet<string> = new Set([
   'autofs',
   'bcachefs',
@@ -51,8 +51,8 @@ const LOCAL_NAMES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether fstat(2) of a descriptor, open(2) of it or a read may wait for a server, or nobody can tell. `false` where there
- * is no proc(5), and for a number that the kernel does not know.
+ * Whether fstat(2), open(2) or read(2) of a descriptor may wait for a server. Also `true` if this is unknown; `false` without
+ * proc(5), and for a number that is not a descriptor of the kernel.
  */
 export function mayAskServer(fd: number): boolean {
   const mount = descriptorStatus(fd)?.mount
@@ -61,7 +61,7 @@ export function mayAskServer(fd: number): boolean {
   return name === undefined ? !isNameless(fd) : !LOCAL_NAMES.has(name)
 }
 
-/** What tells an open file from others, without a word of any server; `undefined` for a number that is not open. */
+/** Identifies an open file without asking a server; `undefined` for a number that is not open. */
 export function nameOf(fd: number): string | undefined {
   const status = descriptorStatus(fd)
   return status && `${status.mount}:${status.inode ?? linkOf(fd)}`
@@ -77,7 +77,7 @@ function typeOfMount(mount: number): string | undefined {
   }
 }
 
-/** Pipes, sockets and their like are on mounts that no table names, as are files of other mount namespaces. */
+/** Whether it is a pipe, a socket or the like. Their mounts are not in the table, nor are those of other namespaces. */
 function isNameless(fd: number): boolean {
   const link = linkOf(fd)
   return link !== undefined && (!link.startsWith('/') || link.startsWith('/memfd:'))

@@ -1,4 +1,4 @@
-/** A file that the addon holds open for us. */
+/** Files that the addon opens and duplicates, and what it reports about them. */
 import { environment, inspect, open } from '../executor/kernel.ts'
 import type { Obstacle } from '../errors/obstacle.ts'
 import { KIND, STATUS } from '../native/codes.ts'
@@ -8,12 +8,12 @@ import { switchedOff } from '../options/environment.ts'
 import type { Identity } from '../executor/range.ts'
 import { isNode, native } from '../native/load.ts'
 
-/** Whether the addon may open and duplicate. Elsewhere `fs` cannot read what it has opened. */
+/** Whether the addon may open and duplicate files. In other runtimes, `fs` cannot read descriptors of the addon. */
 export const opensSources = isNode && native !== undefined && switchedOff === undefined
 
-/** What the addon has opened, and what it is. */
+/** A descriptor that the addon has opened or duplicated, and its status. */
 export interface Opened {
-  /** The number: ours until {@link closeNatively}, unless it is a stream's own. */
+  /** Open until {@link closeNatively}, unless it belongs to a stream. */
   readonly fd: number
   /** A value of `KIND`. */
   readonly kind: number
@@ -22,42 +22,41 @@ export interface Opened {
   readonly inode: number
   /** A value of `FILESYSTEM_KIND`. */
   readonly filesystem: number
-  /** Of a duplicate: the file position, below 0 where there is none. */
+  /** The file position of a duplicate; below 0 if there is none. */
   readonly position?: number | undefined
 }
 
-/** Where the addon puts a status: one array, so that opening a small file makes no object of the addon's. */
+/** The addon writes a status here, so that opening a small file does not create an object in the addon. */
 export const status = new Float64Array(STATUS.length)
 
 /**
- * Opens a file without waiting for a disk or a server; a negative errno otherwise, -EAGAIN if somebody would have to be
- * asked.
+ * Opens a file without waiting for a disk or a server. Returns a negative errno on failure: -EAGAIN if it would have to wait.
  */
 export function openCached(path: Buffer): Opened | number {
   return opened(environment().openCached(path, status))
 }
 
 /**
- * Duplicates a descriptor of the caller's; a negative errno if there is none, -EAGAIN if its filesystem is a remote one or
- * not known yet: see {@link duplicateOnThread}. `known`: what `openFileCached` has opened by this number.
+ * Duplicates a descriptor of the caller. Returns a negative errno on failure: -EAGAIN if its filesystem is remote or not known
+ * yet (see {@link duplicateOnThread}). `known` is the file that `openFileCached` has opened with this number.
  */
 export function duplicate(fd: number, withPosition: boolean, known?: Identity): Opened | number {
   const copy = environment().adopt(fd, known?.device ?? -1, known?.inode ?? -1, withPosition, status)
   return copy < 0 ? copy : figuresOf(copy, status[STATUS.position])
 }
 
-/** Which file a descriptor of the caller's stands for now; no server is asked. `undefined` if it is not open. */
+/** The file that a descriptor of the caller refers to now, without asking a server; `undefined` if it is not open. */
 export function identify(fd: number): Identity | undefined {
   if (environment().identify(fd, status) < 0) return undefined
   return { device: figure(STATUS.device), inode: figure(STATUS.inode) }
 }
 
-/** Opens a file on a thread that may wait for the disk; a negative errno where that failed. */
+/** Opens a file on a thread that may wait for the disk. Resolves with a negative errno on failure. */
 export async function openOnThread(path: Buffer): Promise<Opened | number> {
   return take(await open(path))
 }
 
-/** Duplicates a descriptor now, and has a thread that may wait for a server look at it; a negative errno otherwise. */
+/** Duplicates a descriptor now, and inspects it on a thread that may wait for a server. Resolves with a negative errno on failure. */
 export async function duplicateOnThread(fd: number): Promise<Opened | number> {
   return take(await inspect(fd))
 }
@@ -68,7 +67,7 @@ function take(id: number): Opened | number {
   return fd < 0 ? fd : figuresOf(fd, status[STATUS.position])
 }
 
-/** Lets go of the number; transfers that run keep the file open. */
+/** Closes a descriptor of the addon; running transfers keep the file open. */
 export function closeNatively(fd: number): void {
   environment().close(fd)
 }
@@ -77,7 +76,7 @@ function opened(fd: number): Opened | number {
   return fd < 0 ? fd : figuresOf(fd)
 }
 
-/** What stands in {@link status}, of the descriptor that the addon has just told. */
+/** The contents of {@link status}, for the descriptor that the addon has just returned. */
 export function figuresOf(fd: number, position?: number): Opened {
   return {
     fd,
@@ -90,16 +89,16 @@ export function figuresOf(fd: number, position?: number): Opened {
   }
 }
 
-function figure(place: number): number {
-  return status[place] ?? 0
+function figure(index: number): number {
+  return status[index] ?? 0
 }
 
-/** One double is exact up to 2^53 only. */
+/** A double is exact up to 2^53 only; `rest` is what exceeds that. */
 function bytesOf(size: number, rest: number): Bytes {
   return size <= Number.MAX_SAFE_INTEGER && rest === 0 ? size : BigInt(size) + BigInt(rest)
 }
 
-/** What the addon has duplicated to send to: ours until `start` takes it or {@link closeNatively}. */
+/** A duplicated destination. It belongs to the caller of {@link duplicateToSendTo} until `start` takes it or {@link closeNatively}. */
 export interface Adopted {
   readonly fd: number
   readonly kind: number
@@ -110,7 +109,7 @@ export interface Adopted {
   readonly appends: boolean
 }
 
-/** Duplicates a descriptor of the caller's to send to; a negative errno if there is none. */
+/** Duplicates a descriptor of the caller as a destination. Returns a negative errno on failure. */
 export function duplicateToSendTo(number: number): Adopted | number {
   const fd = environment().adoptDestination(number, status)
   if (fd < 0) return fd
@@ -126,7 +125,7 @@ export function duplicateToSendTo(number: number): Adopted | number {
   }
 }
 
-/** The file position of what the addon holds, in bytes; below 0 where there is none. */
+/** The file position of a descriptor of the addon, in bytes; below 0 if there is none. */
 export function positionOf(fd: number): Bytes {
   return environment().position(fd)
 }
@@ -138,7 +137,7 @@ export class NativeFile {
   readonly path: string | undefined
   readonly identity: Identity | undefined
   readonly remote: Obstacle | undefined
-  /** Of a duplicate: where its file position was. */
+  /** The file position of a duplicate when it was made. */
   readonly foundAt: number | undefined
   #open = true
 
@@ -169,8 +168,8 @@ export class NativeFile {
   }
 
   /**
-   * Closes it, with the file position at `position` unless that is below 0. Returns the size that it has now, `undefined`
-   * where nobody can tell.
+   * Moves the file position to `position`, unless that is below 0, and closes the file. Returns its current size; `undefined`
+   * if it is unknown.
    */
   leave(position: number): number | undefined {
     if (!this.#open) return undefined

@@ -6,8 +6,8 @@ import { statLater } from '../node/fs.ts'
 import type { Identity } from '../executor/range.ts'
 
 /**
- * Asks at once, so only for a file of which no server has to be asked. `fd`: the number, unless it is the addon's own.
- * `fs` is always asked: a mock file system may have replaced the binding below functions that are Node's own.
+ * Whether `fs` sees the file that the addon has opened. Synchronous, so only for files without a server. `fd` is the number
+ * for `fs`. `fs` is always asked, because a mock file system may have replaced the binding below Node's own functions.
  */
 export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
   try {
@@ -18,13 +18,13 @@ export function isSameFile(opened: Opened, fd: number = opened.fd): boolean {
   }
 }
 
-/** The same on a thread of the pool. Somebody else may write to the file meanwhile: its size says nothing. */
+/** The same on a thread of the pool. The size is not compared, because it may change meanwhile. */
 export async function isSameFileLater(opened: Opened): Promise<boolean> {
   const stats = await statLater(opened.fd).catch(() => undefined)
   return stats !== undefined && isNamedBy(opened, stats)
 }
 
-/** Whether the figures are of the same file. */
+/** Whether an identity and a status are of the same file. */
 export function isNamedBy(identity: Identity | undefined, { dev, ino }: fs.Stats): boolean {
   return identity?.device === dev && identity.inode === ino
 }

@@ -10,10 +10,10 @@ import { isOurs, isOwnWritev } from '../node/unpatched.ts'
 
 const EMPTY = Buffer.alloc(0)
 
-/** The encoding that Writable names for a Buffer. */
+/** The encoding that Writable passes with a Buffer. */
 const BINARY = 'buffer' as BufferEncoding
 
-/** Sends a segment whose turn has come. `write`: how bytes are written that the kernel does not move. */
+/** Sends a segment whose turn has come. `write` writes the bytes that the kernel does not move. */
 export function deliver(
   socket: HookedSocket,
   segment: Segment,
@@ -21,7 +21,7 @@ export function deliver(
   write: WriteChunk = writeOf(socket),
 ): void {
   if (socket.connecting || socket._handle === null) {
-    // An ordinary write of nothing waits for the connection, or says in Node's words that the socket is closed.
+    // An empty write waits for the connection, or fails with Node's error if the socket is closed.
     return below(socket, '_write').call(socket, EMPTY, BINARY, (error) =>
       error ? callback(error) : deliver(socket, segment, callback, write),
     )
@@ -29,29 +29,29 @@ export function deliver(
   const segmentSocket = new HookedSegmentSocket(socket)
   const obstacle = socket[KEY].obstacleTo(socket) ?? (segmentSocket.fd < 0 ? OBSTACLE.noDescriptor : undefined)
   if (obstacle === undefined) segment.deliver(segmentSocket, write, callback)
-  else segment.materialise(segmentSocket, write, obstacle, callback)
+  else segment.materialize(segmentSocket, write, obstacle, callback)
 }
 
 /** A function that has replaced the hook receives the bytes; it usually calls the hook with them. */
 function writeOf(socket: HookedSocket): WriteChunk {
   return (chunk, written) => {
-    const { _write: found } = socket
-    const write = isOurs(found) ? below(socket, '_write') : found
+    const { _write: current } = socket
+    const write = isOurs(current) ? below(socket, '_write') : current
     write.call(socket, chunk, BINARY, written)
   }
 }
 
-/** How the runs of one `_writev` reach a socket. */
+/** Writes the runs of one `_writev` to a socket. */
 export class SocketRuns implements Runs {
   readonly #socket: HookedSocket
-  /** A `_writev` that is not Node's: it also receives the bytes of segments. */
+  /** A `_writev` that is not Node's own. It also receives the bytes of segments. */
   readonly #foreign: Function | undefined
   /** The socket of the segment that is written next in this tick, if its obstacles have been checked in this tick. */
   #ready: HookedSegmentSocket | undefined
 
-  /** `found`: the `_writev` of the socket. */
-  constructor(socket: HookedSocket, found: Function | undefined) {
-    const writev = isOurs(found) ? below(socket, '_writev') : found
+  /** `current` is the `_writev` of the socket. */
+  constructor(socket: HookedSocket, current: Function | undefined) {
+    const writev = isOurs(current) ? below(socket, '_writev') : current
     this.#socket = socket
     this.#foreign = isOwnWritev(writev) ? undefined : writev
   }
@@ -80,9 +80,8 @@ export class SocketRuns implements Runs {
   }
 
   /**
-   * A small run right before a segment goes out in the same TCP segment as its first bytes: an ordinary write would make
-   * a packet of its own, and wake the peer once more. Everything before is in the kernel, as for the segment itself.
-   * Returns whether that was done or begun; what the kernel did not take goes the ordinary way.
+   * Sends a small run directly before a segment, in the same TCP segment as its first bytes. An ordinary write would send a
+   * separate packet and wake the peer once more. Returns whether bytes were sent; the others are written by Node.
    */
   #sendAhead(run: Entries, segment: Segment, callback: WriteCallback): boolean {
     const socket = this.#socket
@@ -117,5 +116,5 @@ export class SocketRuns implements Runs {
 
 function ignore(): void {}
 
-/** Headers and chunk sizes are shorter. */
+/** The most bytes to send ahead of a segment. Headers and chunk sizes are shorter. */
 const HEAD_LIMIT = 16 * 1024

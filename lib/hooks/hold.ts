@@ -35,11 +35,11 @@ const holds = sharedHolds()
 
 function sharedHolds(): WeakMap<object, Queue> {
   const key = Symbol.for(`sendfile64.holds.${PROTOCOL}`)
-  const found: unknown = Reflect.get(globalThis, key)
-  if (found instanceof WeakMap) return found
-  const made = new WeakMap<object, Queue>()
-  Object.defineProperty(globalThis, key, { value: made })
-  return made
+  const existing: unknown = Reflect.get(globalThis, key)
+  if (existing instanceof WeakMap) return existing
+  const created = new WeakMap<object, Queue>()
+  Object.defineProperty(globalThis, key, { value: created })
+  return created
 }
 
 /**
@@ -53,25 +53,25 @@ export function inOrder(destination: object, operation: Operation): void {
   if (done !== undefined) new Hold(destination).begin(done)
 }
 
-/** Bypasses the hold for calls on its behalf: http calls its own public methods inside `write` and `end`. */
+/** Runs `action` without delaying the calls that it makes: http calls its own public methods inside `write` and `end`. */
 export function bypassHold<T>(destination: object, action: () => T): T {
   const hold = holds.get(destination)
   return hold === undefined ? action() : hold.pass(action)
 }
 
-/** A method of the destination as it is without our hold. */
+/** A method of the destination without the hold. */
 export function originalMethod(destination: object, name: string): unknown {
   return holds.get(destination)?.original(name) ?? Reflect.get(destination, name)
 }
 
-/** A method of the destination as others find it: under our hold, unless somebody has put another above that. */
+/** A method of the destination as other code sees it: without the hold, unless a function was placed above the hold. */
 export function visibleMethod(destination: object, name: string): unknown {
   const hold = holds.get(destination)
-  const found: unknown = Reflect.get(destination, name)
-  return hold !== undefined && hold.shadow(name) === found ? hold.original(name) : found
+  const method: unknown = Reflect.get(destination, name)
+  return hold !== undefined && hold.shadow(name) === method ? hold.original(name) : method
 }
 
-/** Calls a method of the destination as it is without our hold. */
+/** Calls a method of the destination without the hold. */
 export function callOriginal(destination: object, name: string, ...args: unknown[]): unknown {
   const method = originalMethod(destination, name)
   return typeof method === 'function'
@@ -79,7 +79,7 @@ export function callOriginal(destination: object, name: string, ...args: unknown
     : undefined
 }
 
-/** Whether methods of the destination are shadowed now. */
+/** Whether the methods of the destination are shadowed. */
 export function isHeld(destination: object): boolean {
   return holds.has(destination)
 }
@@ -134,7 +134,7 @@ class Hold implements Queue {
       if (name === 'writeHead') throw headersSent()
       const replay = AsyncResource.bind(() => {
         const accepted: unknown = this.pass(() => Reflect.apply(method, this.#destination, args))
-        if (name === 'write' && accepted === false) this.#owesDrain = false // the stream emits its own
+        if (name === 'write' && accepted === false) this.#owesDrain = false // the stream emits 'drain' itself
       })
       this.queue(replay)
       if (name !== 'write') return this.#destination
@@ -145,7 +145,7 @@ class Hold implements Queue {
     Object.defineProperty(this.#destination, name, { configurable: true, writable: true, value: shadow })
   }
 
-  /** Goes on with what has been waiting, until something has to be waited for again. */
+  /** Runs the waiting operations until one of them returns a promise. */
   #next(): void {
     for (let operation = this.#waiting.shift(); operation !== undefined; operation = this.#waiting.shift()) {
       const done = attempt(operation)
@@ -158,14 +158,14 @@ class Hold implements Queue {
     this.#active = false
     if (holds.get(this.#destination) === this) holds.delete(this.#destination)
     for (const [name, { own, shadow }] of this.#originals) {
-      if (Reflect.get(this.#destination, name) !== shadow) continue // somebody has wrapped it since
+      if (Reflect.get(this.#destination, name) !== shadow) continue // it has been wrapped in the meantime
       if (own === undefined) Reflect.deleteProperty(this.#destination, name)
       else Object.defineProperty(this.#destination, name, own)
     }
     if (this.#owesDrain) this.#drain()
   }
 
-  /** Writers that were told to wait hear that they may go on, unless the stream will tell them itself. */
+  /** Emits 'drain' for delayed calls of `write`, which returned false, unless the stream will emit it itself. */
   #drain(): void {
     const emit: unknown = Reflect.get(this.#destination, 'emit')
     const needsDrain: unknown = Reflect.get(this.#destination, 'writableNeedDrain')
@@ -175,7 +175,7 @@ class Hold implements Queue {
   }
 }
 
-/** What a replayed call throws has no caller to go to any more; stock code would have thrown it at its caller. */
+/** An exception of a replayed call has no caller to receive it, and becomes an uncaught exception. */
 function attempt(operation: Operation): void | Promise<void> {
   try {
     return operation()

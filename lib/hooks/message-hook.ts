@@ -50,10 +50,10 @@ function hookedFlush(this: PrivateMessage, socket: net.Socket): unknown {
   hook(socket)
   const takesMarkers = isOwnWrite(socket, visibleMethod(socket, 'write')) && isHooked(socket)
   if (takesMarkers) return this._flushOutput(socket)
-  const rest = outputData.splice(first)
+  const remaining = outputData.splice(first)
   this._flushOutput(socket)
-  for (const waiting of rest) pass(socket, waiting)
-  // _flush has been given false, so http waits for 'drain'.
+  for (const waiting of remaining) pass(socket, waiting)
+  // This function returns false, so http waits for 'drain'.
   inOrder(socket, () => {
     if (this.writableNeedDrain && !socket.writableNeedDrain) socket.emit('drain')
   })
@@ -80,7 +80,7 @@ function copy(socket: net.Socket, segment: Segment, callback: Waiting['callback'
   }
   socket.once('close', closed)
   return new Promise((resolve) => {
-    segment.materialise(segmentSocket, write, wrapped('write'), (error) => {
+    segment.materialize(segmentSocket, write, wrapped('write'), (error) => {
       socket.off('close', closed)
       if (error) socket.destroy(error)
       callback?.(error)

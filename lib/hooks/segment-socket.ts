@@ -5,9 +5,9 @@ import type { Obstacle } from '../errors/obstacle.ts'
 import { type Hook, KEY, type SegmentSocket, type WriteCallback } from '../node/marker.ts'
 import { guardSocket, handleFd, handleName, type PrivateSocket, queued, unguardSocket } from '../node/handle.ts'
 
-/** A hook, with what only the copy of the package that made it needs. */
+/** A hook, with the state that only the copy of the package that created it uses. */
 export interface OwnHook extends Hook {
-  /** The methods that the socket had of its own; where there is none, that of its prototype is called. */
+  /** The own methods that the socket had before. If there is none, the method of its prototype is called. */
   inner: Partial<Inner> | undefined
   readonly obstacleTo: ObstacleTo
   /** The last callback of the Writable, and the function that was passed on in its place. */
@@ -19,7 +19,7 @@ export interface OwnHook extends Hook {
 
 export type Inner = Pick<PrivateSocket, '_write' | '_writev' | '_destroy' | 'uncork'>
 
-/** What Writable knows of its queue. */
+/** The state of the Writable that concerns its queue. */
 export interface WritableState {
   /** Whether a chunk is being written. */
   readonly writing?: boolean
@@ -27,7 +27,7 @@ export interface WritableState {
 }
 
 export interface HookedSocket extends PrivateSocket {
-  /** Of a client, with the answer to it. */
+  /** The request of a client, with its response. */
   readonly _httpMessage?: { readonly res?: { readonly complete: boolean } | null } | null
   readonly _writableState: WritableState
   [KEY]: OwnHook
@@ -36,12 +36,12 @@ export interface HookedSocket extends PrivateSocket {
 /** Why the kernel cannot send to a socket, `undefined` if it can. */
 export type ObstacleTo = (socket: net.Socket) => Obstacle | undefined
 
-/** What a hook of the socket stands before. A prototype may have been replaced since: whoever did it sees what is written. */
+/** The method below a hook of the socket. It is looked up at each call: a later replacement on the prototype must see the bytes. */
 export function below<Name extends keyof Inner>(socket: HookedSocket, name: Name): Inner[Name] {
   return socket[KEY].inner?.[name] ?? (Object.getPrototypeOf(socket) as PrivateSocket)[name]
 }
 
-/** How many turns of the event loop without a byte show that there is none. */
+/** The number of turns of the event loop without a byte after which a socket has no more bytes to read. */
 const QUIET_TURNS = 2
 
 function afterReading(socket: HookedSocket, action: () => void, bytesRead = socket.bytesRead, quiet = 0): void {
@@ -51,7 +51,7 @@ function afterReading(socket: HookedSocket, action: () => void, bytesRead = sock
   setImmediate(afterReading, socket, action, socket.bytesRead, next)
 }
 
-/** Whether a socket has the whole answer to the request that it carries. */
+/** Whether a socket has received the whole response to its request. */
 function isAnswered({ _httpMessage: message }: HookedSocket): boolean {
   return message?.res?.complete === true
 }

@@ -22,7 +22,7 @@ export function checked(socket: HookedSocket, callback: WriteCallback): WriteCal
   if (hook.callback === callback && hook.checked !== undefined) return hook.checked
   hook.callback = callback
   hook.checked = (error) => {
-    standAgain(socket)
+    checkHooks(socket)
     callback(error)
   }
   return hook.checked
@@ -36,31 +36,26 @@ export function watchFirstChunk(socket: HookedSocket): void {
   const { _writableState: state } = socket
   if (state.writing === false) return
   socket[KEY].watched = state
-  Object.defineProperty(socket, '_writableState', {
-    configurable: true,
-    enumerable: true,
-    get: watchedState,
-    set: setWatchedState,
-  })
+  defineState(socket, WATCHED_STATE)
 }
 
-function watchedState(this: HookedSocket): unknown {
-  standAgain(this)
-  return this[KEY].watched
-}
-
-function setWatchedState(this: HookedSocket, state: WritableState): void {
-  unwatch(this, state)
+const WATCHED_STATE: PropertyDescriptor & ThisType<HookedSocket> = {
+  get() {
+    checkHooks(this)
+    return this[KEY].watched
+  },
+  set(state: WritableState) {
+    unwatch(this, state)
+  },
 }
 
 function unwatch(socket: HookedSocket, state: WritableState): void {
   socket[KEY].watched = undefined
-  Object.defineProperty(socket, '_writableState', {
-    configurable: true,
-    enumerable: true,
-    writable: true,
-    value: state,
-  })
+  defineState(socket, { writable: true, value: state })
+}
+
+function defineState(socket: HookedSocket, property: PropertyDescriptor): void {
+  Object.defineProperty(socket, '_writableState', { configurable: true, enumerable: true, ...property })
 }
 
 /* ---------------------------------------------------------------- the shield */
@@ -68,7 +63,7 @@ function unwatch(socket: HookedSocket, state: WritableState): void {
 const shields = new WeakSet<Function>()
 
 /** Called before Writable takes a chunk out of its queue: a function that has replaced a hook receives no marker. */
-export function standAgain(socket: HookedSocket): void {
+export function checkHooks(socket: HookedSocket): void {
   const { _write, _writev } = socket
   // If there is no `_writev`, Writable calls `_write` for every chunk.
   if (isOurs(_write) && (typeof _writev !== 'function' || isOurs(_writev))) return
@@ -78,16 +73,16 @@ export function standAgain(socket: HookedSocket): void {
   shield(socket, '_writev', shieldedWritev)
 }
 
-type Shielded = (socket: HookedSocket, found: Function, args: readonly unknown[]) => void
+type Shielded = (socket: HookedSocket, replacement: Function, args: readonly unknown[]) => void
 
 /** Places a function above the current method, for one call. */
 function shield(socket: HookedSocket, name: '_write' | '_writev', action: Shielded): void {
-  const found: unknown = socket[name]
-  if (typeof found !== 'function' || isOurs(found) || shields.has(found)) return
+  const replacement: unknown = socket[name]
+  if (typeof replacement !== 'function' || isOurs(replacement) || shields.has(replacement)) return
   const own = Object.getOwnPropertyDescriptor(socket, name)
   const above = (...args: readonly unknown[]): void => {
-    if (socket[name] === above) putBack(socket, name, own)
-    action(socket, found, args)
+    if (socket[name] === above) restore(socket, name, own)
+    action(socket, replacement, args)
   }
   shields.add(above)
   const value = { configurable: true, writable: true, value: above }
@@ -97,22 +92,23 @@ function shield(socket: HookedSocket, name: '_write' | '_writev', action: Shield
     socket.destroy(badDestination(`${name} of the socket was replaced for good while a file waited for its turn`))
 }
 
-function putBack(socket: HookedSocket, name: string, own: PropertyDescriptor | undefined): void {
+function restore(socket: HookedSocket, name: string, own: PropertyDescriptor | undefined): void {
   if (own === undefined) Reflect.deleteProperty(socket, name)
   else if (!Reflect.defineProperty(socket, name, own)) Reflect.set(socket, name, own.value)
 }
 
-function shieldedWrite(socket: HookedSocket, found: Function, args: readonly unknown[]): void {
+function shieldedWrite(socket: HookedSocket, replacement: Function, args: readonly unknown[]): void {
   const [chunk, encoding, callback] = args as [unknown, BufferEncoding, WriteCallback]
   const segment = segmentOf(chunk)
   const next = checked(socket, callback)
-  if (segment === undefined) Reflect.apply(found, socket, [chunk, encoding, next])
+  if (segment === undefined) Reflect.apply(replacement, socket, [chunk, encoding, next])
   else deliver(socket, segment, next)
 }
 
-function shieldedWritev(socket: HookedSocket, found: Function, args: readonly unknown[]): void {
+function shieldedWritev(socket: HookedSocket, replacement: Function, args: readonly unknown[]): void {
   const [entries, callback] = args as [Entries, WriteCallback]
   const next = checked(socket, callback)
-  if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined)) inTurn(entries, new SocketRuns(socket, found), next)
-  else Reflect.apply(found, socket, [entries, next])
+  if (entries.some(({ chunk }) => segmentOf(chunk) !== undefined))
+    inTurn(entries, new SocketRuns(socket, replacement), next)
+  else Reflect.apply(replacement, socket, [entries, next])
 }

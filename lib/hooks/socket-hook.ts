@@ -1,22 +1,22 @@
-/** The hooks of a socket: with them it knows what a marker is. Its handle is lib/node/handle.ts. */
+/** The hooks of a socket, which recognize markers. */
 import type net from 'node:net'
 
 import { inTurn, type Entries } from './writev.ts'
 import { type Hook, KEY, PROTOCOL, segmentOf, type WriteCallback } from '../node/marker.ts'
 import { deliver, SocketRuns } from './delivery.ts'
 import { define, type PrivateSocket } from '../node/handle.ts'
-import { checked, standAgain, watchFirstChunk } from './shield.ts'
+import { checked, checkHooks, watchFirstChunk } from './shield.ts'
 import { type HookedSocket, below, type ObstacleTo, type OwnHook } from './segment-socket.ts'
 import { declareOurs, hasOwnWrites as areOwnWrites, isOurs } from '../node/unpatched.ts'
 
-/** Whether a socket has a hook that this copy of the package can write markers to. */
+/** Whether a socket has a hook to which this copy of the package can write markers. */
 export function isHooked(socket: net.Socket): boolean {
   return (socket as PrivateSocket)[KEY]?.protocol === PROTOCOL
 }
 
 /**
- * Whether `_write` and `_writev` are Node's own, or a hook that speaks our protocol over Node's own. Whoever has put a
- * function around the hook would see the markers; whoever has taken it away has left Node's own.
+ * Whether `_write` and `_writev` are Node's own, or hooks with the same protocol above Node's own. A function around a hook
+ * would receive markers.
  */
 export function hasOwnWrites(socket: net.Socket): boolean {
   const target = socket as PrivateSocket
@@ -30,7 +30,7 @@ export function hasOwnWrites(socket: net.Socket): boolean {
   })
 }
 
-/** Teaches a socket what a marker is. Doing it again only puts back what has been taken away. */
+/** Adds the hooks to a socket. If it already has hooks, those that were deleted are added again. */
 export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
   const target = socket as HookedSocket
   const known: OwnHook | undefined = target[KEY]
@@ -47,7 +47,7 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
     checked: undefined,
     watched: undefined,
   }
-  // The same functions for every socket: a closure of its own for each would cost it V8's fast properties.
+  // All sockets share these functions, because a closure per socket would disable V8's fast properties.
   define(target, KEY, hook)
   for (const name of HOOKED) {
     if (typeof target[name] !== 'function') continue
@@ -85,7 +85,7 @@ function hookedWritev(this: HookedSocket, entries: Entries, callback: WriteCallb
 
 /** The end of a cork. */
 function hookedUncork(this: HookedSocket): void {
-  standAgain(this)
+  checkHooks(this)
   below(this, 'uncork').call(this)
 }
 
@@ -101,7 +101,7 @@ function hookedDestroy(this: HookedSocket, error: Error | null, callback: WriteC
   afterRunning(this[KEY], performance.now(), () => _destroy.call(this, error, callback))
 }
 
-/** Whether http answers on it: that hears its 'error', whenever it comes. Others may listen as long as they send. */
+/** Whether http sends a response on the socket, and therefore handles 'error' at any time. Other code may stop listening. */
 function isServed({ server, _httpMessage: message }: HookedSocket): boolean {
   return server !== undefined && server !== null && message !== undefined && message !== null
 }
@@ -111,19 +111,19 @@ function isReset(error: object | null): boolean {
   return error !== null && 'syscall' in error && error.syscall === 'read'
 }
 
-/** How long the engine's thread may take to answer, in ms. */
+/** The maximum time to wait for the thread of the engine, in ms. */
 const ANSWER_MS = 50
 
 /**
- * A peer that has everything may reset the connection before the thread that has sent it comes to say so: what was sent to
- * the end has to be told before 'close'.
+ * Delays `action` while a transfer is running. A peer that has received everything may reset the connection before the thread
+ * of the engine has reported the end, which must be reported before 'close'.
  */
 function afterRunning(hook: Hook, since: number, action: () => void): void {
   if (hook.running === undefined || performance.now() - since > ANSWER_MS) action()
   else setImmediate(afterRunning, hook, since, action)
 }
 
-/** The prototype's `bytesWritten` adds to this what is still queued. */
+/** `bytesWritten` of the prototype adds the bytes that are still queued. */
 function hookedBytesDispatched(this: HookedSocket): number {
   return (Reflect.get(Object.getPrototypeOf(this), '_bytesDispatched', this) as number) + this[KEY].dispatched
 }

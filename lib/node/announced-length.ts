@@ -19,24 +19,24 @@ import {
 } from './outgoing-message.ts'
 import type { Bytes } from '../options/validate.ts'
 
-/** Makes the error of a message that is so many bytes short. */
+/** Creates the error of a message that lacks `missing` bytes. */
 export type Shortfall = (missing: number) => Error
 
 export class AnnouncedLength implements BodyCount {
   readonly #message: http.OutgoingMessage
-  /** Bytes of the body that the message has been given, as far as that is known. */
+  /** Bytes of the body that have been written to the message, as far as is known. */
   #sent: number
-  /** Whether that is all of them: not where the message had been written to before anybody counted. */
+  /** Whether that count is complete: it is not if the message was written to before counting started. */
   readonly #isExact: boolean
-  /** Whether the headers can no longer change, so that the length that they announce is known for good. */
+  /** Whether the headers can no longer change, and with them the announced length. */
   #isFixed = false
   #fixedLength: number | undefined
   #failure: Error | undefined
   isTaken = false
-  /** Knows which file was too short. */
+  /** Creates the error that names the file that was too short. */
   shortfall: Shortfall | undefined
 
-  /** Of a message, from the first time that it is asked for. `undefined` where nobody can tell what is sent. */
+  /** The announced length of a message; one object per message. `undefined` if the bytes sent cannot be counted. */
   static of(message: http.OutgoingMessage): AnnouncedLength | undefined {
     return countBody(message, () => new AnnouncedLength(message))
   }
@@ -48,15 +48,15 @@ export class AnnouncedLength implements BodyCount {
     this.#isExact = sent !== undefined
   }
 
-  /** Bytes of the body that are still to come; Infinity where no length is announced. */
+  /** Number of bytes missing from the body; Infinity if no length is announced. */
   get left(): number {
     const length = this.#length
     return length === undefined ? Infinity : Math.max(0, length - this.#sent)
   }
 
   /**
-   * The same for chunks that are still to be read: Infinity also where Node itself refuses what is too much
-   * (`strictContentLength`), and where headers that announce no byte may still be changed.
+   * The same for chunks that have not been read yet. It is also Infinity if Node itself rejects surplus bytes
+   * (`strictContentLength`), and if the headers announce no byte and may still be changed.
    */
   get room(): number {
     const { left } = this
@@ -64,13 +64,13 @@ export class AnnouncedLength implements BodyCount {
     return left
   }
 
-  /** What the message was destroyed with because its body is too short. */
+  /** The error that the message was destroyed with because its body is too short. */
   get failure(): Error | undefined {
     return this.#failure
   }
 
   /**
-   * Whether the body may go on with `length` bytes, and end with them if `isAll`.
+   * Checks that `length` more bytes agree with the announced length; with `isAll`, that the body may end after them.
    * @throws ERR_HTTP_CONTENT_LENGTH_MISMATCH, as Node does for a message with strictContentLength
    */
   admit(length: Bytes, isAll: boolean): void {
@@ -100,7 +100,7 @@ export class AnnouncedLength implements BodyCount {
   }
 }
 
-/** What the headers say, or would say if they were sent now. */
+/** The length in the headers that were sent, or that would be sent now. */
 function announcedBy(message: http.OutgoingMessage): number | undefined {
   if (!hasBody(message) || message.chunkedEncoding) return undefined
   const field = sentHeader(message) === null ? pendingField(message) : sentLength(message)

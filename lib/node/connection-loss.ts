@@ -13,22 +13,22 @@ type Callback = (error?: Error | null) => void
 
 const LOST: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE'])
 
-/** Whether an error says that the peer has left. */
+/** Whether an error reports that the peer has closed the connection. */
 function isLoss(error: unknown): boolean {
   return LOST.has(codeOf(error))
 }
 
-/** Whether a connection takes no further byte. */
-export function isLeft(socket: net.Socket | null | undefined): boolean {
+/** Whether a connection accepts no further bytes. */
+export function isClosedForWriting(socket: net.Socket | null | undefined): boolean {
   return socket !== null && socket !== undefined && (socket.destroyed || socket.writableEnded)
 }
 
-/** Whether everything that a message has been given is in the kernel. */
+/** Whether the kernel has accepted everything that was written to a message. */
 export function isTaken({ socket, writableLength }: http.OutgoingMessage): boolean {
   return socket !== null && !socket.destroyed && writableLength === 0 && queued(socket) === 0
 }
 
-/** The callback of the write that ends a message: that the peer has left makes no difference to it. */
+/** The callback of the write that ends a message. It ignores that the peer has closed the connection. */
 export function despiteLoss({ socket }: http.OutgoingMessage, callback: Callback): Callback {
   return (error) => {
     if (!isLoss(error)) return callback(error)
@@ -38,7 +38,7 @@ export function despiteLoss({ socket }: http.OutgoingMessage, callback: Callback
   }
 }
 
-/** Lets a connection look as if its peer had not left yet. Returns how to end that. */
+/** Hides from Node that the peer has closed the connection. Returns a function that ends this. */
 export function hideLoss(socket: net.Socket | null): () => void {
   if (socket === null || !isLoss(socket.errored) || Object.hasOwn(socket, 'errored')) return () => {}
   define(socket, 'errored', null)

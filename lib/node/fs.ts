@@ -21,30 +21,30 @@ export interface DescriptorStatus {
 const O_ACCMODE = 3
 const O_PATH = 0o10000000
 const { O_RDONLY, O_WRONLY, O_APPEND } = fs.constants
-/** How much is read at once to move a position. */
+/** The size of a read that moves a position. */
 const STRIDE = 1 << 20
 
-/** What `fs.fstat` says, on a thread that may wait for a server. */
+/** `fs.fstat` as a promise. A thread of the pool may wait for a server. */
 export function statLater(fd: number): Promise<fs.Stats> {
   return new Promise((resolve, reject) => {
     fs.fstat(fd, (error, stats) => (error === null ? resolve(stats) : reject(error)))
   })
 }
 
-/** Closes on a thread that may wait for a server, which may be this process. Never rejects. */
+/** Closes a descriptor on a thread of the pool, because the server may be this process. Never rejects. */
 export function closeLater(fd: number): Promise<void> {
   return new Promise((resolve) => {
     fs.close(fd, () => resolve())
   })
 }
 
-/** By proc_pid_fdinfo(5); `undefined` where there is none. */
+/** The state of a descriptor from proc_pid_fdinfo(5); `undefined` if that does not exist. */
 export function descriptorStatus(fd: number): DescriptorStatus | undefined {
   let text: string
   try {
     text = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')
   } catch {
-    return undefined // another system, or one that does not let it be read
+    return undefined // another system, or /proc is not accessible
   }
   const position = /^pos:\s+(\d+)$/m.exec(text)?.[1]
   const octal = /^flags:\s+([0-7]+)$/m.exec(text)?.[1]
@@ -66,8 +66,8 @@ export function descriptorStatus(fd: number): DescriptorStatus | undefined {
 }
 
 /**
- * Moves the position of a file forward. Node has no lseek(2), so the bytes are read once more. Never rejects: whoever has
- * closed the descriptor meanwhile does not miss its position.
+ * Moves the position of a file forward. Node has no lseek(2), so the bytes are read once more. Never rejects, because the
+ * position of a descriptor that has been closed meanwhile does not matter.
  */
 export async function movePosition(fd: number, bytes: Bytes): Promise<void> {
   const scratch = Buffer.allocUnsafeSlow(Number(bytes) < STRIDE ? Number(bytes) : STRIDE)
@@ -78,10 +78,10 @@ export async function movePosition(fd: number, bytes: Bytes): Promise<void> {
   }
 }
 
-/** What `fs.read` calls back with. */
+/** The callback of `fs.read`. */
 export type WhenRead = (error: Error | null, bytes: number) => void
 
-/** `fs.read`. Of a read alone, libuv passes on that a signal came first (uv__fs_work, src/unix/fs.c): it is made again. */
+/** `fs.read`. libuv retries every call except read(2) after EINTR (uv__fs_work, src/unix/fs.c), so it is retried here. */
 export function readAt(buffer: Buffer, fd: number, size: number, position: Bytes | null, whenRead: WhenRead): void {
   fs.read(fd, buffer, 0, size, position, (error, bytes) => {
     if (error?.code === 'EINTR') readAt(buffer, fd, size, position, whenRead)

@@ -19,7 +19,7 @@ export interface PrivateSocket extends net.Socket {
   /** The server that accepted it. */
   server?: { _connections: number } | null
   encrypted?: boolean
-  /** Bytes that libuv has been given. */
+  /** Number of bytes passed to libuv. */
   readonly _bytesDispatched?: number
   resetAndClosing?: boolean
   _unrefTimer(): void
@@ -32,14 +32,14 @@ export function handleName(socket: net.Socket): string | undefined {
   return handle ? classOf(handle).name : undefined
 }
 
-/** The socket's number in this tick, or -1. */
+/** The descriptor of the socket, valid in this tick; -1 if there is none. */
 export function handleFd(socket: net.Socket): number {
   return (socket as PrivateSocket)._handle?.fd ?? -1
 }
 
 /**
- * What a stream has been given and not passed on, in bytes: its own queue, and under a socket that of libuv, which falls
- * while a large write is under way.
+ * Number of bytes in the queue of a stream; for a socket, plus the bytes in the queue of libuv, which decrease during a
+ * large write.
  */
 export function outstanding(stream: object): number {
   const { writableLength, socket } = stream as { writableLength?: unknown; socket?: unknown }
@@ -48,31 +48,31 @@ export function outstanding(stream: object): number {
   return under instanceof net.Socket ? length + queued(under) : length
 }
 
-/** What libuv has been given for a socket and has not written, in bytes. It falls while a large write is under way. */
+/** Number of bytes that libuv has not written to a socket yet. It decreases during a large write. */
 export function queued(socket: net.Socket): number {
   return (socket as PrivateSocket)._handle?.writeQueueSize ?? 0
 }
 
-/** What a socket is busy with: a write of libuv's or a transfer. It changes as bytes go; `undefined` while it is idle. */
+/** Describes the write of libuv or the transfer in progress: a value that changes as bytes move; `undefined` while idle. */
 export function underway(socket: net.Socket): string | undefined {
   const { _handle: handle, _bytesDispatched: dispatched, [KEY]: hook } = socket as PrivateSocket
   const queued = handle?.writeQueueSize ?? 0
   return queued === 0 && hook?.running === undefined ? undefined : `${queued} ${dispatched} ${hook?.moves ?? 0}`
 }
 
-/** Node makes terminals wait for their reader in the event loop (lib/tty.js, WriteStream). This one is ours. */
+/** Makes a terminal of this package non-blocking; Node makes terminals blocking (lib/tty.js, WriteStream). */
 export function doNotBlock(terminal: net.Socket): void {
   ;(terminal as PrivateSocket)._handle?.setBlocking?.(false)
 }
 
-/** Set on TLS sockets of every kind. */
+/** Whether it is a TLS socket: Node sets `encrypted` on every kind of them. */
 export function isEncrypted(socket: net.Socket): boolean {
   return (socket as PrivateSocket).encrypted === true
 }
 
 /**
- * Whether a transfer can keep the handle of a socket in these hands: only then may bytes go past the stream. `true` also
- * before there is a handle, and after it is closed.
+ * Whether a transfer can prevent other code from taking over the handle of a socket. Only then may bytes bypass the stream.
+ * Also `true` without a handle: before the socket connects and after it is closed.
  */
 export function canBeGuarded(socket: net.Socket): boolean {
   const { _handle: handle } = socket as PrivateSocket
@@ -101,10 +101,10 @@ function classOf(handle: Handle): HandleClass {
 }
 
 /**
- * Who takes a socket over writes to its handle past `_write`: our bytes would be torn apart or lost. Until
- * {@link unguardSocket}, nobody can. HTTP/2 sees no handle that it could use, so that it writes through the stream, behind
- * the transfer; child.send() gets ERR_SENDFILE_BUSY. TLS waits by itself while `writableLength` is above 0, and is shown the
- * handle; what is not known is not.
+ * Prevents other code from taking over a socket until {@link unguardSocket}. Code that takes over a socket writes to its
+ * handle and bypasses `_write`, so the bytes of the transfer would be interleaved or lost. HTTP/2 finds no handle that it can
+ * use and writes through the stream, after the transfer. child.send() throws ERR_SENDFILE_BUSY. TLS waits while
+ * `writableLength` is above 0, so it may use the handle; unknown code may not.
  */
 export function guardSocket(socket: net.Socket): void {
   const target = socket as PrivateSocket
@@ -112,7 +112,7 @@ export function guardSocket(socket: net.Socket): void {
   if (hook === undefined || !handle) return
   if (hook.guard !== undefined) return void (hook.guard.holders += 1)
   hook.guard = { handle, holders: 1 }
-  // They stay: to add and remove them for each transfer takes V8 longer than all else that a transfer does to its socket.
+  // The accessors are never removed: adding them for each transfer costs V8 more than everything else done to the socket.
   if (Object.hasOwn(handle, KEY)) return
   define(handle, KEY, socket)
   Object.defineProperty(handle, 'isStreamBase', { configurable: true, get: guardedIsStreamBase })
@@ -123,7 +123,7 @@ interface GuardedHandle {
   readonly [KEY]: PrivateSocket
 }
 
-/** Whether a transfer needs the handle now. */
+/** Whether a transfer is using the handle. */
 function isGuarded(handle: GuardedHandle): boolean {
   return handle[KEY][KEY]?.guard?.handle === handle
 }
@@ -138,17 +138,17 @@ export function unguardSocket(socket: net.Socket): void {
 }
 
 /**
- * lib/internal/http2/core.js wraps what is no StreamBase in a stream that writes by `socket.write`; lib/_http_server.js
- * reads from the stream then. TLS asserts that it is one.
+ * A handle that is not a StreamBase is wrapped by HTTP/2 in a stream that calls `socket.write` (lib/internal/http2/core.js),
+ * and not consumed by http (lib/_http_server.js). TLS asserts that it is one.
  */
 function guardedIsStreamBase(this: GuardedHandle): boolean {
   return !isGuarded(this) || readingModule() === tlsModule
 }
 
-/** The module of Node's that wraps handles for TLS, '' if it cannot be told; `undefined` until a transfer wants to know. */
+/** The module of Node that wraps handles for TLS; '' if it could not be determined, `undefined` before the first transfer. */
 let tlsModule: string | undefined
 
-/** Lets TLS read the property of something that is no handle, and looks who that was. */
+/** Makes TLS read the property of an object that is not a handle, and determines the module that did so. */
 function findTls(): string {
   let module = ''
   const handle = {
@@ -161,15 +161,15 @@ function findTls(): string {
     const { _wrapHandle: wrap } = tls.TLSSocket.prototype as unknown as { _wrapHandle: Function }
     Reflect.apply(wrap, { _tlsOptions: {} }, [undefined, handle, false])
   } catch {
-    // the assertion, or a Node that is not known yet
+    // the assertion failed as intended, or this version of Node is unknown
   }
   return module
 }
 
-/** The module of Node's that is behind an access to a property, by the innermost frames; '' if there is none. */
+/** The module of Node that reads a property, from the innermost stack frames; '' if there is none. */
 function readingModule(): string {
   const { stackTraceLimit, prepareStackTrace } = Error
-  // Where Error is frozen, they stay as they are.
+  // Reflect.set does not throw if Error is frozen.
   Reflect.set(Error, 'stackTraceLimit', 3)
   Reflect.set(Error, 'prepareStackTrace', undefined)
   const { stack } = new Error()
@@ -183,20 +183,20 @@ function guardedOnread(this: object): unknown {
 }
 
 /**
- * The first thing that lib/internal/child_process.js does to the handle it is going to send away is to give it a listener
- * that does nothing. Listeners that go on serving the socket ask the handle for its owner; nobody else gets the handle.
+ * Before it sends a handle away, lib/internal/child_process.js sets a listener that does nothing. Listeners that continue to
+ * serve the socket use the owner of the handle, and are accepted.
  */
 function setGuardedOnread(this: GuardedHandle, listener: unknown): void {
   const { [KEY]: socket } = this
   if (isGuarded(this) && !socket.destroyed && !servesOwner(listener)) {
     const { server } = socket
-    if (server) server._connections += 1 // it has counted the connection off before
+    if (server) server._connections += 1 // child.send() has already decremented it
     throw busy('another process')
   }
   Reflect.set(Object.getPrototypeOf(this), 'onread', listener, this)
 }
 
-/** An own property that can be taken away again. */
+/** Defines an own property that is not enumerable and can be deleted. */
 export function define(target: object, name: PropertyKey, value: unknown): void {
   Object.defineProperty(target, name, { configurable: true, writable: true, value })
 }

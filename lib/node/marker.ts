@@ -86,7 +86,7 @@ export interface Segment {
   /** Moves the bytes in the kernel, or copies them if a descriptor cannot be obtained. */
   deliver(socket: SegmentSocket, write: WriteChunk, callback: WriteCallback): void
   /** The kernel cannot send to the socket after all: reads the bytes and writes them. */
-  materialise(socket: SegmentSocket, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void
+  materialize(socket: SegmentSocket, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void
 }
 
 const NO_BYTES = new ArrayBuffer(0)
@@ -95,7 +95,7 @@ function statedLength(this: Buffer): number {
   return segmentOf(this)?.length ?? 0
 }
 
-/** A class, so that making one is a single allocation of V8's; to change the prototype of a Buffer costs ten times as much. */
+/** A class, because V8 then creates a marker with one allocation. Changing the prototype of a Buffer takes ten times as long. */
 class Marker extends Uint8Array {
   readonly [KEY]: Segment
 
@@ -130,7 +130,7 @@ function isSegment(value: unknown): value is Segment {
  * Whether this version of Node reads the length of a chunk as a property (20 to 26 do). If not, everything is copied.
  */
 export function markersWork(): boolean {
-  const segment: Segment = { protocol: PROTOCOL, length: 7, sendHead: () => 0, deliver() {}, materialise() {} }
+  const segment: Segment = { protocol: PROTOCOL, length: 7, sendHead: () => 0, deliver() {}, materialize() {} }
   const seen: unknown[] = []
   const sink = new Writable({
     write(chunk: unknown, _encoding, callback) {

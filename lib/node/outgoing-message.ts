@@ -2,18 +2,18 @@
 import http from 'node:http'
 import type net from 'node:net'
 
-import { despiteLoss, hideLoss, isLeft, isTaken } from './connection-loss.ts'
+import { despiteLoss, hideLoss, isClosedForWriting, isTaken } from './connection-loss.ts'
 import { contentLengthMismatch } from '../errors/node-error.ts'
 import { PROTOCOL, segmentOf } from './marker.ts'
 import { declareOurs, isOwnSend } from './unpatched.ts'
 
-/** What is told of every byte of a body. */
+/** Counts the bytes of a body. */
 export interface BodyCount {
-  /** So many bytes are about to be sent. Returns how many of them may be. */
+  /** Called before `length` bytes are sent. Returns how many of them may be sent. */
   sending(length: number): number
-  /** The last byte has been given to the connection, which no other message has yet. */
+  /** Called when the last byte has been written to the connection, before the next message uses it. */
   finishing(): void
-  /** Whether the kernel has taken the whole body, which the message is about to end. */
+  /** Whether the kernel has accepted the whole body, and the message is about to end. */
   isTaken: boolean
 }
 
@@ -40,7 +40,7 @@ interface CountedMessage extends PrivateMessage {
   [BODY]: BodyCount
 }
 
-/** What waits in the queue of a stream. */
+/** An entry in the queue of a stream. */
 interface Entry {
   readonly chunk: unknown
   readonly encoding?: BufferEncoding | null | undefined
@@ -53,12 +53,12 @@ interface PrivateSocket extends net.Socket {
   }
 }
 
-/** The copies of the package in one process count a body once. */
+/** All copies of the package in a process share one count per message. */
 const BODY = Symbol.for(`sendfile64.body.${PROTOCOL}`)
 
 /**
- * Lets `count` hear of the body of a message from now on, below every `write` and `end` that middleware has replaced.
- * Where another one hears of it already, that is returned. `undefined` where the body may go other ways than Node's.
+ * Counts the body of a message from now on, below every `write` and `end` that middleware has replaced. Returns the existing
+ * count if there is one; `undefined` if the body may bypass Node's own method.
  */
 export function countBody<Count extends BodyCount>(
   message: http.OutgoingMessage,
@@ -67,15 +67,15 @@ export function countBody<Count extends BodyCount>(
   const target = message as CountedMessage
   if (target[BODY] !== undefined) return target[BODY] as Count
   if (!isOwnSend(target._send)) return undefined
-  const made = count()
-  // Stored as by Node itself: a message with defined properties is a slow object to V8, at three times the cost.
-  target[BODY] = made
+  const body = count()
+  // Assigned, not defined: Object.defineProperty() makes the message a slow object of V8, at three times the cost.
+  target[BODY] = body
   target._send = countedSend
   target._finish = countedFinish
-  return made
+  return body
 }
 
-/** Node sends a body by this method alone; with a Content-Length, what it is given is the body and nothing else. */
+/** Node sends a body with this method only; with a Content-Length, its argument contains nothing but the body. */
 function countedSend(
   this: CountedMessage,
   data: string | Uint8Array,
@@ -83,7 +83,7 @@ function countedSend(
   callback?: unknown,
   byteLength?: number,
 ): boolean {
-  // Of now: whoever has replaced it since sees what is sent.
+  // Looked up at each call: a later replacement on the prototype must see the bytes.
   const { _send: send } = Object.getPrototypeOf(this) as PrivateMessage
   const length = typeof data === 'string' ? (byteLength ?? byteLengthOf(data, encoding)) : data.length
   const fitting = this.chunkedEncoding || length === 0 ? length : this[BODY].sending(length)
@@ -91,7 +91,7 @@ function countedSend(
   const written = isEnd && isCallback(callback) ? despiteLoss(this, callback) : callback
   if (length > 0) this[BODY].isTaken = isEnd
   if (fitting === length) return send.call(this, data, encoding, written, byteLength)
-  // A range of a file cannot be cut any more. Whoever sends one has asked before.
+  // A marker cannot be shortened. The sender has checked the announced length before.
   if (segmentOf(data) !== undefined) throw contentLengthMismatch(length, fitting)
   const bytes = typeof data === 'string' ? Buffer.from(data, encoding ?? undefined) : data
   return send.call(this, bytes.subarray(0, fitting), null, callback, fitting)
@@ -99,16 +99,16 @@ function countedSend(
 
 declareOurs(countedSend)
 
-/** No listener: an event would be seen by who looks at the message. */
+/** Replaces a method instead of listening to an event, because listeners are visible to the program. */
 function countedFinish(this: CountedMessage): void {
   this[BODY].finishing()
   const { _finish: finish } = Object.getPrototypeOf(this) as PrivateMessage
   finish.call(this)
-  // `end` has put 'finish' off to the next tick.
+  // `end` emits 'finish' in the next tick.
   if (this[BODY].isTaken) process.nextTick(hideLoss(this.socket))
 }
 
-/** Whether a chunked body is ended by this, of which every byte is in the kernel. Chunks of the user begin with no length. */
+/** Whether `data` is the terminator of a chunked body whose bytes are all in the kernel. */
 function endsTaken(message: CountedMessage, data: unknown): boolean {
   if (!message.chunkedEncoding || typeof data !== 'string' || !data.startsWith('0\r\n')) return false
   return message[BODY].isTaken || isTaken(message)
@@ -119,31 +119,31 @@ function isCallback(value: unknown): value is (error?: Error | null) => void {
 }
 
 /**
- * The kernel has taken the body of a message, which ends now. A connection that is ending or gone would not take a
- * terminator, and http drops it and the 'finish' with it (_writeRaw, lib/_http_outgoing.js): the message then ends as one
- * with a Content-Length does.
+ * The kernel has accepted the body of a message, which ends now. If the connection has been ended or closed, http drops the
+ * terminator of a chunked body, and 'finish' with it (_writeRaw, lib/_http_outgoing.js); the message then ends like one with
+ * a Content-Length.
  */
 export function bodyTaken(message: http.OutgoingMessage): void {
   const count = (message as Partial<CountedMessage>)[BODY]
   if (count !== undefined) count.isTaken = true
-  if (isLeft(message.socket)) message.chunkedEncoding = false
+  if (isClosedForWriting(message.socket)) message.chunkedEncoding = false
 }
 
-/** How many bytes of its body a message has been given so far; `undefined` where that cannot be told any more. */
+/** Number of bytes of the body that have been written to a message; `undefined` if it is not known. */
 export function bodySoFar(message: http.OutgoingMessage): number | undefined {
   const { _header: header, _headerSent: isSent, outputData } = message as PrivateMessage
   if (header === null || !isSent) return 0
   const counted = isStrict(message) ? strictCount(message) : undefined
   if (counted !== undefined) return counted
   const socket = message.socket as PrivateSocket | null
-  // Nothing but these headers has ever been sent on the connection.
+  // Only these headers have been sent on the connection.
   if (socket?.bytesWritten === header.length) return 0
   const buffered = socket?._writableState?.buffered ?? []
   const queued = outputData.map(({ data, encoding }) => ({ chunk: data, encoding }))
   return bytesBehind(header, [...buffered, ...queued])
 }
 
-/** The bytes behind the headers, while those still stand in a queue. */
+/** Number of bytes after the headers in a queue; `undefined` if the headers are no longer in it. */
 function bytesBehind(header: string, queue: readonly (Entry | null)[]): number | undefined {
   const entries = queue.filter((entry) => entry !== null)
   const first = entries.findLastIndex(({ chunk }) => typeof chunk === 'string' && chunk.startsWith(header))
@@ -158,33 +158,33 @@ function byteLengthOf(text: string, encoding: BufferEncoding | null | undefined)
   return Buffer.byteLength(text, encoding ?? undefined)
 }
 
-/** Whether Node throws out of `write` and `end` where a body does not agree with its length. */
+/** Whether `write` and `end` throw if the body differs from its announced length. */
 export function isStrict(message: http.OutgoingMessage): boolean {
   return (message as PrivateMessage).strictContentLength === true
 }
 
-/** What Node itself counts for `strictContentLength`. */
+/** The count that Node keeps for `strictContentLength`. */
 function strictCount(message: http.OutgoingMessage): number | undefined {
   const key = Object.getOwnPropertySymbols(message).find(({ description }) => description === 'kBytesWritten')
   const count: unknown = key === undefined ? undefined : Reflect.get(message, key)
   return typeof count === 'number' ? count : undefined
 }
 
-/** False for HEAD, 204 and 304: http drops what is written. Known once the headers are. */
+/** False for HEAD, 204 and 304, whose body http drops. Known once the headers are fixed. */
 export function hasBody(message: http.OutgoingMessage): boolean {
   return (message as PrivateMessage)._hasBody
 }
 
-/** The status line and headers as they go out; `null` until they are fixed. */
+/** The status line and headers in their final form; `null` until they are fixed. */
 export function sentHeader(message: http.OutgoingMessage): string | null {
   return (message as PrivateMessage)._header
 }
 
-/** The value of Content-Length in the headers that are fixed; `undefined` if they do not have it. */
+/** The value of Content-Length in the fixed headers; `undefined` if it is missing. */
 export function sentLength(message: http.OutgoingMessage): string | number | undefined {
   const { _header: header, _contentLength: stored } = message as PrivateMessage
   if (header === null) return undefined
-  // Node has stored it as well: a plain search for that is much faster than a regular expression.
+  // A plain search for the value that Node has stored is much faster than the regular expression.
   if (typeof stored === 'number' && header.includes(`\r\nContent-Length: ${stored}\r\n`)) return stored
   return /^content-length:(.*)$/im.exec(header)?.[1]
 }
@@ -194,10 +194,10 @@ export function writeImplicitHeader(message: http.OutgoingMessage): void {
   ;(message as PrivateMessage)._implicitHeader()
 }
 
-/** Ends the connection of a message whose body is not what was announced: without 'finish', which would call it whole. */
+/** Destroys a message whose body differs from its announced length. 'finish' is not emitted, because it would report success. */
 export function condemn(message: http.OutgoingMessage, error: Error): void {
   const socket = message.socket as PrivateSocket | null
-  // onFinish, lib/_http_outgoing.js; up to Node 24 nothing else keeps it from being emitted.
+  // Up to Node 24, only this flag prevents 'finish' (onFinish, lib/_http_outgoing.js).
   if (socket !== null && message instanceof http.ServerResponse) socket._hadError = true
   message.destroy(error)
 }

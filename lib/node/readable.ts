@@ -20,7 +20,7 @@ export interface Hooks {
 
 export type DestroyCallback = (error?: Error | null) => void
 
-/** Properties of a file stream that everybody uses and its type does not have. */
+/** Properties of a file stream that its type lacks. */
 export interface FileStream extends fs.ReadStream {
   /** `null` until the file is open, and after it is closed. */
   fd: number | null
@@ -28,7 +28,7 @@ export interface FileStream extends fs.ReadStream {
   readonly autoClose: boolean
   /** The offset of the next read; `undefined` at the file's own position. */
   pos: number | undefined
-  /** The last byte wanted; counted from where the stream began if `pos` is undefined. */
+  /** The offset of the last byte to read; relative to the start of the stream if `pos` is undefined. */
   end: number
 }
 
@@ -39,10 +39,10 @@ export interface StockReadStream {
   (this: unknown, path: unknown, options?: unknown): void
 }
 
-const found: unknown = fs.ReadStream
+const current: unknown = fs.ReadStream
 
-/** `undefined` where it cannot be derived from as a function: an ES class, in other runtimes or behind a wrapper. */
-export const Stock = isFunctionConstructor(found) ? found : undefined
+/** `undefined` if it is an ES class, which cannot be called as a function: in other runtimes or behind a wrapper. */
+export const Stock = isFunctionConstructor(current) ? current : undefined
 
 function isFunctionConstructor(value: unknown): value is StockReadStream {
   if (typeof value !== 'function' || /^class\b/.test(Function.prototype.toString.call(value))) return false
@@ -50,13 +50,13 @@ function isFunctionConstructor(value: unknown): value is StockReadStream {
   return typeof prototype?._read === 'function' && typeof prototype._destroy === 'function'
 }
 
-/** The only destination a stream is piped to, `undefined` if there is none or more. */
+/** The only destination that a stream is piped to; `undefined` if there is none or more than one. */
 export function onlyPipe(stream: Readable): unknown {
   const { pipes } = (stream as PrivateReadable)._readableState
   return Array.isArray(pipes) && pipes.length === 1 ? pipes[0] : undefined
 }
 
-/** Whether a stream is piped to this destination; without one, to any. */
+/** Whether a stream is piped to `destination`, or to any destination if it is omitted. */
 export function isPipedTo(stream: Readable, destination?: unknown): boolean {
   const { pipes } = (stream as PrivateReadable)._readableState
   return Array.isArray(pipes) && (destination === undefined ? pipes.length > 0 : pipes.includes(destination))
@@ -68,17 +68,17 @@ export function awaitsDrain(stream: Readable, destination: unknown): boolean {
   return writers === destination || (writers instanceof Set && writers.has(destination))
 }
 
-/** Whether chunks are in the stream's buffer, or a read is going on that will put one there. */
+/** Whether the buffer of the stream contains chunks, or a read is in progress that will add one. */
 export function isReadAlready(stream: Readable): boolean {
   return stream.readableLength > 0 || (stream as PrivateReadable)._readableState.reading === true
 }
 
-/** The method by which chunks reach who reads a file stream that somebody has replaced, `undefined` if there is none. */
+/** The first replaced method by which chunks reach the reader of a file stream; `undefined` if there is none. */
 export function replacedInReading(stream: Readable): string | undefined {
   return replacedIn(stream, Stock?.prototype ?? stream)
 }
 
-/** Makes a function a class that derives from another one, with methods on its prototype. */
+/** Turns a function into a class that extends another one, with methods on its prototype. */
 export function derive<T>(constructor: Function, base: StockReadStream, members: object): T {
   Object.setPrototypeOf(constructor, base)
   const prototype: object = Object.create(base.prototype, {
@@ -91,7 +91,7 @@ export function derive<T>(constructor: Function, base: StockReadStream, members:
   return constructor as T
 }
 
-/** Runs `action` while a method of `target` is `method`, and puts back what was there. */
+/** Replaces a method of `target` while `action` runs. */
 export function withMethod<T>(target: object, name: string, method: Function, action: () => T): T {
   const own = Object.getOwnPropertyDescriptor(target, name)
   Object.defineProperty(target, name, { configurable: true, writable: true, value: method })
@@ -103,22 +103,22 @@ export function withMethod<T>(target: object, name: string, method: Function, ac
   }
 }
 
-/** Answers `_read` as fs.ReadStream does: pushes at most `size` bytes. */
+/** `_read` of fs.ReadStream: pushes at most `size` bytes. */
 export function readAsStock(stream: FileStream, size: number): void {
   Stock?.prototype._read.call(stream, size)
 }
 
-/** Closes the file as fs.ReadStream does: when no read of its own is going on. */
+/** `_destroy` of fs.ReadStream: closes the file after the read in progress. */
 export function destroyAsStock(stream: FileStream, error: Error | null, callback: DestroyCallback): void {
   Stock?.prototype._destroy.call(stream, error, callback)
 }
 
 /** fs.ReadStream itself. */
 export function stockConstructor<T>(): T {
-  return found as T
+  return current as T
 }
 
-/** fs.createReadStream, of whoever has it now. */
+/** Calls the current `fs.createReadStream`, which may have been replaced. */
 export function createStock<T>(path: fs.PathLike, options: object | BufferEncoding | undefined): T {
   return fs.createReadStream(path, options) as T
 }

@@ -18,48 +18,48 @@ import { Readable, Writable } from 'node:stream'
 
 const sourceOf = Function.prototype.toString
 
-/** `text`: what stands in the source of Node's function, and in none that only wraps it. */
-function isFrom(found: unknown, text: string): found is Function {
-  return typeof found === 'function' && Reflect.apply(sourceOf, found, []).includes(text)
+/** Whether a function is Node's own. `text` occurs in the source of Node's function, and not in a wrapper around it. */
+function isFrom(value: unknown, text: string): value is Function {
+  return typeof value === 'function' && Reflect.apply(sourceOf, value, []).includes(text)
 }
 
 const OURS = Symbol.for('sendfile64.hook')
 
-/** Says of a function that it knows what a marker is. The value is no other function's: wrappers copy properties. */
+/** Marks a function as a hook of this package. The value is the function itself, because wrappers copy properties. */
 export function declareOurs(hook: Function): void {
   Object.defineProperty(hook, OURS, { value: hook })
 }
 
-/** Whether a method is a hook of this package, in whichever copy of it. */
+/** Whether a method is a hook of any copy of this package. */
 export function isOurs(method: unknown): boolean {
   return typeof method === 'function' && (method as { readonly [OURS]?: unknown })[OURS] === method
 }
 
-/** A method of a prototype of Node, as it was at load. */
+/** A method of a prototype of Node, as it was when this module was loaded. */
 class Own {
-  /** `undefined` where somebody had replaced it before. */
+  /** `undefined` if it had been replaced before. */
   readonly method: Function | undefined
   readonly #name: string
 
   constructor(prototype: object, name: string, text: string) {
-    const found: unknown = Reflect.get(prototype, name)
-    this.method = isFrom(found, text) ? found : undefined
+    const method: unknown = Reflect.get(prototype, name)
+    this.method = isFrom(method, text) ? method : undefined
     this.#name = name
   }
 
-  /** Whether it is what `target` has under its name, or under a hook of ours. */
+  /** Whether `target` has this method, directly or below a hook of this package. */
   isIn(target: object): boolean {
     return this.isUnder(Reflect.get(target, this.#name), target)
   }
 
-  /** The same where `found` is what `target` has under the name. To read it by its name is much the faster way. */
-  isUnder(found: unknown, target: object): boolean {
-    if (this.is(found)) return true
-    return isOurs(found) && this.is(Reflect.get(Object.getPrototypeOf(target), this.#name))
+  /** The same for callers that have read `method` of `target` by its literal name, which is much faster. */
+  isUnder(method: unknown, target: object): boolean {
+    if (this.is(method)) return true
+    return isOurs(method) && this.is(Reflect.get(Object.getPrototypeOf(target), this.#name))
   }
 
-  is(found: unknown): boolean {
-    return found === this.method && found !== undefined
+  is(method: unknown): boolean {
+    return method === this.method && method !== undefined
   }
 }
 
@@ -70,7 +70,7 @@ const { prototype: sockets } = net.Socket
 
 const messageWrite = new Own(messages, 'write', 'write_(this, chunk, encoding, callback, false)')
 const WRITE = '_write(this, chunk, encoding, cb)'
-/** The same function as that of Writable, where it may be found if that of sockets has been replaced. */
+/** Sockets inherit it from Writable, where Node's own may still be found if it has been replaced for sockets. */
 const socketWrite = new Own(
   [sockets, Writable.prototype].find(({ write }) => isFrom(write, WRITE)) ?? sockets,
   'write',
@@ -91,19 +91,19 @@ export function isOwnWrite(destination: object, write: unknown): boolean {
   return (destination instanceof http.OutgoingMessage ? messageWrite : socketWrite).is(write)
 }
 
-/** Node's `write` of a socket or message, whatever stands in its place now. `undefined` if it is not known. */
+/** Node's own `write` of a socket or message, even if it has been replaced; `undefined` if it is not known. */
 export function ownWrite(destination: object): Function | undefined {
   return (destination instanceof http.OutgoingMessage ? messageWrite : socketWrite).method
 }
 
-/** Writes a chunk past whoever has replaced `write`. It is an error of the caller's if Node's own is not known. */
+/** Writes a chunk with Node's own `write`, which must be known. */
 export function writeAsOwn(destination: Writable | http.OutgoingMessage, ...args: readonly unknown[]): unknown {
   const write = ownWrite(destination)
   if (write === undefined) throw new TypeError('write of the destination has been replaced')
   return Reflect.apply(write, destination, args)
 }
 
-/** The first method through which `write` of a message hands a chunk on to the socket that is not Node's. */
+/** The first replaced method among those through which `write` of a message passes a chunk to the socket. */
 export function replacedInMessage(message: object): string | undefined {
   const { _send, _writeRaw, _flush, _flushOutput } = message as MessageWrites
   if (!ownSend.isUnder(_send, message)) return '_send'
@@ -111,7 +111,7 @@ export function replacedInMessage(message: object): string | undefined {
   return ownFlush.isUnder(_flush, message) && ownFlushOutput.isUnder(_flushOutput, message) ? undefined : '_flush'
 }
 
-/** Between `write` of a message and `write` of its socket. */
+/** The methods between `write` of a message and `write` of its socket. */
 interface MessageWrites {
   readonly _send?: unknown
   readonly _writeRaw?: unknown
@@ -119,7 +119,7 @@ interface MessageWrites {
   readonly _flushOutput?: unknown
 }
 
-/** Whether `_send` of a message is Node's, and no hook of ours. */
+/** Whether `_send` of a message is Node's own, and not a hook of this package. */
 export function isOwnSend(send: unknown): boolean {
   return ownSend.is(send)
 }
@@ -130,7 +130,7 @@ export interface SocketWrites {
   readonly _writev?: unknown
 }
 
-/** Whether both are Node's, and what they call on the socket as well. */
+/** Whether both methods, and the method of the socket that they call, are Node's own. */
 export function hasOwnWrites(socket: net.Socket, { _write, _writev }: SocketWrites): boolean {
   const { _writeGeneric } = socket as { readonly _writeGeneric?: unknown }
   return socketWriteOne.is(_write) && socketWriteMany.is(_writev) && socketWriteGeneric.isUnder(_writeGeneric, socket)
@@ -141,7 +141,7 @@ export function isOwnWritev(writev: unknown): boolean {
   return writev === undefined || socketWriteMany.is(writev)
 }
 
-/** Whether a listener of a handle's is one of Node's that serve the socket the handle belongs to. */
+/** Whether a listener of a handle is Node's own and serves the socket that owns the handle. */
 export function servesOwner(listener: unknown): boolean {
   return isFrom(listener, 'this[owner_symbol]')
 }
@@ -155,49 +155,49 @@ const on = new Own(Readable.prototype, 'on', 'Stream.prototype.on.call(this, ')
 const readFile = new Own(fs.ReadStream.prototype, '_read', '[kFs]')
 const addListener = new Own(EventEmitter.prototype, 'on', '_addListener(this, ')
 
-/** The first method by which chunks reach who reads a file stream that is not Node's. `files`: its class's prototype. */
+/** The first replaced method by which chunks reach the reader of a file stream. `files` is the prototype of its class. */
 export function replacedInReading(stream: Readable, files: object): string | undefined {
   if (!push.isIn(stream)) return 'push'
   if (!read.isIn(stream)) return 'read'
   if (!resume.isIn(stream)) return 'resume'
   if (!on.isIn(stream)) return 'on'
-  // As every emitter has it: see above.
+  // A replacement for all emitters is accepted: see above.
   if (stream.emit !== EventEmitter.prototype.emit) return 'emit'
   return readFile.isIn(files) ? undefined : '_read'
 }
 
 /** Whether the listener that a pipe has added is that of Node's pipe, and not a wrapper around it. */
 export function isPipesOwn(stream: Readable, listener: Function): boolean {
-  // Nobody could have wrapped it.
+  // With Node's own `on`, the listener cannot have been wrapped.
   if (on.isIn(stream) && addListener.isIn(EventEmitter.prototype) && listener.name === 'ondata') return true
   return isFrom(listener, 'dest.write(chunk)')
 }
 
 /* ---------------------------------------------------------------- fs */
 
-// That a function is Node's own says nothing of what it calls: mock file systems replace the binding below. What the addon has
-// opened is therefore compared with what `fs` says of it (lib/file/same-file.ts).
+// A function that is Node's own may call a replaced binding, as mock file systems do. A file that the addon has opened is
+// therefore compared with the result of `fs` (lib/file/same-file.ts).
 
 type Name = 'open' | 'openSync' | 'read' | 'close'
 
-/** One function of `fs`, as it has it now: it may be replaced and put back. */
+/** A function of `fs`, checked again whenever it has changed, because it may be replaced and restored. */
 class Watched {
   readonly #name: Name
   readonly #call: string
   #last: unknown
   #isOwn = false
 
-  /** `call`: what stands in the source of Node's function, and in no other that only wraps it. */
+  /** `call` occurs in the source of Node's function, and not in a wrapper around it. */
   constructor(name: Name, call: string) {
     this.#name = name
     this.#call = call
   }
 
   get isOwn(): boolean {
-    const found = fs[this.#name]
-    if (found !== this.#last) {
-      this.#last = found
-      this.#isOwn = isFrom(found, this.#call)
+    const current = fs[this.#name]
+    if (current !== this.#last) {
+      this.#last = current
+      this.#isOwn = isFrom(current, this.#call)
     }
     return this.#isOwn
   }
@@ -208,17 +208,17 @@ const fsOpenSync = new Watched('openSync', 'binding.open(')
 const fsRead = new Watched('read', 'binding.read(')
 const fsClose = new Watched('close', 'binding.close(')
 
-/** What is opened is what the path names for the kernel. */
+/** Whether `fs` opens the file that the path names for the kernel. */
 export function opensOwn(): boolean {
   return fsOpen.isOwn && fsOpenSync.isOwn
 }
 
-/** What is read is what the kernel would send. */
+/** Whether `fs` reads the bytes that the kernel would send. */
 export function readsOwn(): boolean {
   return fsRead.isOwn
 }
 
-/** Nobody waits for a descriptor to be closed (graceful-fs does, once there are too many). */
+/** Whether `fs.close` is Node's own. graceful-fs replaces it to retry opens that failed with EMFILE. */
 export function closesOwn(): boolean {
   return fsClose.isOwn
 }

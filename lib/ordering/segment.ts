@@ -83,7 +83,7 @@ export class FileSegment implements Segment, TurnOwner {
     process.nextTick(() => turn.over(end))
   }
 
-  materialise(socket: SegmentSocket, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
+  materialize(socket: SegmentSocket, write: WriteChunk, obstacle: Obstacle, callback: WriteCallback): void {
     if (this.#life === 'over') return this.#skip(socket, callback)
     const offset = this.#begin()
     if (this.#mayCopy) return this.#copy(socket, write, callback, { obstacle, offset, done: NOTHING_SENT })

@@ -1,4 +1,4 @@
-/** Descriptors that `fs` reads by their number: without the addon, and those of virtual file systems. */
+/** Descriptors that `fs` reads by number: without the addon, and those of virtual file systems. */
 import fs from 'node:fs'
 import { constants } from 'node:os'
 import tty from 'node:tty'
@@ -17,13 +17,13 @@ const { O_RDONLY } = fs.constants
 
 type Close = OpenFile['close']
 
-/** A promise where a server may have to be asked what it is. */
+/** Opens a descriptor by number. Returns a promise if the server of a filesystem may have to be asked. */
 export function openNumber(fd: number, limit: Bytes | undefined, close?: Close): OpenFile | Promise<OpenFile> {
   if (mayAskServer(fd)) return openServed(fd, nameOf(fd), limit, close)
   return byNumber(fd, fs.fstatSync(fd), limit, undefined, close)
 }
 
-/** Without a duplicate, a transfer sends the file that was named or nothing. */
+/** Without a duplicate, the number must still refer to the same file afterwards; otherwise nothing is sent. */
 async function openServed(
   fd: number,
   name: string | undefined,
@@ -46,7 +46,7 @@ export function byNumber(
   path: string | undefined,
   close: Close = () => {},
 ): OpenFile {
-  // Of a file, isatty(3) would ask what it is once more.
+  // For a file, isatty(3) would be one more system call.
   const isTerminal = !stats.isFile() && tty.isatty(fd)
   if (stats.isFIFO() || isTerminal) return streamed(reopen(fd, 'read', isTerminal), isTerminal, path, limit)
   if (stats.isFile()) {
@@ -64,7 +64,7 @@ export function streamed(
   limit: Bytes | undefined,
 ): OpenFile {
   const most = limit === undefined ? Infinity : Number(limit)
-  // Who has it open already, has had a writer; open(2) of a FIFO by its path waits for one.
+  // A FIFO that was opened by its path may not have a writer yet; a descriptor of the caller has had one.
   const source = new StreamSource(fd, { isTerminal, waitsForWriter: path !== undefined }, most)
   const read = (size: number, stop: Stop): Promise<Buffer> => source.read(size, stop)
   return { fd, native: undefined, size: undefined, path, identity: undefined, read, close: () => source.close() }
@@ -76,7 +76,7 @@ export function notSendable(directory: boolean, path: string | undefined): Error
   return unsupported(`${what} cannot be used as a source: expected a file, device, pipe or terminal`)
 }
 
-/** What can be known without the addon: a file of /proc is not empty, and one of /sys not a page long. */
+/** The size without the addon: that of a file of /proc (reported as 0) or /sys (reported as one page) is unknown. */
 function sizeByNode(fd: number, { size, blocks }: fs.Stats): Bytes | undefined {
   const isMadeUp = size === 0 || (size === SYSFS_SIZE && blocks === 0)
   if (process.platform !== 'linux' || !isMadeUp || mayAskServer(fd)) return size
@@ -84,13 +84,13 @@ function sizeByNode(fd: number, { size, blocks }: fs.Stats): Bytes | undefined {
   return fs.statfsSync(`/proc/self/fd/${fd}`).type === SYSFS ? undefined : size
 }
 
-/** statfs(2), SYSFS_MAGIC; every attribute says that it is one page long. */
+/** statfs(2), SYSFS_MAGIC. Every attribute reports a size of one page. */
 const SYSFS = 0x62656572
 const SYSFS_SIZE = 4096
 
 /* ---------------------------------------------------------------- while a transfer waits for its turn */
 
-/** Holds the file that a number stands for now. `ownPosition`: another descriptor of the file would not do. */
+/** Holds the file that a number refers to now. With `ownPosition`, another descriptor of the file cannot replace it. */
 export function holdNumber(fd: number, ownPosition: boolean): Held {
   const position = descriptorStatus(fd)?.position
   if (mayAskServer(fd)) return holdServed(fd, ownPosition, position)
@@ -102,21 +102,21 @@ export function holdNumber(fd: number, ownPosition: boolean): Held {
   return { position, open: (limit) => openNumber(own, limit, () => closeLater(own)), close: () => void closeLater(own) }
 }
 
-/** Node has no dup(2): another open file description of the same file, which has a position of its own. */
+/** Opens the same file again, because Node has no dup(2). The new descriptor has its own position. */
 function openAgain(fd: number, { dev, ino, size }: fs.Stats): number | undefined {
   if (descriptorStatus(fd)?.readable !== true) return undefined
   try {
     const own = fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY)
     const stats = fs.fstatSync(own)
     if (stats.dev === dev && stats.ino === ino && stats.size === size) return own
-    fs.closeSync(own) // the number is one of a virtual file system
+    fs.closeSync(own) // the number belongs to a virtual file system
     return undefined
   } catch {
-    return undefined // no proc(5), or a file that this process may not open again
+    return undefined // there is no proc(5), or this process may not open the file again
   }
 }
 
-/** The number has to stay open until a thread has been there. */
+/** The number must stay open until a thread has opened the file again. */
 function holdServed(fd: number, ownPosition: boolean, position: Bytes | undefined): Held {
   const name = nameOf(fd)
   const again = ownPosition ? Promise.resolve(undefined) : openServedAgain(fd, name)
@@ -143,7 +143,7 @@ async function openServedAgain(fd: number, name: string | undefined): Promise<nu
   return undefined
 }
 
-/** What `fs` says of a number that still stands for the file that was named. @throws {SendfileError} EBADF */
+/** The status of a number that still refers to the same file. @throws {SendfileError} EBADF if it does not */
 export function stillNamed(fd: number, named: fs.Stats): fs.Stats {
   const stats = statOrUndefined(fd)
   const isStill = stats?.dev === named.dev && stats.ino === named.ino && stats.rdev === named.rdev
@@ -151,7 +151,7 @@ export function stillNamed(fd: number, named: fs.Stats): fs.Stats {
   return stats
 }
 
-/** Asks at once. */
+/** `fs.fstatSync` without an exception. */
 export function statOrUndefined(fd: number): fs.Stats | undefined {
   try {
     return fs.fstatSync(fd)

@@ -20,10 +20,10 @@ type OpenCallback = (error: Error | null, fd: number) => void
 type ReadCallback = (error: Error | null, bytesRead: number, buffer: Uint8Array) => void
 type CloseCallback = (error?: Error | null) => void
 
-/** The size up to which a file is read sooner than a marker is sent, and than a thread of the pool is woken. */
+/** The size up to which reading a file is faster than sending a marker or waking a thread of the pool. */
 export const SMALL = 64 * 1024
 
-/** Fake timers replace the one of `timers`, and stock streams need none. */
+/** Captured at load: fake timers replace the function, and stock streams do not depend on it. */
 const soon = setImmediate
 
 /**
@@ -32,7 +32,7 @@ const soon = setImmediate
  */
 const isWorker = Reflect.get(process.abort, 'disabled') === true
 
-/** A worker counts the descriptors that `fs` opens, and warns of another that is closed (src/env.cc, RemoveUnmanagedFd). */
+/** A worker tracks the descriptors that `fs` opens, and warns if another one is closed (src/env.cc, RemoveUnmanagedFd). */
 const opensAtOnce = !isWorker && native !== undefined
 
 /** How a stream was created. */
@@ -43,9 +43,9 @@ export interface Opening {
 }
 
 export class CachedFile {
-  /** The file as it was when it was opened; `undefined` where `fs` has opened it. */
+  /** The status of the file when it was opened; `undefined` if `fs` opened it. */
   opened: Opened | undefined
-  /** Let go when the file is open: from then on, the file must not keep its stream from being collected. */
+  /** Cleared when the file is open, so that the file does not prevent the collection of its stream as garbage. */
   #stream: FileStream | undefined
 
   constructor(stream: FileStream) {
@@ -54,15 +54,15 @@ export class CachedFile {
 
   open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: OpenCallback): void {
     const fd = flags === 'r' && opensAtOnce && opensNatively() ? this.#open(path) : -1
-    if (fd < 0) fs.open(path, flags, mode, (error, opened) => this.#tell(callback, error, opened))
+    if (fd < 0) fs.open(path, flags, mode, (error, opened) => this.#called(callback, error, opened))
     else soon(CachedFile.#opened, this, callback, fd)
   }
 
   static #opened(file: CachedFile, callback: OpenCallback, fd: number): void {
-    file.#tell(callback, null, fd)
+    file.#called(callback, null, fd)
   }
 
-  #tell(callback: OpenCallback, error: Error | null, fd: number): void {
+  #called(callback: OpenCallback, error: Error | null, fd: number): void {
     const stream = this.#stream
     this.#stream = undefined
     const wasUnread = stream !== undefined && !error && isUnread(stream)
@@ -70,7 +70,7 @@ export class CachedFile {
     if (wasUnread) closeOnceUnreachable(stream, this, fd)
   }
 
-  /** `fs` has to see the same file behind the number: a virtual file system does not. */
+  /** Returns -1 unless `fs` sees the same file: a virtual file system does not. */
   #open(path: string | Buffer): number {
     const fd = native?.openFileCached(typeof path === 'string' ? Buffer.from(path) : path, status) ?? -1
     if (fd < 0) return fd
@@ -93,12 +93,12 @@ export class CachedFile {
   ): void {
     const isSmall = this.opened !== undefined && this.opened.size <= SMALL
     const bytesRead = isSmall && readsOwn() ? readAtOnce() : -1
-    // The end is told in the turn of the last chunk: until the next one, a peer that has it all may leave.
+    // The end is reported in the turn of the last chunk, because the peer may disconnect before the next turn.
     if (bytesRead === 0) callback(null, 0, buffer)
     else if (bytesRead > 0) soon(callback, null, bytesRead, buffer)
     else fs.read(fd, buffer, offset, length, position ?? null, isSmall ? remembering : callback)
 
-    /** Where the kernel does not tell what is in memory, what was read a moment ago is. */
+    /** Reports the read to the addon: if the kernel does not report which pages are in memory, recent reads count. */
     function remembering(error: Error | null, bytes: number, into: Uint8Array): void {
       if (error === null && bytes > 0) native?.wasRead(fd, position ?? -1, bytes)
       callback(error, bytes, into)

@@ -17,8 +17,8 @@ export class NamedSource {
   }
 
   /**
-   * The transfer has to wait. To be called in the tick in which the source was named; a path is opened in its turn.
-   * `ownPosition`: the source's own file position will be used; returns where that is, as far as it is known.
+   * Holds the source of a transfer that has to wait. Must be called in the tick of the call; a path is opened later. With
+   * `ownPosition`, the file position of the source will be used; it is returned if it is known.
    * @throws {SendfileError} EBADF, EMFILE, ENFILE, and Node's own error of `fs.fstat`
    */
   hold(ownPosition: boolean): Bytes | undefined {
@@ -26,14 +26,14 @@ export class NamedSource {
     return ownPosition ? this.#held?.position : undefined
   }
 
-  /** Opens it, once. `limit`: how many bytes will be asked for, at most. */
+  /** Opens the source, once. `limit` is the maximum number of bytes that will be read. */
   open(limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
     const held = this.#held
     this.#held = undefined
     return held === undefined ? openFile(this.#source, limit) : held.open(limit)
   }
 
-  /** The transfer is over, perhaps before its turn. */
+  /** The transfer has ended, possibly before its turn. */
   release(): void {
     this.#held?.close()
     this.#held = undefined

@@ -19,8 +19,8 @@ import { reopen } from './pipe.ts'
 const { EAGAIN } = constants.errno
 
 /**
- * Opens the source. Synchronous where no disk has to be asked, so that the length is known in the same tick. `limit`: how
- * many bytes will be asked for, at most.
+ * Opens the source; synchronously if no disk is involved, so that the length is known in the same tick. `limit` is the
+ * maximum number of bytes that will be read.
  * @throws {SendfileError} and Node's own errors of `fs.open`
  */
 export function openFile(source: ParsedSource, limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
@@ -30,7 +30,7 @@ export function openFile(source: ParsedSource, limit: Bytes | undefined): OpenFi
   const path = typeof shown === 'string' ? Buffer.from(shown) : shown
   const opened = openCached(path)
   if (typeof opened === 'number') {
-    // Otherwise for Node's own error, and for files only Node knows.
+    // After any other errno, Node reports its own error, or opens a file that only Node can see.
     return opened === -EAGAIN ? openUncached(path, shown, limit) : openByNode(shown, limit)
   }
   if (isSameFile(opened)) return fromNative(opened, shown, limit)
@@ -39,8 +39,8 @@ export function openFile(source: ParsedSource, limit: Bytes | undefined): OpenFi
 }
 
 /**
- * Only while nobody stands between `fs` and the file system: the permission model, or a replaced `fs.open` (mock file
- * systems, packed apps).
+ * Whether the addon may open paths: not with the permission model, and not if `fs.open` has been replaced (mock file systems,
+ * packaged applications).
  */
 export function opensNatively(): boolean {
   return opensSources && opensOwn() && !('permission' in process)
@@ -54,7 +54,7 @@ async function openUncached(path: Buffer, shown: string | Buffer, limit: Bytes |
   return openByNode(shown, limit)
 }
 
-/** What the addon has opened, if its kind can be sent. `limit`: how many bytes will be asked for, at most. */
+/** The source that the addon has opened. `limit` is the maximum number of bytes that will be read. */
 function fromNative(opened: Opened, path: string | Buffer | undefined, limit: Bytes | undefined): OpenFile {
   const shown = path?.toString()
   const { kind, fd } = opened
@@ -83,26 +83,26 @@ export function nativeFile(opened: Opened, path: string | undefined): NativeFile
   return new NativeFile(opened, sizeOf(opened), path, remote)
 }
 
-/** Files that the kernel makes up as they are read say 0 or a page. */
+/** `undefined` for files that the kernel generates when they are read: their reported size is 0 or one page. */
 function sizeOf({ size, filesystem }: Opened): Bytes | undefined {
   return filesystem === FILESYSTEM_KIND.pseudo ? undefined : size
 }
 
-/** Through `fs`, so that whoever stands behind it has its say. O_NONBLOCK: a FIFO must not park a thread of the pool. */
+/** Opens a path with `fs`, which may have been replaced. O_NONBLOCK prevents that a FIFO blocks a thread of the pool. */
 async function openByNode(path: string | Buffer, limit: Bytes | undefined): Promise<OpenFile> {
   const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants
   const fd = await new Promise<number>((resolve, reject) => {
     fs.open(path, O_RDONLY | O_NONBLOCK, (error, opened) => (error === null ? resolve(opened) : reject(error)))
   })
-  // A promise must not be settled before.
+  // A promise is settled only after the descriptor has been closed.
   const closeFd = (): Promise<void> => closeLater(fd)
   try {
     const shown = path.toString()
-    const found = await namedBy(fd, shown, false)
-    const isNative = found !== undefined && 'kind' in found
+    const named = await namedBy(fd, shown, false)
+    const isNative = named !== undefined && 'kind' in named
     const file = isNative
-      ? fromNative(found, path, limit)
-      : byNumber(fd, found ?? (await statLater(fd)), limit, shown, closeFd)
+      ? fromNative(named, path, limit)
+      : byNumber(fd, named ?? (await statLater(fd)), limit, shown, closeFd)
     if (file.fd !== fd) void closeFd()
     return file
   } catch (error) {
@@ -111,60 +111,60 @@ async function openByNode(path: string | Buffer, limit: Bytes | undefined): Prom
   }
 }
 
-/** A descriptor of the caller's: duplicated at once where the addon is there, else used by its number. */
+/** Opens a descriptor of the caller: duplicated at once with the addon, otherwise used by number. */
 function adopt(fd: number, limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
-  const found = namedBy(fd, undefined, false)
-  if (found instanceof Promise) return found.then((later) => openFound(fd, later, limit))
-  return openFound(fd, found, limit)
+  const named = namedBy(fd, undefined, false)
+  if (named instanceof Promise) return named.then((later) => openNamed(fd, later, limit))
+  return openNamed(fd, named, limit)
 }
 
-function openFound(fd: number, found: Found, limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
-  if (found === undefined) return openNumber(fd, limit)
-  if ('kind' in found) return fromNative(found, undefined, limit)
-  return byNumber(fd, stillNamed(fd, found), limit, undefined)
+function openNamed(fd: number, named: Named, limit: Bytes | undefined): OpenFile | Promise<OpenFile> {
+  if (named === undefined) return openNumber(fd, limit)
+  if ('kind' in named) return fromNative(named, undefined, limit)
+  return byNumber(fd, stillNamed(fd, named), limit, undefined)
 }
 
-/** A duplicate by the addon, or what `fs` says of the number; `undefined` where it is to be asked. */
-type Found = Opened | fs.Stats | undefined
+/** A duplicate by the addon, or the status that `fs` reports for the number; `undefined` if `fs` has not been asked yet. */
+type Named = Opened | fs.Stats | undefined
 
 /** @throws {SendfileError} EMFILE, ENFILE; later also EBADF */
-function namedBy(fd: number, path: string | undefined, withPosition: boolean): Found | Promise<Found> {
-  const found = duplicateOf(fd, { withPosition })
-  if (found instanceof Promise) {
-    return found.then((later) => {
+function namedBy(fd: number, path: string | undefined, withPosition: boolean): Named | Promise<Named> {
+  const duplicate = duplicateOf(fd, { withPosition })
+  if (duplicate instanceof Promise) {
+    return duplicate.then((later) => {
       if (typeof later === 'number') throw systemError(later, 'fcntl', undefined, path)
       return later
     })
   }
-  if (typeof found !== 'number') return found
-  if (shortageOf(-found) !== undefined) throw systemError(found, 'fcntl', undefined, path)
+  if (typeof duplicate !== 'number') return duplicate
+  if (shortageOf(-duplicate) !== undefined) throw systemError(duplicate, 'fcntl', undefined, path)
   return undefined
 }
 
-/** A descriptor of the caller's that is kept for a transfer which waits for its turn. */
+/** A descriptor of the caller that is held for a waiting transfer. */
 export interface Held {
-  /** Where its own file position is, as far as that is known. */
+  /** The file position, if it is known. */
   readonly position: Bytes | undefined
-  /** Opens it; it is no longer held then. */
+  /** Opens it, and ends the hold. */
   open(limit: Bytes | undefined): OpenFile | Promise<OpenFile>
   close(): void
 }
 
-/** Holds the file that a number stands for now. */
+/** Holds the file that a number refers to now. */
 export function holdDescriptor(fd: number, ownPosition: boolean): Held {
-  const found = namedBy(fd, undefined, ownPosition)
-  if (found instanceof Promise) {
+  const named = namedBy(fd, undefined, ownPosition)
+  if (named instanceof Promise) {
     return {
       position: undefined,
-      open: (limit) => found.then((later) => openFound(fd, later, limit)),
-      close: () => void found.then((later) => later && 'kind' in later && closeNatively(later.fd)).catch(() => {}),
+      open: (limit) => named.then((later) => openNamed(fd, later, limit)),
+      close: () => void named.then((later) => later && 'kind' in later && closeNatively(later.fd)).catch(() => {}),
     }
   }
-  if (found === undefined || !('kind' in found)) return holdNumber(fd, ownPosition)
-  const { fd: duplicated, position = -1 } = found
+  if (named === undefined || !('kind' in named)) return holdNumber(fd, ownPosition)
+  const { fd: duplicated, position = -1 } = named
   return {
     position: position < 0 ? undefined : position,
-    open: (limit) => fromNative(found, undefined, limit),
+    open: (limit) => fromNative(named, undefined, limit),
     close: () => closeNatively(duplicated),
   }
 }

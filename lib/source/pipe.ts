@@ -18,15 +18,14 @@ const { EPIPE } = constants.errno
 const PTMX = 0x502
 
 /**
- * Opens the pipe or terminal behind a descriptor once more, without waiting for anybody. libuv sets O_NONBLOCK on what it
- * is given; that belongs to the open file description, which others may share, so ours must be another one.
- * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED where the system does not let it be opened again; EPIPE for a FIFO
- * that nobody reads
+ * Opens the pipe or terminal of a descriptor again, without blocking. libuv sets O_NONBLOCK, which belongs to the open file
+ * description. Other processes may share the description of the caller, so a separate one is needed.
+ * @throws {SendfileError} ERR_SENDFILE_UNSUPPORTED if it cannot be opened again; EPIPE for a FIFO without a reader
  */
 export function reopen(fd: number, how: 'read' | 'written to', isTerminal: boolean): number {
   const { O_RDONLY, O_WRONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
   const access = how === 'read' ? O_RDONLY : O_WRONLY
-  // Whoever opens it gets another terminal: pts(4).
+  // Opening the master again creates another terminal: pts(4).
   if (isTerminal && fs.fstatSync(fd).rdev === PTMX)
     throw unsupported(`The master of a pseudoterminal cannot be ${how} without blocking a thread`)
   try {
@@ -39,28 +38,28 @@ export function reopen(fd: number, how: 'read' | 'written to', isTerminal: boole
   }
 }
 
-/** What is read. */
+/** The kind of a source without offsets. */
 export interface StreamKind {
   readonly isTerminal: boolean
-  /** It is a FIFO that has just been opened by its path. */
+  /** A FIFO that has just been opened by its path, and may not have a writer yet. */
   readonly waitsForWriter: boolean
 }
 
-/** A source that is read from where it stands, up to `limit` bytes of it: what is left belongs to whoever reads next. */
+/** A source that is read from its current position. At most `limit` bytes are read: the others are left for later readers. */
 export class StreamSource {
   readonly #stream: net.Socket
   readonly #fd: number
   readonly #isPipe: boolean
-  /** Whether no writer means the end, as in read(2) of pipe(7); a FIFO that was just opened waits for its first one. */
+  /** Whether the absence of a writer is the end (pipe(7)). A FIFO that has just been opened waits for its first writer. */
   #hadWriter: boolean
   #left: number
-  /** Read, and not asked for yet. */
+  /** Bytes that have been read and not returned yet. */
   #surplus: Buffer | undefined
   #error: Error | undefined
   #ended = false
   #arrived: (() => void) | undefined
 
-  /** Takes the descriptor over. `waitsForWriter`: nobody may have opened the other end yet. */
+  /** Takes ownership of the descriptor. */
   constructor(fd: number, { isTerminal, waitsForWriter }: StreamKind, limit: number) {
     this.#fd = fd
     this.#isPipe = !isTerminal
@@ -70,7 +69,7 @@ export class StreamSource {
       buffer: () => Buffer.allocUnsafeSlow(Math.min(CHUNK, Math.max(1, this.#left))),
       callback: (bytes: number, buffer: Uint8Array) => this.#take(Buffer.from(buffer.buffer, buffer.byteOffset, bytes)),
     }
-    // Nothing is read before somebody asks: net.Socket begins at once without `manualStart`.
+    // With `manualStart`, net.Socket does not read before `resume()`.
     const options = { fd, writable: false, manualStart: true, onread }
     this.#stream = isTerminal ? terminalWith(fd, onread) : new net.Socket(options)
     this.#stream.on('error', (error) => this.#finish(error))
@@ -78,11 +77,11 @@ export class StreamSource {
     this.#stream.on('close', () => this.#finish(undefined))
   }
 
-  /** Up to `size` bytes, as soon as there are any; none at the end, or when stopped. */
+  /** Resolves with up to `size` bytes as soon as there are any; with an empty buffer at the end, or when stopped. */
   async read(size: number, stop: Stop): Promise<Buffer> {
     if (this.#wants && this.#hadWriter) {
       this.#readAtOnce()
-      await setImmediate() // a writer that keeps the pipe full must not keep the event loop
+      await setImmediate() // a writer that keeps the pipe full must not block the event loop
     }
     if (this.#wants) {
       const arrived = new Promise<void>((resolve) => {
@@ -107,8 +106,8 @@ export class StreamSource {
   }
 
   /**
-   * What is there, without waiting. A FIFO that was opened when its last writer had gone never becomes readable for its
-   * end (pipe_poll, fs/pipe.c: EPOLLHUP is for writers that came after the open); read(2) tells it.
+   * Reads without waiting. A FIFO that was opened after its last writer had closed it never becomes readable at its end:
+   * EPOLLHUP is only set for writers that came after the open (pipe_poll, fs/pipe.c). read(2) reports the end.
    */
   #readAtOnce(): void {
     const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, this.#left))
@@ -121,7 +120,7 @@ export class StreamSource {
     }
   }
 
-  /** One chunk at a time. */
+  /** Called with one chunk at a time. */
   #take(bytes: Buffer): boolean {
     this.#left -= bytes.length
     this.#hadWriter = this.#isPipe
@@ -137,7 +136,7 @@ export class StreamSource {
   }
 }
 
-/** tty.ReadStream hands its second argument on to net.Socket (lib/tty.js); the types do not say so. */
+/** tty.ReadStream passes its second argument to net.Socket (lib/tty.js), which its type lacks. */
 function terminalWith(fd: number, onread: object): tty.ReadStream {
   const stream: unknown = Reflect.construct(tty.ReadStream, [fd, { onread }])
   if (!(stream instanceof tty.ReadStream)) throw new TypeError('tty.ReadStream has made something else')
@@ -145,7 +144,7 @@ function terminalWith(fd: number, onread: object): tty.ReadStream {
   return stream
 }
 
-/** libuv opens a terminal once more for itself where it can, and then leaves `fd` to us (uv_tty_init, src/unix/tty.c). */
+/** Closes `fd` if libuv has opened the terminal again for itself and does not use it (uv_tty_init, src/unix/tty.c). */
 export function closeUnused(fd: number, terminal: tty.ReadStream | tty.WriteStream): void {
   const used = handleFd(terminal)
   if (used >= 0 && used !== fd) fs.closeSync(fd)

@@ -8,8 +8,8 @@ import { type Bytes, remaining } from '../options/validate.ts'
 import type { Request } from '../options/sendfile.ts'
 
 /**
- * Which bytes of the source are asked for.
- * @throws {TypeError} ERR_INVALID_ARG_VALUE: an offset in what has none, no count for what has no end
+ * The range of the source that was requested.
+ * @throws {TypeError} ERR_INVALID_ARG_VALUE for an offset in a source without offsets, or no count for one without an end
  */
 export function rangeOf(file: OpenFile, { offset, count }: Request): Range {
   if (file.read !== undefined) {
@@ -22,11 +22,11 @@ export function rangeOf(file: OpenFile, { offset, count }: Request): Range {
   }
   const ownPosition = offset === null
   const start = ownPosition ? positionOf(file) : offset
-  const rest = file.size === undefined || start === undefined ? undefined : remaining(file.size, start)
-  return { file, offset: start ?? 0, ownPosition, positionUnknown: start === undefined, count: count ?? rest }
+  const remainder = file.size === undefined || start === undefined ? undefined : remaining(file.size, start)
+  return { file, offset: start ?? 0, ownPosition, positionUnknown: start === undefined, count: count ?? remainder }
 }
 
-/** `undefined` where nobody can tell it, and for devices, whose bytes cannot be read twice to move it. */
+/** The file position; `undefined` if it is unknown, and for devices, whose bytes cannot be read twice to move it. */
 function positionOf({ native, fd, identity }: OpenFile): Bytes | undefined {
   if (native !== undefined) return native.position
   return identity === undefined ? undefined : descriptorStatus(fd)?.position

@@ -1,7 +1,7 @@
 /** Ends the destination of a pipe after the last byte. */
 import http from 'node:http'
 
-import { isLeft } from '../node/connection-loss.ts'
+import { isClosedForWriting } from '../node/connection-loss.ts'
 import { connectionOf } from '../destination/stream.ts'
 import type { Destination } from '../hooks/hold.ts'
 import { bodyTaken, isStrict } from '../node/outgoing-message.ts'
@@ -16,7 +16,8 @@ export function endPipe(source: FileStream, destination: Destination, isWhole: b
   if (throwsAtEnd(destination)) return void source.destroy()
   if (isWhole && destination instanceof http.OutgoingMessage) bodyTaken(destination)
   source.push(null)
-  if (isLeft(connectionOf(destination)) && (awaitsDrain(source, destination) || !isPipedTo(source))) source.resume()
+  if (isClosedForWriting(connectionOf(destination)) && (awaitsDrain(source, destination) || !isPipedTo(source)))
+    source.resume()
 }
 
 /** Whether `end()` would throw: a message with strictContentLength was destroyed because the file is too short. */

@@ -6,7 +6,7 @@ import { constants } from 'node:os'
 import { AdaptiveSize } from '../executor/chunk-size.ts'
 import { copyRange } from '../executor/portable.ts'
 import type { OpenFile, Range } from '../executor/range.ts'
-import { DescriptorDestination, inTurnOf, type ParsedDescriptor, type FilePosition } from '../destination/descriptor.ts'
+import { DescriptorDestination, enqueue, type ParsedDescriptor, type FilePosition } from '../destination/descriptor.ts'
 import { overlap, systemError, withAccount } from '../errors/sendfile-error.ts'
 import { DONE, NOTHING_SENT, type RangeEnd } from '../executor/end.ts'
 import * as kernel from '../executor/kernel.ts'
@@ -71,7 +71,7 @@ export class DescriptorSending implements kernel.Listener, Abortable {
     const { signal } = this.#request
     if (signal !== undefined) onAbort(signal, this)
     let hasStarted = false
-    inTurnOf(this.#destination.key, () => {
+    enqueue(this.#destination.key, () => {
       hasStarted = this.#destination.isIdentified
       return this.#run()
     })

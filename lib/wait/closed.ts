@@ -1,7 +1,7 @@
 /** Listens to 'close', 'error' and other events of a stream: one listener per event, for any number of transfers. */
 import { EventEmitter } from 'node:events'
 
-/** Is informed when a stream closes. */
+/** Receives the events of a stream. */
 export interface Watcher {
   /** The stream is closed, or has emitted 'error'. */
   closed(error: unknown): void
@@ -9,13 +9,13 @@ export interface Watcher {
   finished?(): void
 }
 
-/** The events that a watcher hears beside 'close'. */
+/** The events that a watcher receives besides 'close'. */
 interface Wants {
   readonly errors: boolean
   readonly finish?: boolean
 }
 
-/** What can be listened to. */
+/** A stream that can be listened to. */
 type Source = EventEmitter | { on(event: string, listener: (...args: never[]) => void): unknown }
 
 type Listener = (this: object, ...args: unknown[]) => void
@@ -26,7 +26,7 @@ interface Watch {
   readonly finish: boolean
 }
 
-// Not weak: every transfer ends, and takes its watcher away. Arrays: nearly all have one entry.
+// A Map is sufficient because every transfer removes its watcher. Nearly all arrays have one entry.
 const watches = new Map<object, Watch[]>()
 
 /**
@@ -52,9 +52,9 @@ export function watch(stream: Source, watcher: Watcher, { errors, finish = false
 /** Stops watching. After the last watcher, the listeners are removed from the stream. */
 export function unwatch(stream: Source, watcher: Watcher): void {
   const present = watches.get(stream)
-  const place = present?.findIndex((watch) => watch.watcher === watcher) ?? -1
-  if (present === undefined || place === -1) return
-  const [{ errors, finish } = { errors: false, finish: false }] = present.splice(place, 1)
+  const index = present?.findIndex((watch) => watch.watcher === watcher) ?? -1
+  if (present === undefined || index === -1) return
+  const [{ errors, finish } = { errors: false, finish: false }] = present.splice(index, 1)
   if (errors && !present.some(wantsErrors)) ignore(stream, 'error', onError)
   if (finish && !present.some(wantsFinish)) ignore(stream, 'finish', onFinish)
   if (present.length > 0) return
@@ -101,10 +101,10 @@ export function listen(stream: Source, event: string, listener: Listener, on: Fu
   if (listeners !== undefined) return void listeners.add(listener)
   const added = new Set([listener])
   events.set(event, added)
-  const hear = (...args: unknown[]): void => {
+  const forward = (...args: unknown[]): void => {
     for (const each of added) Reflect.apply(each, stream, args)
   }
-  Reflect.apply(on, stream, [event, hear])
+  Reflect.apply(on, stream, [event, forward])
 }
 
 /** Removes a listener. */

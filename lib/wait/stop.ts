@@ -1,17 +1,17 @@
 /** A wait that ends with a promise, with a timeout, or with a call of `stop()`. */
 import { MAX_TIME } from '../options/validate.ts'
 
-/** Why a range moves no further byte, said from outside. */
+/** The reason for which a range is stopped from outside. */
 export type Stopped =
-  /** The caller has given it up. */
+  /** The caller has stopped it. */
   | { readonly kind: 'stopped' }
   /** The destination was closed or destroyed meanwhile, with or without an error. */
   | { readonly kind: 'destroyed'; readonly error: unknown }
-  /** The destination did not move on while the range waited for its turn. */
+  /** The destination made no progress while the range waited for its turn. */
   | { readonly kind: 'stalled' }
-  /** http has thrown the bytes away: the message has no body. */
+  /** http has discarded the bytes, because the message has no body. */
   | { readonly kind: 'dropped' }
-  /** `write` of the destination has thrown, and its caller has the error. */
+  /** `write` of the destination threw, and its caller has received the error. */
   | { readonly kind: 'rejected'; readonly error: unknown }
 
 export const STALLED = { kind: 'stalled' } as const satisfies Stopped
