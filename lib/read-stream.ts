@@ -25,7 +25,7 @@ import {
 } from './node/readable.ts'
 import { define } from './node/handle.ts'
 import { debug, switchedOff } from './options/environment.ts'
-import { Pump } from './stream/piping.ts'
+import { Piping } from './stream/piping.ts'
 import { DEFAULTS, opensPath, parseSettings, takeOptions, type TransferOptions, withFs } from './options/read-stream.ts'
 import type { LiveTransfer, StreamTransfer } from './stream/stats.ts'
 
@@ -53,12 +53,12 @@ export interface ReadStreamConstructor {
 
 // A stream's own symbols: a WeakMap of thousands of short-lived streams costs the server a fifth of its time.
 const OPENING = Symbol('sendfile64.opening')
-const PUMP = Symbol('sendfile64.pump')
+const PIPING = Symbol('sendfile64.piping')
 const ABANDONMENT = Symbol('sendfile64.abandonment')
 
 interface OwnStream extends FileStream {
   [OPENING]?: Opening
-  [PUMP]?: Pump
+  [PIPING]?: Piping
   [ABANDONMENT]?: Abandonment
 }
 
@@ -89,10 +89,10 @@ function chooseConstructor(): ReadStreamConstructor {
 function construct(stock: StockReadStream): Function {
   function ReadStream(this: unknown, path: unknown, options?: unknown): unknown {
     if (!(this instanceof stock)) return Reflect.construct(ReadStream, [path, options])
-    const taken = takeOptions(options)
-    const settings = parseSettings(taken) ?? DEFAULTS
-    const file = opensPath(taken) ? new CachedFile(this) : undefined
-    Reflect.apply(stock, this, [path, file === undefined ? taken : withFs(taken, file)])
+    const ownOptions = takeOptions(options)
+    const settings = parseSettings(ownOptions) ?? DEFAULTS
+    const file = opensPath(ownOptions) ? new CachedFile(this) : undefined
+    Reflect.apply(stock, this, [path, file === undefined ? ownOptions : withFs(ownOptions, file)])
     define(this, OPENING, { settings, file } satisfies Opening)
     return undefined
   }
@@ -114,22 +114,22 @@ function membersOver({ prototype: stock }: StockReadStream): object {
     },
     unpipe(destination?: NodeJS.WritableStream): OwnStream {
       Reflect.apply(stock.unpipe, this, [destination])
-      this[PUMP]?.unpiped()
+      this[PIPING]?.unpiped()
       this[ABANDONMENT]?.unpiped()
       return this
     },
     _read(size: number): void {
-      const pump = this[PUMP]
-      if (pump === undefined) readAsStock(this, size)
-      else pump.read(size)
+      const piping = this[PIPING]
+      if (piping === undefined) readAsStock(this, size)
+      else piping.read(size)
     },
     _destroy(error: Error | null, callback: DestroyCallback): void {
-      this[PUMP]?.finish(error)
+      this[PIPING]?.finish(error)
       this[ABANDONMENT]?.release()
       destroyAsStock(this, error, callback)
     },
     get transfer(): StreamTransfer | undefined {
-      return this[PUMP]?.transfer
+      return this[PIPING]?.transfer
     },
     set transfer(value: unknown) {
       Object.defineProperty(this, 'transfer', { configurable: true, enumerable: true, writable: true, value })
@@ -138,24 +138,24 @@ function membersOver({ prototype: stock }: StockReadStream): object {
   return members
 }
 
-/** The pipe is Node's own; the pump answers the reads that it causes. */
+/** The pipe is Node's own; the piping answers the reads that it causes. */
 function pipe(source: OwnStream, destination: NodeJS.WritableStream, asStock: () => void): NodeJS.WritableStream {
   if (destination instanceof http.OutgoingMessage) AnnouncedLength.of(destination)
   watchDestination(source, destination)
-  // With a second destination, or one that is not writable, the first pump remains in use.
+  // With a second destination, or one that is not writable, the first piping remains in use.
   if (isPipedTo(source) || !isDestination(destination)) {
     asStock()
     return destination
   }
   const traced = isTraced()
   let trace: TransferTrace | undefined
-  const pump = new Pump(source, destination, source[OPENING] ?? UNKNOWN, (transfer, error) =>
+  const piping = new Piping(source, destination, source[OPENING] ?? UNKNOWN, (transfer, error) =>
     finish(source, transfer, error, trace),
   )
-  define(source, PUMP, pump)
+  define(source, PIPING, piping)
   const begin = (): void => {
     asStock()
-    pump.begin(source.rawListeners('data').at(-1))
+    piping.begin(source.rawListeners('data').at(-1))
   }
   if (traced) trace = new TransferTrace(contextOf(source, destination), begin)
   else begin()

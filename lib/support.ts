@@ -81,9 +81,9 @@ export function support(): Support {
 const UNKNOWN: MethodSupport = { state: 'not-probed' }
 
 function probe(feature: string): MethodSupport {
-  const found = native?.probe(feature) ?? -os.constants.errno.ENOSYS
-  if (found < 0) return { state: 'unavailable', code: errnoName(found) }
-  return { state: found === AVAILABILITY.unknown ? 'not-probed' : 'available' }
+  const availability = native?.probe(feature) ?? -os.constants.errno.ENOSYS
+  if (availability < 0) return { state: 'unavailable', code: errnoName(availability) }
+  return { state: availability === AVAILABILITY.unknown ? 'not-probed' : 'available' }
 }
 
 function readRuntime(): string {

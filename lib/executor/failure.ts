@@ -68,8 +68,8 @@ export function errorOf(end: Failure, about: Circumstances): unknown {
           end.call,
         )
       }
-      const what = method === 'auto' ? 'every method' : `method '${method}'`
-      return unsupported(`The kernel refused ${what} for this source and destination`, account, -end.errno, end.call)
+      const refused = method === 'auto' ? 'every method' : `method '${method}'`
+      return unsupported(`The kernel refused ${refused} for this source and destination`, account, -end.errno, end.call)
     }
     case 'unreachable':
       return unsupported(`${method}(2) cannot be used: ${end.reason}. Use method: 'auto' to copy instead`, account)

@@ -72,9 +72,9 @@ export function descriptorStatus(fd: number): DescriptorStatus | undefined {
 export async function movePosition(fd: number, bytes: Bytes): Promise<void> {
   const scratch = Buffer.allocUnsafeSlow(Number(bytes) < STRIDE ? Number(bytes) : STRIDE)
   for (let left = BigInt(bytes); left > 0n;) {
-    const taken = await readInto(scratch, fd, left < STRIDE ? Number(left) : STRIDE, null).catch(() => 0)
-    if (taken === 0) return
-    left -= BigInt(taken)
+    const bytesRead = await readInto(scratch, fd, left < STRIDE ? Number(left) : STRIDE, null).catch(() => 0)
+    if (bytesRead === 0) return
+    left -= BigInt(bytesRead)
   }
 }
 

@@ -44,8 +44,8 @@ export function handleFd(socket: net.Socket): number {
 export function outstanding(stream: object): number {
   const { writableLength, socket } = stream as { writableLength?: unknown; socket?: unknown }
   const length = typeof writableLength === 'number' ? writableLength : 0
-  const under = stream instanceof http.OutgoingMessage ? socket : stream
-  return under instanceof net.Socket ? length + queued(under) : length
+  const connection = stream instanceof http.OutgoingMessage ? socket : stream
+  return connection instanceof net.Socket ? length + queued(connection) : length
 }
 
 /** Number of bytes that libuv has not written to a socket yet. It decreases during a large write. */

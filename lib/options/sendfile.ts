@@ -180,9 +180,9 @@ export function parseOptions(options: unknown): Request {
 function parse(options: Readonly<Record<string, unknown>>): Request {
   const { offset, count, rate, burst, minRate, minRateWindow, quantum, stallTimeout } = options
   const { headers, trailers, signal, onProgress, progressInterval, method, end, until, bigint } = options
-  const given = parseRateOption('options.rate', rate)
-  const limiter = typeof given === 'number' ? undefined : given
-  const perSecond = typeof given === 'number' ? given : 0
+  const rateOrLimiter = parseRateOption('options.rate', rate)
+  const limiter = typeof rateOrLimiter === 'number' ? undefined : rateOrLimiter
+  const perSecond = typeof rateOrLimiter === 'number' ? rateOrLimiter : 0
   if (limiter !== undefined && burst !== undefined) {
     throw invalidValue('options.burst', burst, 'must not be set beside a RateLimiter, which has its own burst')
   }

@@ -1,6 +1,6 @@
 /**
- * Files whose only reader has gone: a destination that closes before the end takes itself off the pipe, and in Node leaves
- * the stream to whoever has made it, with its file open.
+ * Closes the file of a stream whose only destination has closed. A destination that closes before the end is removed from the
+ * pipe; with Node's own streams, the file then stays open until the program destroys the stream.
  */
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'
@@ -13,13 +13,13 @@ import { type FileStream, isPipedTo, onlyPipe } from '../node/readable.ts'
 export class Abandonment {
   readonly #source: FileStream
   readonly #destination: EventEmitter
-  /** Of a response that waits for its turn, and is not told when its connection closes. */
+  /** The connection of a response that waits for its turn, and does not emit 'close' with it. */
   readonly #connection: EventEmitter | undefined
-  /** The destination ended or failed while it was piped to: the pipe lets go before it closes. */
+  /** The destination ended or failed while it was piped to, and was unpiped before it closed. */
   #hasFailed = false
   #isOver = false
 
-  /** Listens before the pipe does: what it finds unpiped, the user has unpiped. */
+  /** Adds listeners before the pipe does. A destination that is not piped to when they are called was unpiped by the program. */
   constructor(source: FileStream, destination: EventEmitter) {
     this.#source = source
     this.#destination = destination
@@ -30,14 +30,14 @@ export class Abandonment {
     if (Reflect.get(destination, 'destroyed') === true) setImmediate(() => this.#close())
   }
 
-  /** The stream is not to be closed any more. */
+  /** The stream must no longer be closed. */
   release(): void {
     this.#isOver = true
     this.#destination.off('finish', this.#finished).off('close', this.#closed)
     this.#connection?.off('close', this.#closed)
   }
 
-  /** The stream has been taken off the destination. An error does that before the destination closes. */
+  /** The stream was unpiped from the destination, which happens before 'close' if the destination failed. */
   unpiped(): void {
     if (isPipedTo(this.#source, this.#destination)) return
     const failed = Reflect.get(this.#destination, 'errored') ?? undefined
@@ -50,7 +50,7 @@ export class Abandonment {
 
   readonly #closed = (): void => {
     if (!this.#hasFailed && !isPipedTo(this.#source, this.#destination)) return this.release()
-    // After everybody who hears of it: pipeline() destroys its streams with an error, others may pipe them to elsewhere.
+    // After all other listeners: pipeline() destroys its streams with an error, and programs may pipe them to another destination.
     setImmediate(() => this.#close())
   }
 
@@ -60,7 +60,7 @@ export class Abandonment {
     const isPiped = isPipedTo(source)
     this.release()
     if (isPiped && onlyPipe(source) !== this.#destination) return
-    // The pipe reads by a listener of its own.
+    // One 'data' listener belongs to the pipe.
     const isRead = source.listenerCount('data') > (isPiped ? 1 : 0) || source.listenerCount('readable') > 0
     if (!isRead && !source.readableEnded && source.autoClose !== false) source.destroy()
   }

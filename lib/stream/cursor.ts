@@ -62,8 +62,8 @@ export class FileCursor {
     const known = this.#file?.opened
     const file = fd === null ? OBSTACLE.irregular : duplicateFile(fd, { known, withPosition: pos === undefined })
     if (!(file instanceof Promise)) return this.#remainder(file, small)
-    return file.then((found) => {
-      this.#ready = this.#remainder(found, small)
+    return file.then((later) => {
+      this.#ready = this.#remainder(later, small)
     })
   }
 
@@ -125,14 +125,14 @@ export class FileCursor {
 
 /** Duplicates a regular file of the caller. Returns a promise if the server of a filesystem may have to be asked. */
 function duplicateFile(fd: number, wish: Wish): NativeFile | Obstacle | Promise<NativeFile | Obstacle> {
-  const found = duplicateOf(fd, wish)
-  return found instanceof Promise ? found.then((later) => fileOf(fd, later)) : fileOf(fd, found)
+  const duplicate = duplicateOf(fd, wish)
+  return duplicate instanceof Promise ? duplicate.then((later) => fileOf(fd, later)) : fileOf(fd, duplicate)
 }
 
-function fileOf(fd: number, found: Duplicated): NativeFile | Obstacle {
-  if (typeof found === 'number') return shortageOf(-found) ?? fileOfFs(fd)
-  if (found === undefined) return fileOfFs(fd)
-  return 'kind' in found ? regular(found) : OBSTACLE.virtual
+function fileOf(fd: number, duplicate: Duplicated): NativeFile | Obstacle {
+  if (typeof duplicate === 'number') return shortageOf(-duplicate) ?? fileOfFs(fd)
+  if (duplicate === undefined) return fileOfFs(fd)
+  return 'kind' in duplicate ? regular(duplicate) : OBSTACLE.virtual
 }
 
 function regular(opened: Opened): NativeFile | Obstacle {

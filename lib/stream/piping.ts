@@ -43,7 +43,7 @@ import { LiveTransfer } from './stats.ts'
 /** Called when the transfer has ended. */
 export type Finished = (transfer: LiveTransfer, error: unknown) => void
 
-export class Pump implements SegmentSender {
+export class Piping implements SegmentSender {
   readonly transfer: LiveTransfer
   readonly #source: FileStream
   readonly #destination: Destination
@@ -92,15 +92,15 @@ export class Pump implements SegmentSender {
   #answer(size: number): void {
     if (!this.#isOver && !this.#isStock && this.#cursor.isKnownSmall(this.#small)) this.#addObstacle(OBSTACLE.small)
     // Not within `_read`: the Readable may be about to emit buffered data, and treats exceptions as errors of `_read`.
-    if (this.#isAlone()) process.nextTick(Pump.#next, this, size)
+    if (this.#isAlone()) process.nextTick(Piping.#next, this, size)
     else this.#copy(size)
   }
 
-  static #next(pump: Pump, size: number): void {
-    const source = pump.#source
+  static #next(piping: Piping, size: number): void {
+    const source = piping.#source
     if (source.destroyed) return
-    const sent = source.readableLength === 0 && pump.#isAlone() && pump.#send(size)
-    if (!sent) pump.#copy(size)
+    const sent = source.readableLength === 0 && piping.#isAlone() && piping.#send(size)
+    if (!sent) piping.#copy(size)
   }
 
   /** Whether the option `rate` allows the stream to continue; otherwise the read is answered later. */
@@ -182,7 +182,7 @@ export class Pump implements SegmentSender {
     const remainder = this.#cursor.open(this.#small)
     if (remainder instanceof Promise) {
       void remainder.then(() => {
-        Pump.#next(this, size)
+        Piping.#next(this, size)
         this.#cursor.release()
       })
       return true
