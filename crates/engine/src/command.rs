@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sendfile64_core::{End, Errno, Method, Transfer};
-use sendfile64_sys::descriptor::Status;
+use sendfile64_sys::fd::Status;
 
 use crate::destination::Destination;
 use crate::ends::Surround;

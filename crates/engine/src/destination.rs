@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use sendfile64_core::{Errno, Kind, Ladder, Method};
-use sendfile64_sys::descriptor::{self, Kind as Found};
+use sendfile64_sys::fd::{self, Kind as Found};
 use sendfile64_sys::{EAGAIN, ENXIO, EPIPE};
 
 /// Which methods the caller wants.
@@ -67,9 +67,9 @@ impl Destination {
     /// # Errors
     /// Those of fstat(2) and fcntl(2); EPIPE for a FIFO in blocking mode that nobody reads.
     pub fn of(fd: OwnedFd) -> Result<Self, Errno> {
-        let nonblocking = descriptor::flags(fd.as_fd())?.nonblocking;
+        let nonblocking = fd::flags(fd.as_fd())?.nonblocking;
         let blocking = |allowed| if nonblocking { Allowed::All } else { allowed };
-        let (kind, allowed, waits_for_disk) = match descriptor::identify(fd.as_fd())?.kind {
+        let (kind, allowed, waits_for_disk) = match fd::identify(fd.as_fd())?.kind {
             Found::Regular => (Kind::File, Allowed::All, true),
             // send(2) takes MSG_DONTWAIT; sendfile(2) and splice(2) go by O_NONBLOCK.
             Found::StreamSocket => (Kind::Socket, blocking(Allowed::Only(Method::Copy)), false),
@@ -80,7 +80,7 @@ impl Destination {
             _ => (Kind::Device, Allowed::All, true),
         };
         let reopens = kind == Kind::Pipe || (kind == Kind::Device && !waits_for_disk);
-        let own = reopens.then(|| descriptor::reopen_for_writing(fd.as_fd()));
+        let own = reopens.then(|| fd::reopen_for_writing(fd.as_fd()));
         match own {
             Some(Ok(own)) => Ok(Self {
                 fd: Arc::new(own),

@@ -4,7 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 use sendfile64_core::{Errno, Kind, Method, Part, Transfer};
-use sendfile64_sys::{EPROTONOSUPPORT, pipe, tcp};
+use sendfile64_sys::EPROTONOSUPPORT;
+use sendfile64_sys::fd::pipe;
+use sendfile64_sys::net::tcp;
 
 use crate::destination::Destination;
 use crate::sync::{AtomicBool, Ordering};

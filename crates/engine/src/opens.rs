@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor;
-use sendfile64_sys::open;
+use sendfile64_sys::fd;
+use sendfile64_sys::fs::open;
 
 use crate::command::{Event, Opened, OwnerId, Sink};
 
@@ -31,12 +31,12 @@ impl Wanted {
         let (fd, status) = match self {
             Self::Path(path) => open::open(&path)?,
             Self::Open(fd) => {
-                let status = descriptor::status(fd.as_fd())?;
+                let status = fd::status(fd.as_fd())?;
                 (fd, status)
             }
         };
         // Here, as lseek(2) waits while another thread reads at the position.
-        let position = descriptor::position(fd.as_fd()).ok();
+        let position = fd::position(fd.as_fd()).ok();
         Ok(Opened {
             fd,
             status,

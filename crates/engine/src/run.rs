@@ -4,8 +4,9 @@ use std::os::fd::AsFd;
 
 use sendfile64_core::{Ended, Errno, Kind, Method, Op, Outcome, Part, Transfer};
 use sendfile64_sys::EAGAIN;
+use sendfile64_sys::call::{copy, copy_file_range, sendfile, splice};
+use sendfile64_sys::fd::{self, pipe};
 use sendfile64_sys::probe::{self, Availability, Feature};
-use sendfile64_sys::{copy, copy_file_range, descriptor, pipe, sendfile, splice};
 
 use crate::clock;
 use crate::command::Call;
@@ -114,7 +115,7 @@ impl Attempted {
         transfer.handle_duration(self.outcome.bytes, self.took);
         if pair.own_position && self.outcome.bytes > 0 && self.call != Call::Sendfile {
             // Seeking inside an open regular file does not fail (lseek(2)).
-            let _ = descriptor::set_position(pair.source, transfer.next_offset());
+            let _ = fd::set_position(pair.source, transfer.next_offset());
         }
     }
 }

@@ -7,7 +7,8 @@ use std::mem;
 use std::sync::Arc;
 
 use sendfile64_core::{End, Ended, Errno, LeastRate, Outcome, Transfer};
-use sendfile64_sys::{ECONNRESET, descriptor, tcp};
+use sendfile64_sys::net::tcp;
+use sendfile64_sys::{ECONNRESET, fd};
 
 use crate::clock;
 use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
@@ -202,7 +203,7 @@ impl Running {
     pub(crate) fn abort(&mut self, how: Abort) {
         self.ends.abandon();
         if how == Abort::Shutdown {
-            descriptor::shutdown_both(self.ends.pair().destination);
+            fd::shutdown_both(self.ends.pair().destination);
         }
         if !self.is_away() {
             self.transfer.abort();

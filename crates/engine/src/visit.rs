@@ -2,7 +2,7 @@
 //! residency.
 
 use sendfile64_core::{Method, Transfer};
-use sendfile64_sys::page_cache::{self, Residency, Watch};
+use sendfile64_sys::fs::page_cache::{self, Residency, Watch};
 
 use crate::ends::Pair;
 use crate::run::{Attempted, COPY_LIMIT, CopyBuffer, Step, run};

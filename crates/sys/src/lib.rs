@@ -4,23 +4,18 @@
 //! or chooses what comes next: [`sendfile64_core::Transfer`] chooses. Two things are remembered for the life of the
 //! process, in [`probe`]: which calls this system has, and which it has not.
 //!
-//! Linux is complete. On FreeBSD and macOS sendfile(2) is there, and what has no counterpart ([`page_cache`],
-//! [`open::open_cached`], [`splice`](mod@splice), [`copy_file_range`](mod@copy_file_range),
-//! [`tcp::unacknowledged`]) answers what makes the caller take the slow way.
+//! Linux is complete. On FreeBSD and macOS sendfile(2) is there, and what has no counterpart ([`fs::page_cache`],
+//! [`fs::open::open_cached`], [`call::splice`], [`call::copy_file_range`], [`net::tcp::unacknowledged`]) answers what makes the caller take the slow way.
 
-pub mod copy;
-pub mod copy_file_range;
-pub mod descriptor;
-pub mod open;
-pub mod page_cache;
-pub mod pipe;
+pub mod call;
+pub mod fd;
+pub mod fs;
+pub mod net;
 pub mod probe;
-pub mod sendfile;
 pub mod signal;
-pub mod splice;
-pub mod tcp;
 
 mod attempt;
 mod errno;
+mod platform;
 
 pub use errno::{EAGAIN, ECONNRESET, ENXIO, EPIPE, EPROTONOSUPPORT};

@@ -5,7 +5,8 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sendfile64_sys::{descriptor, open, page_cache};
+use sendfile64_sys::fd;
+use sendfile64_sys::fs::{open, page_cache};
 
 use super::files::figures;
 use super::{borrow, code};
@@ -25,14 +26,14 @@ pub fn was_read(fd: i32, offset: Option<u64>, bytes: u64) {
     let Ok(file) = borrow(&fd) else {
         return;
     };
-    let behind = || descriptor::position(file).ok();
+    let behind = || fd::position(file).ok();
     if let Some(first) = offset.or_else(|| behind()?.checked_sub(bytes)) {
         page_cache::was_read(file, first, first.saturating_add(bytes));
     }
 }
 
 pub fn close_named(fd: i32) -> bool {
-    let closes_at_once = borrow(&fd).is_ok_and(|file| !descriptor::parting(file).may_wait);
+    let closes_at_once = borrow(&fd).is_ok_and(|file| !fd::parting(file).may_wait);
     if closes_at_once {
         // SAFETY: the number is open, as we have just seen, and JavaScript, whose it is, asks us to close it.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use sendfile64_core::Kind;
 use sendfile64_engine::{Destination, Opened};
-use sendfile64_sys::descriptor::{self, Filesystem, Kind as Found, Parting};
+use sendfile64_sys::fd::{self, Kind as Found, Parting};
+use sendfile64_sys::fs::Filesystem;
 
 use super::shared::lock;
 use crate::codes::{filesystem_kind, kind, status as place};
@@ -35,7 +36,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn keep(&self, fd: OwnedFd, status: &descriptor::Status) -> (i32, Status) {
+    pub(super) fn keep(&self, fd: OwnedFd, status: &fd::Status) -> (i32, Status) {
         let number = fd.as_raw_fd();
         let source = Source {
             fd: Arc::new(fd),
@@ -52,7 +53,7 @@ impl Files {
 
     /// The file position of a source or a destination.
     pub(super) fn position(&self, number: i32) -> Result<u64, i32> {
-        let position = |fd| descriptor::position(fd).map_err(super::code);
+        let position = |fd| fd::position(fd).map_err(super::code);
         if let Ok(source) = self.source(number) {
             return position(source.fd.as_fd());
         }
@@ -116,12 +117,12 @@ pub(super) struct Parted {
 
 impl Parted {
     pub(super) fn of(fd: Arc<OwnedFd>) -> Self {
-        let seen = descriptor::parting(fd.as_fd());
+        let seen = fd::parting(fd.as_fd());
         Self { fd, seen }
     }
 }
 
-fn kind_of(status: &descriptor::Status) -> Kind {
+fn kind_of(status: &fd::Status) -> Kind {
     match (status.kind, status.filesystem) {
         (Found::Regular, Filesystem::Ordinary | Filesystem::Remote) => Kind::File,
         (Found::StreamSocket, _) => Kind::Socket,
@@ -132,7 +133,7 @@ fn kind_of(status: &descriptor::Status) -> Kind {
 }
 
 /// The figures of a source.
-pub(super) fn figures(status: &descriptor::Status) -> Status {
+pub(super) fn figures(status: &fd::Status) -> Status {
     let filesystem = match status.filesystem {
         Filesystem::Ordinary => filesystem_kind::ORDINARY,
         Filesystem::Remote => filesystem_kind::REMOTE,
@@ -144,15 +145,15 @@ pub(super) fn figures(status: &descriptor::Status) -> Status {
 }
 
 fn destination_status(fd: BorrowedFd<'_>) -> Result<Status, i32> {
-    let status = descriptor::identify(fd).map_err(super::code)?;
-    let flags = descriptor::flags(fd).map_err(super::code)?;
+    let status = fd::identify(fd).map_err(super::code)?;
+    let flags = fd::flags(fd).map_err(super::code)?;
     let mut figures = figures_of_any(&status);
     figures[place::WRITABLE] = f64::from(u8::from(flags.writable));
     figures[place::APPENDS] = f64::from(u8::from(flags.append));
     Ok(figures)
 }
 
-fn figures_of_any(status: &descriptor::Status) -> Status {
+fn figures_of_any(status: &fd::Status) -> Status {
     let mut figures = [0.0; place::LENGTH];
     figures[place::KIND] = kind_code(status.kind).into();
     let [size, rest] = halves(status.size);

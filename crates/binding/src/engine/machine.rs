@@ -1,8 +1,8 @@
 //! The features of this machine, and the system call of `sendfileSync`. Neither uses the engine.
 
 use sendfile64_core::Errno;
+use sendfile64_sys::call::sendfile;
 use sendfile64_sys::probe::{self, Availability, Feature};
-use sendfile64_sys::sendfile;
 
 use super::code;
 use crate::codes::availability;

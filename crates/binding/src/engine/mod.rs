@@ -16,9 +16,9 @@ use sendfile64_core::{End, Ended, Errno, Outcome, Transfer};
 use sendfile64_engine::{
     Abort, Call, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId, Wanted,
 };
-use sendfile64_sys::copy;
-use sendfile64_sys::descriptor::{self, Known};
-use sendfile64_sys::open;
+use sendfile64_sys::call::copy;
+use sendfile64_sys::fd::{self, Known};
+use sendfile64_sys::fs::open;
 
 use crate::codes::{call, end, event, status};
 use crate::records::{EventRecord, Status, method_code};
@@ -123,7 +123,7 @@ impl Link {
     }
 
     pub fn inspect(&self, fd: i32) -> Result<u64, i32> {
-        self.want(Wanted::Open(descriptor::duplicate(fd).map_err(code)?))
+        self.want(Wanted::Open(fd::duplicate(fd).map_err(code)?))
     }
 
     fn want(&self, wanted: Wanted) -> Result<u64, i32> {
@@ -161,22 +161,22 @@ impl Link {
         with_position: bool,
     ) -> Result<(i32, Status), i32> {
         let known = known.map(|(device, inode)| Known { device, inode });
-        let status = descriptor::status_at_once(borrow(&fd)?, known).map_err(code)?;
-        let copy = descriptor::duplicate(fd).map_err(code)?;
-        let position = with_position.then(|| descriptor::position(copy.as_fd()).ok());
+        let status = fd::status_at_once(borrow(&fd)?, known).map_err(code)?;
+        let copy = fd::duplicate(fd).map_err(code)?;
+        let position = with_position.then(|| fd::position(copy.as_fd()).ok());
         let (file, mut figures) = self.files.keep(copy, &status);
         figures[status::POSITION] = position.flatten().map_or(-1.0, |position| position as f64);
         Ok((file, figures))
     }
 
     pub fn identify(&self, fd: i32) -> Result<(i32, Status), i32> {
-        let status = descriptor::identify(borrow(&fd)?).map_err(code)?;
+        let status = fd::identify(borrow(&fd)?).map_err(code)?;
         Ok((fd, figures(&status)))
     }
 
     pub fn adopt_destination(&self, fd: i32) -> Result<(i32, Status), i32> {
         self.files
-            .keep_destination(descriptor::duplicate(fd).map_err(code)?)
+            .keep_destination(fd::duplicate(fd).map_err(code)?)
     }
 
     pub fn position(&self, file: i32) -> Result<u64, i32> {
@@ -184,14 +184,14 @@ impl Link {
     }
 
     pub fn set_position(&self, file: i32, offset: u64) -> Result<(), i32> {
-        descriptor::set_position(self.files.source(file)?.fd.as_fd(), offset).map_err(code)
+        fd::set_position(self.files.source(file)?.fd.as_fd(), offset).map_err(code)
     }
 
     pub fn leave(&self, file: i32, position: Option<u64>) -> Result<u64, i32> {
         let parted = self.files.forget(file).ok_or(CLOSED)?;
         let size = parted.seen.size;
         let moved = position.map_or(Ok(()), |position| {
-            descriptor::set_position(parted.fd.as_fd(), position).map_err(code)
+            fd::set_position(parted.fd.as_fd(), position).map_err(code)
         });
         Self::part(self.engine().as_deref(), parted);
         moved.and(size.ok_or(EAGAIN))

@@ -9,7 +9,7 @@ use sendfile64_engine::{
     Attempts, Call, Choice, Command, Destination, Engine, Limit, Limits, Pair, Sink, StartError,
     Surround, TransferId, attempt_now, now, unconfirmable,
 };
-use sendfile64_sys::descriptor;
+use sendfile64_sys::fd;
 
 use super::files::{CLOSED, Parted, Source};
 use super::{EMFILE, Link, borrow, code, completed, ended, next_id, not_begun};
@@ -155,7 +155,7 @@ impl Link {
         match target {
             Target::Socket(out_fd) => Ok(Bound::Socket(out_fd)),
             Target::Descriptor(out_fd) => {
-                let fd = descriptor::duplicate(out_fd).map_err(lacking)?;
+                let fd = fd::duplicate(out_fd).map_err(lacking)?;
                 Destination::of(fd).map(Bound::Own).map_err(lacking)
             }
             Target::Adopted(number) => {

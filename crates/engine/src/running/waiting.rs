@@ -1,7 +1,7 @@
 //! A transfer that waits for its destination; see [`Place`] for the clocks that run meanwhile.
 
 use sendfile64_core::{Op, Readiness, Wait};
-use sendfile64_sys::descriptor;
+use sendfile64_sys::fd;
 
 use super::Running;
 use super::place::Place;
@@ -102,6 +102,6 @@ impl Running {
 
     fn holding(&self) -> Option<u64> {
         let pair = self.ends.pair();
-        descriptor::outstanding(pair.destination, pair.kind)
+        fd::outstanding(pair.destination, pair.kind)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use sendfile64_core::{End, Errno, Kind};
 use sendfile64_engine::{Abort, Started};
-use sendfile64_sys::descriptor::outstanding;
+use sendfile64_sys::fd::outstanding;
 
 use crate::scene::{
     MIB, ONE_SHARD, PATIENCE, Plan, Sample, Scene, assert_same, read_all, tcp, unix, wait_until,

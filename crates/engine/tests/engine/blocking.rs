@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::pty::openpty;
 use sendfile64_core::{End, Errno, Fallback, Method};
 use sendfile64_engine::{Abort, Choice};
-use sendfile64_sys::descriptor::{flags, outstanding};
+use sendfile64_sys::fd::{flags, outstanding};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::scene::{

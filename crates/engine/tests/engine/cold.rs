@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sendfile64_core::{End, Errno, Ladder, Method};
 use sendfile64_engine::{Abort, Config, Event, OwnerId, Sink};
-use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::fs::page_cache::{Residency, residency};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::scene::{MIB, Plan, Sample, Scene, alone, assert_same, read_all, tcp, unix};

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use sendfile64_core::{End, Ladder, Method};
 use sendfile64_engine::{INLINE_LIMIT, Started};
-use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::fs::page_cache::{Residency, residency};
 
 use crate::scene::{Plan, Sample, Scene, alone, assert_same, fill, read_all, unix};
 

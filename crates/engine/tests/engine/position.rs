@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sendfile64_core::{End, Method, Rate};
 use sendfile64_engine::{Abort, Choice, Event};
-use sendfile64_sys::descriptor::{position, set_position};
+use sendfile64_sys::fd::{position, set_position};
 
 use crate::scene::{MIB, Plan, Sample, Scene, assert_same, read_all, tcp, unix, wait_until};
 
@@ -129,7 +129,7 @@ fn after_an_abort_with_a_full_pipe_it_stands_behind_what_was_accepted() {
     };
     let id = scene.start(&sending, &sample.fd, plan);
     wait_until(|| {
-        sendfile64_sys::descriptor::outstanding(sending.as_fd(), sendfile64_core::Kind::Socket)
+        sendfile64_sys::fd::outstanding(sending.as_fd(), sendfile64_core::Kind::Socket)
             .is_some_and(|held| held > 100_000)
     });
     scene.engine.abort(id, Abort::Release);

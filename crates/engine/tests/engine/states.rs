@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::eventfd::EventFd;
 use sendfile64_core::{End, Kind, Ladder, Method, Rate};
 use sendfile64_engine::{Abort, OwnerId, TransferId};
-use sendfile64_sys::descriptor::outstanding;
+use sendfile64_sys::fd::outstanding;
 
 use crate::scene::{
     MIB, ONE_SHARD, Plan, Sample, Scene, alone, fill, open_descriptors, tcp, unix, wait_until,

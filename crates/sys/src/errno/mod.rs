@@ -1,12 +1,12 @@
 //! What an errno means: its number, and the end of an attempt it stands for.
 
 mod ended;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use nix::errno::Errno as NixErrno;
 use sendfile64_core::Errno;
 
-#[cfg(target_os = "linux")]
-pub(crate) use ended::{of_copy_file_range, of_splice};
 pub(crate) use ended::{of_read, of_send, of_sendfile, of_write};
 
 /// What a call answers that would have to wait, with this system's number.

@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use sendfile64_core::Ended;
-use sendfile64_sys::copy::{read, send, send_more};
+use sendfile64_sys::call::copy::{read, send, send_more};
 
 use crate::fixture::{bounded, collect, failed, file, nothing, pattern, progress, reset, tcp};
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use sendfile64_core::{Ended, Outcome};
-use sendfile64_sys::copy_file_range::copy_file_range;
+use sendfile64_sys::call::copy_file_range::copy_file_range;
 
 use crate::ends::{TEN, assert_answers, destinations, opened, sources};
 use crate::fixture::{bounded, failed, file, nothing, pattern, progress, refused};

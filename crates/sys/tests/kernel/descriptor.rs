@@ -13,7 +13,7 @@ use nix::pty::openpty;
 use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor::{
+use sendfile64_sys::fd::{
     Flags, Kind, duplicate, flags, outstanding, parting, position, set_position, shutdown_both,
     status,
 };

@@ -7,9 +7,8 @@ use nix::errno::Errno as NixErrno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::fstatfs;
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor::{
-    Filesystem, Known, Parting, Status, parting, status, status_at_once,
-};
+use sendfile64_sys::fd::{Known, Parting, Status, parting, status, status_at_once};
+use sendfile64_sys::fs::Filesystem;
 
 use crate::fixture::{bounded, file};
 

@@ -10,13 +10,13 @@ use nix::errno::Errno as NixErrno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use sendfile64_core::Errno;
-use sendfile64_sys::copy_file_range::copy_file_range;
-use sendfile64_sys::open::{open, open_cached};
-use sendfile64_sys::page_cache::{Residency, read_cached, residency};
+use sendfile64_sys::call::copy_file_range::copy_file_range;
+use sendfile64_sys::call::sendfile::{sendfile, sendfile_once};
+use sendfile64_sys::call::splice::splice;
+use sendfile64_sys::fs::open::{open, open_cached};
+use sendfile64_sys::fs::page_cache::{Residency, read_cached, residency};
 use sendfile64_sys::probe::Availability::{Available, NotProbed, Unavailable};
 use sendfile64_sys::probe::{Feature, answer, availability, forbid, probe};
-use sendfile64_sys::sendfile::{sendfile, sendfile_once};
-use sendfile64_sys::splice::splice;
 
 use crate::ends::opened;
 use crate::fixture::{bounded, file, in_own_process, progress, refused, tcp, until};

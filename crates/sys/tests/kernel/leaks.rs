@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
-use sendfile64_sys::descriptor::{duplicate, reopen_for_writing, status};
-use sendfile64_sys::open::{open, open_cached};
-use sendfile64_sys::page_cache::residency;
-use sendfile64_sys::pipe::pair;
-use sendfile64_sys::sendfile::sendfile;
+use sendfile64_sys::call::sendfile::sendfile;
+use sendfile64_sys::fd::pipe::pair;
+use sendfile64_sys::fd::{duplicate, reopen_for_writing, status};
+use sendfile64_sys::fs::open::{open, open_cached};
+use sendfile64_sys::fs::page_cache::residency;
 
 use crate::fixture::{in_own_process, path, tcp};
 

@@ -15,12 +15,12 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use sendfile64_core::Outcome;
-use sendfile64_sys::copy::write;
-use sendfile64_sys::copy_file_range::copy_file_range;
-use sendfile64_sys::pipe::pair;
-use sendfile64_sys::sendfile::sendfile;
+use sendfile64_sys::call::copy::write;
+use sendfile64_sys::call::copy_file_range::copy_file_range;
+use sendfile64_sys::call::sendfile::sendfile;
+use sendfile64_sys::call::splice::splice;
+use sendfile64_sys::fd::pipe::pair;
 use sendfile64_sys::signal::block_fatal;
-use sendfile64_sys::splice::splice;
 
 use crate::ends::opened;
 use crate::fixture::{Ending, ending_of, failed, file, in_own_variant, path, pattern, progress};

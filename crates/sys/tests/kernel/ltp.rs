@@ -17,7 +17,7 @@ use nix::libc::off64_t;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::sendfile::sendfile64;
 use sendfile64_core::Errno;
-use sendfile64_sys::sendfile::sendfile_once;
+use sendfile64_sys::call::sendfile::sendfile_once;
 
 use crate::ends::opened;
 use crate::fixture::{bounded, file, tcp};

@@ -13,8 +13,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor::{self, Kind};
-use sendfile64_sys::open::{open, open_cached, open_file_cached};
+use sendfile64_sys::fd::{self, Kind};
+use sendfile64_sys::fs::open::{open, open_cached, open_file_cached};
 use sendfile64_sys::probe::{Availability, Feature, availability};
 
 use crate::fixture::{bounded, path};
@@ -124,7 +124,7 @@ fn a_file_opens_with_what_fstat_says_of_it() {
         let path = path("file");
         fs::write(&path, b"0123456789").expect("write");
         let (fd, status) = open_file_cached(&path).expect("open");
-        assert_eq!(Ok(status), descriptor::status(fd.as_fd()));
+        assert_eq!(Ok(status), fd::status(fd.as_fd()));
         assert_eq!((status.kind, status.size), (Kind::Regular, 10));
         let mut bytes = String::new();
         File::from(fd).read_to_string(&mut bytes).expect("read");

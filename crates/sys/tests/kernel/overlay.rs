@@ -12,9 +12,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Uid, getuid, setresuid};
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor;
-use sendfile64_sys::page_cache::Residency::{Absent, Likely, Resident, Unknown};
-use sendfile64_sys::page_cache::{Watch, read_cached, residency, was_read, was_read_lately};
+use sendfile64_sys::fd;
+use sendfile64_sys::fs::page_cache::Residency::{Absent, Likely, Resident, Unknown};
+use sendfile64_sys::fs::page_cache::{Watch, read_cached, residency, was_read, was_read_lately};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::fixture::{in_own_variant, path, pattern};
@@ -72,7 +72,7 @@ impl Layers {
 
     /// What the program does before it sends a file: from then on its filesystem is known.
     fn met(self) -> Self {
-        descriptor::status(self.above.as_fd()).expect("fstat");
+        fd::status(self.above.as_fd()).expect("fstat");
         self
     }
 
@@ -156,12 +156,12 @@ fn through_overlayfs_what_is_in_memory_is_read_at_once() {
         warm(&layers.below);
         assert_eq!(read_cached(above, &mut buffer, Some(77)), Ok(10_000));
         assert_eq!(buffer[..], bytes[77..10_077]);
-        assert_eq!(descriptor::position(above), Ok(0));
+        assert_eq!(fd::position(above), Ok(0));
         for at in [0, 10_000] {
             assert_eq!(read_cached(above, &mut buffer, None), Ok(10_000));
             assert_eq!(buffer[..], bytes[at..at + 10_000]);
         }
-        assert_eq!(descriptor::position(above), Ok(20_000));
+        assert_eq!(fd::position(above), Ok(20_000));
         assert_eq!(read_cached(above, &mut buffer, Some(LENGTH - 5)), Ok(5));
         assert_eq!(read_cached(above, &mut buffer, Some(LENGTH)), Ok(0));
     });
@@ -180,7 +180,7 @@ fn of_somebody_else_only_what_was_read_lately_is_known() {
         }
         let file = File::open(&merged).expect("open");
         let above = file.as_fd();
-        descriptor::status(above).expect("fstat");
+        fd::status(above).expect("fstat");
         warm(&file);
         become_nobody();
         assert_eq!(residency(above, 0, LENGTH), Unknown);
@@ -209,7 +209,7 @@ fn of_somebody_else_a_hole_between_pages_that_are_there_is_seen() {
     as_root(name, &[""], |_| {
         let layers = Layers::mount("hole");
         let below = layers.below.as_fd();
-        descriptor::status(below).expect("fstat");
+        fd::status(below).expect("fstat");
         become_nobody();
         warm(&layers.below);
         assert!(residency(below, 0, LENGTH).is_there());

@@ -12,9 +12,9 @@ use nix::sys::statfs::{
     BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs,
 };
 use sendfile64_core::Errno;
-use sendfile64_sys::descriptor;
-use sendfile64_sys::page_cache::Residency::{Absent, Resident, Unknown};
-use sendfile64_sys::page_cache::{Residency, read_cached, residency};
+use sendfile64_sys::fd;
+use sendfile64_sys::fs::page_cache::Residency::{Absent, Resident, Unknown};
+use sendfile64_sys::fs::page_cache::{Residency, read_cached, residency};
 use sendfile64_sys::probe::{Availability, Feature, availability};
 
 use crate::fixture::{bounded, file, in_own_process, path, pattern};
@@ -216,7 +216,7 @@ fn what_is_in_memory_is_read_at_once() {
             assert_eq!(read, Ok(4_000), "{offset}");
             assert_eq!(buffer[..], bytes[offset as usize..offset as usize + 4_000]);
         }
-        assert_eq!(descriptor::position(file.as_fd()), Ok(0));
+        assert_eq!(fd::position(file.as_fd()), Ok(0));
         assert_eq!(
             read_cached(file.as_fd(), &mut buffer, Some(9_000)),
             Ok(1_000)
@@ -240,7 +240,7 @@ fn without_an_offset_the_file_position_moves_on() {
             all.extend_from_slice(&buffer[..expected]);
         }
         assert_eq!(all, bytes);
-        assert_eq!(descriptor::position(file.as_fd()), Ok(10_000));
+        assert_eq!(fd::position(file.as_fd()), Ok(10_000));
     });
 }
 
@@ -253,7 +253,7 @@ fn what_must_come_from_the_disk_is_not_waited_for() {
         }
         let answer = read_cached(file.as_fd(), &mut [0; 8], Some(MIB / 2));
         assert_eq!(answer, Err(Errno(NixErrno::EAGAIN as i32)));
-        assert_eq!(descriptor::position(file.as_fd()), Ok(0));
+        assert_eq!(fd::position(file.as_fd()), Ok(0));
     });
 }
 

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use sendfile64_sys::pipe::{Pair, pair};
+use sendfile64_sys::fd::pipe::{Pair, pair};
 
 use crate::fixture::{bounded, in_own_process};
 

@@ -11,8 +11,8 @@ use nix::pty::openpty;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sendfile64_core::{Ended, Errno};
-use sendfile64_sys::copy::write;
-use sendfile64_sys::descriptor::{Kind, flags, reopen_for_writing, status};
+use sendfile64_sys::call::copy::write;
+use sendfile64_sys::fd::{Kind, flags, reopen_for_writing, status};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::fixture::{bounded, file, in_own_process, nothing, path, progress, tcp};

@@ -11,13 +11,13 @@ use nix::errno::Errno as NixErrno;
 use nix::libc::{self, c_long};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use sendfile64_core::{Errno, Outcome};
-use sendfile64_sys::copy_file_range::copy_file_range;
-use sendfile64_sys::open::{open, open_cached};
-use sendfile64_sys::page_cache::{Residency, residency};
+use sendfile64_sys::call::copy_file_range::copy_file_range;
+use sendfile64_sys::call::sendfile::sendfile;
+use sendfile64_sys::call::splice::splice;
+use sendfile64_sys::fs::open::{open, open_cached};
+use sendfile64_sys::fs::page_cache::{Residency, residency};
 use sendfile64_sys::probe::Availability::{Available, Unavailable};
 use sendfile64_sys::probe::{Feature, answer, availability, probe};
-use sendfile64_sys::sendfile::sendfile;
-use sendfile64_sys::splice::splice;
 
 use crate::ends::{TEN, opened};
 use crate::fixture::{file, in_own_process, in_own_variant, progress, refused, tcp};

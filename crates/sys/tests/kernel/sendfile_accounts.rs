@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sendfile64_core::{Ended, Outcome};
-use sendfile64_sys::sendfile::sendfile;
+use sendfile64_sys::call::sendfile::sendfile;
 
 use crate::fixture::{
     bounded, collect, failed, file, nothing, path, pattern, progress, refused, reset, tcp, until,

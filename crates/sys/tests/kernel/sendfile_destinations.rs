@@ -12,7 +12,7 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket, socketpair};
 use sendfile64_core::{Ended, Outcome};
-use sendfile64_sys::sendfile::sendfile;
+use sendfile64_sys::call::sendfile::sendfile;
 
 use crate::fixture::{
     bounded, collect, failed, file, nothing, path, pattern, progress, refused, tcp,

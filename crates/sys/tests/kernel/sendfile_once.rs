@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use nix::errno::Errno as NixErrno;
 use nix::fcntl::OFlag;
 use sendfile64_core::Errno;
-use sendfile64_sys::sendfile::sendfile_once;
+use sendfile64_sys::call::sendfile::sendfile_once;
 
 use crate::fixture::{bounded, collect, file, pattern, tcp};
 

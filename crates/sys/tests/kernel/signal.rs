@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use sendfile64_sys::copy::send;
-use sendfile64_sys::sendfile::sendfile;
+use sendfile64_sys::call::copy::send;
+use sendfile64_sys::call::sendfile::sendfile;
 use sendfile64_sys::signal::block_fatal;
 
 use crate::fixture::{ending_of, failed, file, in_own_process, in_own_variant};

@@ -8,9 +8,9 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sendfile64_core::Ended;
-use sendfile64_sys::pipe::{Pair, pair};
+use sendfile64_sys::call::splice::splice;
+use sendfile64_sys::fd::pipe::{Pair, pair};
 use sendfile64_sys::signal::block_fatal;
-use sendfile64_sys::splice::splice;
 
 use crate::ends::opened;
 use crate::fixture::{

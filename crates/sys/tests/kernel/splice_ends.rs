@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use sendfile64_core::{Ended, Outcome};
+use sendfile64_sys::call::splice::splice;
 use sendfile64_sys::signal::block_fatal;
-use sendfile64_sys::splice::splice;
 
 use crate::ends::{TEN, assert_answers, destinations, sources};
 use crate::fixture::{bounded, failed, file, nothing, progress, refused};

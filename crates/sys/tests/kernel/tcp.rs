@@ -8,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use nix::errno::Errno as NixErrno;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use sendfile64_core::Errno;
-use sendfile64_sys::copy::send;
-use sendfile64_sys::tcp::{Unacknowledged, cork, unacknowledged};
+use sendfile64_sys::call::copy::send;
+use sendfile64_sys::net::tcp::{Unacknowledged, cork, unacknowledged};
 
 use crate::fixture::{bounded, file, pattern, reset, tcp, until};
 

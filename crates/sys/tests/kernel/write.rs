@@ -8,8 +8,8 @@ use std::thread;
 use nix::errno::Errno;
 use nix::libc;
 use sendfile64_core::Ended;
-use sendfile64_sys::copy::write;
-use sendfile64_sys::pipe::pair;
+use sendfile64_sys::call::copy::write;
+use sendfile64_sys::fd::pipe::pair;
 use sendfile64_sys::signal::block_fatal;
 
 use crate::ends::{TEN, assert_answers, destinations, opened};

@@ -1,0 +1,14 @@
+//! What kind of filesystem a regular file is on.
+
+/// How far the size and the cached pages of a regular file can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Filesystem {
+    /// They are the file's. Also the answer for what is no regular file, for a filesystem not listed here (overlayfs
+    /// shows nothing of those below it), and on systems other than Linux.
+    Ordinary,
+    /// Another machine, the host of a virtual machine, or a process (FUSE) changes the file without this kernel knowing.
+    /// read(2) asks whether the cached pages are still right; what sendfile(2) and splice(2) send may be stale.
+    Remote,
+    /// The bytes are made when they are read. `st_size` says nothing of them: 0 in /proc, 4096 in /sys.
+    Pseudo,
+}

@@ -1,0 +1,4 @@
+//! Sockets: the TCP options and counters that a transfer needs.
+
+mod option;
+pub mod tcp;

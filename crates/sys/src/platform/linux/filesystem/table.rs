@@ -1,0 +1,255 @@
+//! What is known of the filesystems of this process, by the places of their files.
+//!
+//! From Linux 6.8 on, the kernel tells of a mount without its server (statmount(2)). Otherwise a thread that may wait asks
+//! once, and the files of this place go by the thread until then.
+//!
+//! It stays right although filesystems come and go: a place with a lasting mount id (Linux 6.8) never stands for another
+//! filesystem. Before, device numbers and mount ids are given out again, so everything is forgotten whenever the table of
+//! mounts has changed, which poll(2) of /proc/self/mountinfo tells (proc_pid_mountinfo(5)) without a look at any of them.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::mounts::{self, Local, Mounts};
+use super::named;
+use super::statx::{self, Place};
+use crate::fs::Filesystem;
+
+/// More places than that are not remembered at a time; a container host has a mount for each container.
+const MOST: usize = 256;
+
+/// So long the table of mounts is not read again: where mounts come and go all the time, it is not worth it.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct Table {
+    places: Vec<(Place, Filesystem)>,
+    /// The table of mounts, to watch it.
+    mounts: Option<File>,
+    /// How often it has changed.
+    changes: u64,
+    /// What it says; `None` where that has changed, or nobody has asked.
+    local: Option<Local>,
+    /// When it was read last.
+    read: Option<Instant>,
+}
+
+static TABLE: Mutex<Table> = Mutex::new(Table {
+    places: Vec::new(),
+    mounts: None,
+    changes: 0,
+    local: None,
+    read: None,
+});
+
+fn table() -> MutexGuard<'static, Table> {
+    // No code runs while the lock is held that could leave the data half changed.
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is remembered of this place, or told by the kernel alone; no server is asked.
+pub(in crate::platform::linux) fn remembered(place: Place) -> Option<Filesystem> {
+    if let Some(known) = table().find(place) {
+        return Some(known);
+    }
+    let told = place.lasts.then(|| statx::mounted(place.mount)).flatten()?;
+    let filesystem = if mounts::is_remote_name(&told.name) {
+        Filesystem::Remote
+    } else {
+        named(told.magic)
+    };
+    table().remember(place, filesystem);
+    Some(filesystem)
+}
+
+/// Which paths lead to no server, by the mounts that this process sees. It costs one poll(2), which looks at none of the
+/// mounts; their table is read when it has changed.
+pub(super) fn local() -> Local {
+    if let Some(answer) = table().local() {
+        return answer;
+    }
+    // Outside of the lock: whoever looks something up waits for nothing.
+    let Ok(Mounts { file, text }) = mounts::read() else {
+        return Local::Unknown;
+    };
+    let answer = mounts::local(&text);
+    table().watch(file, answer);
+    answer
+}
+
+/// Of all places with this device.
+pub(super) fn is_ordinary(device: u64) -> bool {
+    let table = table();
+    let mut here = table
+        .places
+        .iter()
+        .filter(|(place, _)| place.device == device)
+        .map(|(_, filesystem)| *filesystem)
+        .peekable();
+    here.peek().is_some() && here.all(|filesystem| filesystem == Filesystem::Ordinary)
+}
+
+/// Asks for the filesystem of `file`, and remembers the answer. The lock is not held meanwhile.
+pub(super) fn learn(file: BorrowedFd<'_>, ask: impl FnOnce() -> Filesystem) -> Filesystem {
+    let Ok(seen) = statx::look(file) else {
+        return ask();
+    };
+    if !seen.place.lasts {
+        local(); // the table of mounts is watched from now on
+    }
+    let before = table().looked_for_changes(seen.place);
+    let found = ask();
+    let mut table = table();
+    if before.is_some() && table.looked_for_changes(seen.place) == before {
+        table.remember(seen.place, found);
+    }
+    found
+}
+
+/// Whether mountinfo gives the filesystem of this device a name that stands for a remote one.
+pub(super) fn has_remote_name(device: u64) -> bool {
+    mounts::read().is_ok_and(|mounts| mounts::names_remote(&mounts.text, device))
+}
+
+impl Table {
+    fn find(&mut self, place: Place) -> Option<Filesystem> {
+        if !place.lasts {
+            self.look_for_changes();
+        }
+        let known = self.places.iter().find(|(known, _)| *known == place);
+        known.map(|(_, filesystem)| *filesystem)
+    }
+
+    /// What the table of mounts says; `None` if it is to be read.
+    fn local(&mut self) -> Option<Local> {
+        let rests = self.read.is_some_and(|read| read.elapsed() < PAUSE);
+        if rests && matches!(self.local, None | Some(Local::Unknown)) {
+            return Some(Local::Unknown);
+        }
+        if self.local.is_some() {
+            self.look_for_changes();
+        }
+        match self.local {
+            None if rests => Some(Local::Unknown),
+            None | Some(Local::Unknown) => {
+                self.read = Some(Instant::now());
+                self.local
+            }
+            answer => answer,
+        }
+    }
+
+    /// From now on, changes are those of this table.
+    fn watch(&mut self, mounts: File, local: Local) {
+        self.mounts = Some(mounts);
+        self.forget();
+        self.local = Some(local);
+    }
+
+    fn forget(&mut self) {
+        self.places.retain(|(place, _)| place.lasts);
+        self.changes += 1;
+        self.local = None;
+    }
+
+    /// Forgets everything if a filesystem has been mounted or unmounted, or nobody can tell.
+    fn look_for_changes(&mut self) {
+        let is_as_before = self.mounts.as_ref().is_some_and(|mounts| {
+            let mut watched = [PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)];
+            poll(&mut watched, PollTimeout::ZERO) == Ok(0)
+        });
+        if !is_as_before {
+            self.forget();
+        }
+    }
+
+    /// How often the mounts have changed, for a place to which that matters; `None` where nobody could tell.
+    fn looked_for_changes(&mut self, place: Place) -> Option<u64> {
+        if place.lasts {
+            return Some(0);
+        }
+        self.look_for_changes();
+        self.mounts.is_some().then_some(self.changes)
+    }
+
+    fn remember(&mut self, place: Place, filesystem: Filesystem) {
+        self.places.retain(|(known, _)| *known != place);
+        if self.places.len() >= MOST {
+            self.places.remove(0);
+        }
+        self.places.push((place, filesystem));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_does_not_last_is_forgotten_when_nobody_can_tell_of_changes() {
+        let passing = Place {
+            device: 1,
+            mount: 2,
+            lasts: false,
+        };
+        let lasting = Place {
+            lasts: true,
+            ..passing
+        };
+        let mut table = Table::default();
+        assert_eq!(table.looked_for_changes(passing), None);
+        assert_eq!(table.looked_for_changes(lasting), Some(0));
+        table.remember(passing, Filesystem::Ordinary);
+        table.remember(lasting, Filesystem::Remote);
+        table.look_for_changes();
+        assert_eq!(table.places, [(lasting, Filesystem::Remote)]);
+    }
+
+    #[test]
+    fn a_place_that_does_not_last_is_remembered_while_the_mounts_stay() {
+        let place = Place {
+            device: 1,
+            mount: 2,
+            lasts: false,
+        };
+        let mut table = Table {
+            mounts: mounts::read().ok().map(|mounts| mounts.file),
+            ..Table::default()
+        };
+        let before = table.looked_for_changes(place);
+        assert!(before.is_some());
+        table.remember(place, Filesystem::Ordinary);
+        assert_eq!(table.looked_for_changes(place), before);
+        assert_eq!(table.places, [(place, Filesystem::Ordinary)]);
+    }
+
+    #[test]
+    fn the_table_is_read_once_and_then_watched() {
+        let mut table = Table::default();
+        assert_eq!(table.local(), None, "to be read");
+        assert_eq!(table.local(), Some(Local::Unknown), "somebody reads it");
+        let Mounts { file, .. } = mounts::read().expect("a table of mounts");
+        table.watch(file, Local::All);
+        assert_eq!(table.local(), Some(Local::All));
+        table.mounts = None; // as if it had changed
+        assert_eq!(table.local(), Some(Local::Unknown), "read a moment ago");
+        table.read = Instant::now().checked_sub(PAUSE);
+        assert_eq!(table.local(), None);
+    }
+
+    #[test]
+    fn a_table_with_a_server_is_not_read_again_before_it_changes() {
+        let mut table = Table::default();
+        let Mounts { file, .. } = mounts::read().expect("a table of mounts");
+        table.watch(file, Local::Unknown);
+        table.read = Instant::now().checked_sub(PAUSE);
+        assert_eq!(table.local(), Some(Local::Unknown));
+        table.read = Instant::now().checked_sub(PAUSE);
+        table.mounts = None; // as if it had changed
+        assert_eq!(table.local(), None);
+    }
+}

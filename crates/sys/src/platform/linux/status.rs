@@ -1,0 +1,82 @@
+//! Questions about a descriptor that wait for nobody: answered from memory.
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno as NixErrno;
+use nix::sys::stat::{SFlag, fstat};
+use sendfile64_core::Errno;
+
+use super::filesystem::statx::{Seen, look};
+use super::filesystem::table;
+use crate::errno::number;
+use crate::fd::{Kind, Known, Parting, Status, kind_of, unsigned};
+use crate::fs::Filesystem;
+
+pub(crate) fn status_at_once(fd: BorrowedFd<'_>, met: Option<Known>) -> Result<Status, Errno> {
+    let seen = look(fd)?;
+    let status = identified(fd, &seen)?;
+    if status.kind != Kind::Regular {
+        return Ok(status);
+    }
+    let Status { device, inode, .. } = status;
+    let filesystem = match met {
+        Some(met) if met == (Known { device, inode }) => Some(Filesystem::Ordinary),
+        _ => table::remembered(seen.place),
+    };
+    match filesystem {
+        None | Some(Filesystem::Remote) => Err(number(NixErrno::EAGAIN)),
+        Some(filesystem) => Ok(Status {
+            filesystem,
+            size: match seen.size {
+                Some(size) => size,
+                None => unsigned(fstat(fd).map_err(number)?.st_size),
+            },
+            ..status
+        }),
+    }
+}
+
+pub(crate) fn identify(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
+    identified(fd, &look(fd)?)
+}
+
+pub(crate) fn parting(fd: BorrowedFd<'_>) -> Parting {
+    let Ok(seen) = look(fd) else {
+        return Parting {
+            size: None,
+            may_wait: true,
+        };
+    };
+    if SFlag::from_bits_truncate(seen.mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+        return Parting {
+            size: None,
+            may_wait: false,
+        };
+    }
+    let is_local = is_here(&seen);
+    Parting {
+        size: seen.size.filter(|_| is_local),
+        may_wait: !is_local || seen.links == Some(0),
+    }
+}
+
+pub(crate) fn is_local(fd: BorrowedFd<'_>) -> bool {
+    look(fd).is_ok_and(|seen| is_here(&seen))
+}
+
+fn is_here(seen: &Seen) -> bool {
+    !matches!(
+        table::remembered(seen.place),
+        None | Some(Filesystem::Remote)
+    )
+}
+
+fn identified(fd: BorrowedFd<'_>, seen: &Seen) -> Result<Status, Errno> {
+    Ok(Status {
+        kind: kind_of(fd, SFlag::from_bits_truncate(seen.mode))?,
+        filesystem: Filesystem::Ordinary,
+        size: 0,
+        device: seen.place.device,
+        inode: seen.inode,
+    })
+}
