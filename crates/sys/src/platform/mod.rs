@@ -11,6 +11,8 @@
 //! | `splice` | `splice`, `missing` |
 //! | `copy_file_range` | `copy_file_range`, `missing` |
 //! | `flags` | flags of open(2) and send(2): `PATH_ONLY`, `SEND`, `MORE` |
+//! | `pipe` | `ends`, `resized` |
+//! | `reopen` | `reopen_for_writing` |
 //! | `status` | `status_at_once`, `identify`, `is_local`, `parting` |
 //! | `filesystem` | `of` |
 //! | `open` | `open_cached`, `open_local`, `find_cached` |

@@ -6,6 +6,8 @@ pub(crate) mod filesystem;
 pub(crate) mod flags;
 pub(crate) mod open;
 pub(crate) mod page_cache;
+pub(crate) mod pipe;
+pub(crate) mod reopen;
 pub(crate) mod sendfile;
 pub(crate) mod splice;
 pub(crate) mod status;
