@@ -1,7 +1,7 @@
 //! The Node-API addon: napi types in and out, duplicates of descriptors, the end of an environment. No decisions.
 //!
 //! Every export exists on every target, so that `binding.d.cts` is one file. On `wasm32-wasip1` there are no host
-//! descriptors; what needs one answers ENOSYS, and the planner does the work ([`planner`]).
+//! descriptors; what needs one answers ENOSYS, and the planner does the work ([`exports::planner`]).
 
 #![expect(
     unsafe_code,
@@ -12,25 +12,16 @@
     reason = "the exports of a cdylib are found by napi-derive, not by path"
 )]
 
-mod cached;
 mod codes;
-mod command;
-mod environment;
-mod exclusive;
-mod files;
-mod limiter;
-mod number;
-mod planner;
-mod probe;
-mod records;
-mod version;
+mod exports;
+mod marshal;
 
 #[cfg(not(target_family = "wasm"))]
-mod engine;
+mod native;
 #[cfg(not(target_family = "wasm"))]
-use engine as executor;
+use native as executor;
 
 #[cfg(target_family = "wasm")]
-mod absent;
+mod wasi;
 #[cfg(target_family = "wasm")]
-use absent as executor;
+use wasi as executor;

@@ -12,7 +12,7 @@ mod ladder;
 mod least_rate;
 mod limiter;
 mod op;
-mod patience;
+mod stall_timer;
 mod rate;
 mod request;
 mod stride;

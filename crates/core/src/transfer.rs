@@ -2,7 +2,7 @@
 
 use crate::ladder::Ladder;
 use crate::op::{End, Ended, Errno, Method, Op, Outcome, Readiness, Wait};
-use crate::patience::{Inquiry, Patience};
+use crate::stall_timer::{Inquiry, Patience};
 use crate::rate::Bucket;
 use crate::request::Request;
 use crate::stride::Stride;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use sendfile64_core::{End, Errno, Method, Transfer};
 use sendfile64_sys::fd::Status;
 
-use crate::destination::Destination;
-use crate::ends::Surround;
+use crate::attempt::destination::Destination;
+use crate::attempt::endpoints::Surround;
 use crate::engine::Attempts;
-use crate::limits::Limits;
+use crate::transfer::limits::Limits;
 
 /// Names a transfer; unique among all transfers of one engine that have not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

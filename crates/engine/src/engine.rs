@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 use sendfile64_core::{Errno, Kind, Method, Transfer};
 
+use crate::attempt::endpoints::Pair;
+use crate::attempt::placement::Pages;
+use crate::attempt::{CopyBuffer, Step};
 use crate::clock;
-use crate::cold::{Job, Open, Pool};
 use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
-use crate::ends::Pair;
-use crate::farewell::wait_for;
-use crate::message::Message;
-use crate::opens::{Opens, Wanted};
-use crate::run::{CopyBuffer, Step};
-use crate::running::{EIO, Running};
+use crate::disk_pool::opens::{Opens, Wanted};
+use crate::disk_pool::{Job, Open, Pool};
 use crate::shard::Handle;
-use crate::visit::Pages;
+use crate::shard::message::Message;
+use crate::sync::join::wait_for;
+use crate::transfer::{EIO, Running};
 
 /// The most bytes that one attempt of [`Engine::start`] moves on the caller's own thread: 64 KiB. For a few pages the
 /// way to a shard and back costs more processor time than the sending.

@@ -16,37 +16,22 @@
 
 #![forbid(unsafe_code)]
 
+mod attempt;
 mod clock;
-mod cold;
 mod command;
-mod destination;
-mod ends;
+mod disk_pool;
 mod engine;
-mod farewell;
-mod inbox;
-mod limits;
-#[cfg(all(test, loom))]
-mod loom_tests;
-mod mailbox;
-mod message;
-mod opens;
-mod progress;
-mod queue;
-mod retry;
-mod run;
-mod running;
 mod shard;
-mod slab;
 mod sync;
-mod visit;
+mod transfer;
 
+pub use attempt::destination::{Choice, Destination};
+pub use attempt::endpoints::{Pair, Surround, unconfirmable};
 pub use clock::now;
 pub use command::{
     Abort, Call, Command, Completion, Event, Opened, OwnerId, Sink, Started, TransferId,
 };
-pub use destination::{Choice, Destination};
-pub use ends::{Pair, Surround, unconfirmable};
+pub use disk_pool::opens::Wanted;
 pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
-pub use inbox::Inbox;
-pub use limits::{Limit, Limits};
-pub use opens::Wanted;
+pub use sync::inbox::Inbox;
+pub use transfer::limits::{Limit, Limits};

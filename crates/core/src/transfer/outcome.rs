@@ -2,7 +2,7 @@
 
 use super::{MAX_OFFSET, Phase, Transfer};
 use crate::op::{End, Ended, Method, Op, Part, Readiness};
-use crate::patience::Inquiry;
+use crate::stall_timer::Inquiry;
 
 impl Transfer {
     fn accept(&mut self, bytes: u64, now: u64) {

@@ -1,5 +1,7 @@
 //! A thread that runs transfers: its loop and its messages.
 
+pub(crate) mod message;
+pub(crate) mod slab;
 mod turn;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -15,14 +17,14 @@ use sendfile64_core::Errno;
 use sendfile64_sys::signal;
 
 use self::turn::watch_again;
+use crate::attempt::CopyBuffer;
 use crate::clock;
-use crate::cold::Pool;
 use crate::command::{Abort, Call, OwnerId, TransferId};
+use crate::disk_pool::Pool;
 use crate::engine::StartError;
-use crate::message::{Door, Message};
-use crate::run::CopyBuffer;
-use crate::running::{EIO, Running};
-use crate::slab::{Key, Slab};
+use crate::shard::message::{Door, Message};
+use crate::shard::slab::{Key, Slab};
+use crate::transfer::{EIO, Running};
 
 /// How many attempts are made before the poller and the door are looked at again, which costs one epoll_wait(2). Where
 /// the kernel copies gigabytes a second, eight quanta of 1 MiB are a few milliseconds.

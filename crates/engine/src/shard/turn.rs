@@ -11,12 +11,12 @@ use sendfile64_core::{Op, Wait};
 
 use super::{Shard, errno_of};
 use crate::clock;
-use crate::cold::{AwayAttempt, Job};
 use crate::command::{Abort, Call, Event};
-use crate::message::Back;
-use crate::progress::Tick;
-use crate::running::Running;
-use crate::slab::Key;
+use crate::disk_pool::{AwayAttempt, Job};
+use crate::shard::message::Back;
+use crate::shard::slab::Key;
+use crate::transfer::Running;
+use crate::transfer::progress::Tick;
 
 impl Shard {
     pub(super) fn take_on(&mut self, running: Box<Running>) {

@@ -10,9 +10,9 @@ use sendfile64_engine::{Destination, Opened};
 use sendfile64_sys::fd::{self, Kind as Found, Parting};
 use sendfile64_sys::fs::Filesystem;
 
-use super::shared::lock;
+use super::engine::lock;
 use crate::codes::{filesystem_kind, kind, status as place};
-use crate::records::Status;
+use crate::marshal::records::Status;
 
 /// EBADF: the same number on every system we know.
 pub(super) const CLOSED: i32 = 9;

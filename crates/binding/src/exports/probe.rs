@@ -4,7 +4,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use crate::executor;
-use crate::number::{JsBytes, from_js, to_js};
+use crate::marshal::number::{JsBytes, from_js, to_js};
 
 /// Whether a feature can be used: one of `AVAILABILITY`, or the negative errno of the answer that it is not.
 /// 'sendfile', 'splice' and 'copy_file_range' are asked for by a call that cannot move anything; the others are known

@@ -4,8 +4,8 @@
 use sendfile64_core::{Method, Transfer};
 use sendfile64_sys::fs::page_cache::{self, Residency, Watch};
 
-use crate::ends::Pair;
-use crate::run::{Attempted, COPY_LIMIT, CopyBuffer, Step, run};
+use crate::attempt::endpoints::Pair;
+use crate::attempt::{Attempted, COPY_LIMIT, CopyBuffer, Step, run};
 
 /// A step, and what is known of the pages that it reads.
 #[derive(Clone, Copy, Debug)]

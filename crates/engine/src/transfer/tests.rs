@@ -7,8 +7,8 @@ use std::time::Duration;
 use sendfile64_core::{Ladder, Method, Request};
 
 use super::*;
+use crate::attempt::destination::Destination;
 use crate::command::Event;
-use crate::destination::Destination;
 
 struct Deaf;
 
@@ -39,7 +39,7 @@ fn away_to(destination: OwnedFd) -> Running {
         source_waits: false,
         own_position: false,
         transfer: Transfer::new(request, 0),
-        limits: crate::limits::Limits::default(),
+        limits: crate::transfer::limits::Limits::default(),
         made: None,
         progress_interval: Duration::ZERO,
         sink: Arc::new(Deaf),

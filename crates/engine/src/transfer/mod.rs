@@ -1,6 +1,9 @@
 //! The state of a transfer inside the engine.
 
-mod place;
+pub(crate) mod limits;
+pub(crate) mod progress;
+pub(crate) mod retry;
+mod state;
 mod waiting;
 
 use std::mem;
@@ -10,17 +13,17 @@ use sendfile64_core::{End, Ended, Errno, LeastRate, Outcome, Transfer};
 use sendfile64_sys::net::tcp;
 use sendfile64_sys::{ECONNRESET, fd};
 
+use crate::attempt::endpoints::Ends;
+use crate::attempt::placement::{Pages, Visit};
+use crate::attempt::{Attempted, Step};
 use crate::clock;
 use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
-use crate::ends::Ends;
 use crate::engine::{Attempts, attempt_now};
-use crate::limits::Metered;
-use crate::progress::Progress;
-use crate::retry::Retry;
-use crate::run::{Attempted, Step};
-use crate::visit::{Pages, Visit};
+use crate::transfer::limits::Metered;
+use crate::transfer::progress::Progress;
+use crate::transfer::retry::Retry;
 
-use self::place::Place;
+use self::state::Place;
 
 /// EIO, the same number on every Unix: what an error without a number is reported as.
 pub(crate) const EIO: i32 = 5;

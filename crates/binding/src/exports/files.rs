@@ -4,10 +4,10 @@
 use napi::bindgen_prelude::{Either, Float64ArraySlice, Result};
 use napi_derive::napi;
 
-use crate::environment::Environment;
-use crate::exclusive::floats;
-use crate::number::{JsBytes, from_js, to_js};
-use crate::records::Status;
+use crate::exports::environment::Environment;
+use crate::marshal::exclusive::floats;
+use crate::marshal::number::{JsBytes, from_js, to_js};
+use crate::marshal::records::Status;
 
 #[napi]
 impl Environment {

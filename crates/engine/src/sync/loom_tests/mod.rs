@@ -7,8 +7,8 @@ use loom::model::Builder;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::mailbox::{Mailbox, Wake};
-use crate::queue::Queue;
+use crate::disk_pool::queue::Queue;
+use crate::sync::mailbox::{Mailbox, Wake};
 use crate::sync::{lock, wait};
 
 /// Stands for a poller: a ring before the sleep ends it as well, and several rings are one.

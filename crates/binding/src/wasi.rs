@@ -1,8 +1,8 @@
 //! The exports on a target without host descriptors: every call returns ENOSYS.
 
 use crate::codes::{end, event};
-use crate::command::{Start, Started};
-use crate::records::{EventRecord, Status};
+use crate::marshal::command::{Start, Started};
+use crate::marshal::records::{EventRecord, Status};
 
 /// ENOSYS as Linux numbers it; JavaScript on this binding never turns it into a name.
 const ENOSYS: i32 = 38;

@@ -4,9 +4,9 @@
 use napi::bindgen_prelude::{Float64ArraySlice, Result, Uint8ArraySlice};
 use napi_derive::napi;
 
-use crate::exclusive::bytes;
 use crate::executor;
-use crate::files::answer;
+use crate::exports::files::answer;
+use crate::marshal::exclusive::bytes;
 
 /// Opens a regular file of an ordinary filesystem without waiting for a disk; other files are not touched. Returns its
 /// number, or the negative errno: -EAGAIN where that cannot be done at once. `status` gets what it gets of `openCached`.

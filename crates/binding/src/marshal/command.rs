@@ -11,9 +11,9 @@
 use sendfile64_core::{Ladder, LeastRate, Rate, Request};
 
 use crate::codes::{command, target};
-use crate::limiter::{self, Share};
-use crate::number::nanoseconds;
-use crate::records::EventRecord;
+use crate::exports::limiter::{self, Share};
+use crate::marshal::number::nanoseconds;
+use crate::marshal::records::EventRecord;
 
 /// A transfer that is to start.
 pub struct Start {

@@ -1,5 +1,11 @@
 //! The locks of the hand-over between threads: those of std, or loom's, which try every interleaving.
 
+pub(crate) mod inbox;
+pub(crate) mod join;
+#[cfg(all(test, loom))]
+mod loom_tests;
+pub(crate) mod mailbox;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(not(loom))]

@@ -8,7 +8,7 @@ use sendfile64_sys::EPROTONOSUPPORT;
 use sendfile64_sys::fd::pipe;
 use sendfile64_sys::net::tcp;
 
-use crate::destination::Destination;
+use crate::attempt::destination::Destination;
 use crate::sync::{AtomicBool, Ordering};
 
 /// The pipe that splice(2) needs between two descriptors of which neither is one: made when it is first needed.

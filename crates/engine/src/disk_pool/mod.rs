@@ -1,5 +1,8 @@
 //! The threads that may wait for a disk.
 
+pub(crate) mod opens;
+pub(crate) mod queue;
+
 use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
@@ -10,15 +13,15 @@ use std::time::Instant;
 
 use sendfile64_sys::signal;
 
+use crate::attempt::CopyBuffer;
+use crate::attempt::endpoints::Ends;
+use crate::attempt::placement::Visit;
 use crate::command::OwnerId;
-use crate::ends::Ends;
-use crate::farewell::wait_for;
-use crate::message::{Back, Door, Message};
-use crate::opens::{Opens, Wanted};
-use crate::queue::Queue;
-use crate::run::CopyBuffer;
-use crate::slab::Key;
-use crate::visit::Visit;
+use crate::disk_pool::opens::{Opens, Wanted};
+use crate::disk_pool::queue::Queue;
+use crate::shard::message::{Back, Door, Message};
+use crate::shard::slab::Key;
+use crate::sync::join::wait_for;
 
 /// How many threads there may be for each that works: the others are stuck, on disks that do not answer.
 const MOST_FOR_EACH: usize = 8;

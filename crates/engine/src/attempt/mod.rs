@@ -1,5 +1,9 @@
 //! One attempt: performs an op of the planner and returns its outcome.
 
+pub(crate) mod destination;
+pub(crate) mod endpoints;
+pub(crate) mod placement;
+
 use std::os::fd::AsFd;
 
 use sendfile64_core::{Ended, Errno, Kind, Method, Op, Outcome, Part, Transfer};
@@ -8,9 +12,9 @@ use sendfile64_sys::call::{copy, copy_file_range, sendfile, splice};
 use sendfile64_sys::fd::{self, pipe};
 use sendfile64_sys::probe::{self, Availability, Feature};
 
+use crate::attempt::endpoints::Pair;
 use crate::clock;
 use crate::command::Call;
-use crate::ends::Pair;
 
 /// The most bytes one attempt copies: what fits the buffer that each thread keeps for it.
 pub(crate) const COPY_LIMIT: usize = 128 * 1024;
@@ -120,7 +124,7 @@ impl Attempted {
     }
 }
 
-/// Makes the attempt, and takes the time. [`crate::visit::Visit`] knows on which thread.
+/// Makes the attempt, and takes the time. [`crate::attempt::placement::Visit`] knows on which thread.
 pub(crate) fn run(pair: Pair<'_>, step: Step, buffer: &mut CopyBuffer) -> Attempted {
     let begun = clock::now();
     let attempted = attempt(pair, step, buffer);

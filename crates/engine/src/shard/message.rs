@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use crate::attempt::Attempted;
+use crate::attempt::endpoints::Ends;
 use crate::command::{Abort, OwnerId, TransferId};
-use crate::ends::Ends;
-use crate::mailbox::Mailbox;
-use crate::run::Attempted;
-use crate::running::Running;
-use crate::slab::Key;
+use crate::shard::slab::Key;
+use crate::sync::mailbox::Mailbox;
+use crate::transfer::Running;
 
 /// The way into a shard.
 pub(crate) type Door = Mailbox<Message, mio::Waker>;

@@ -1,6 +1,6 @@
 //! The way into a thread that sleeps in a poller.
 
-use crate::inbox::Inbox;
+use crate::sync::inbox::Inbox;
 
 /// Ends a sleep, now or, if the thread is awake, its next one.
 pub(crate) trait Wake {

@@ -14,9 +14,9 @@ use sendfile64_sys::fd;
 use super::files::{CLOSED, Parted, Source};
 use super::{EMFILE, Link, borrow, code, completed, ended, next_id, not_begun};
 use crate::codes::{only, prefer};
-use crate::command::{Start, Started, Target};
-use crate::limiter::Share;
-use crate::records::EventRecord;
+use crate::exports::limiter::Share;
+use crate::marshal::command::{Start, Started, Target};
+use crate::marshal::records::EventRecord;
 
 /// A [`Target`] that has been looked up.
 enum Bound {

@@ -1,9 +1,9 @@
 //! The executor of a target with host descriptors: the engine that all environments of the process share.
 
 mod cached;
+mod engine;
 mod files;
-mod machine;
-mod shared;
+mod probe;
 mod start;
 
 use std::ffi::OsStr;
@@ -21,12 +21,12 @@ use sendfile64_sys::fd::{self, Known};
 use sendfile64_sys::fs::open;
 
 use crate::codes::{call, end, event, status};
-use crate::records::{EventRecord, Status, method_code};
+use crate::marshal::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached, was_read};
+use engine::{acquire, lock, next_id, release};
 use files::{CLOSED, Files, Parted, figures};
-pub use machine::{forbid, probe, sendfile_once};
-use shared::{acquire, lock, next_id, release};
+pub use probe::{forbid, probe, sendfile_once};
 
 const EMFILE: i32 = 24;
 /// Somebody would have to be asked; JavaScript sees only that it is an error.

@@ -10,13 +10,13 @@ use loom::thread;
 use sendfile64_core::{End, Ended, Ladder, Method, Outcome, Request, Transfer};
 
 use super::{Door, explore};
+use crate::attempt::Attempted;
+use crate::attempt::destination::Destination;
+use crate::attempt::endpoints::Ends;
 use crate::command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, TransferId};
-use crate::destination::Destination;
-use crate::ends::Ends;
-use crate::message::{Back, Message};
-use crate::run::Attempted;
-use crate::running::Running;
-use crate::slab::{Key, Slab};
+use crate::shard::message::{Back, Message};
+use crate::shard::slab::{Key, Slab};
+use crate::transfer::Running;
 
 struct Deaf;
 
@@ -49,7 +49,7 @@ impl Desk {
             source_waits: false,
             own_position: false,
             transfer: Transfer::new(request, 0),
-            limits: crate::limits::Limits::default(),
+            limits: crate::transfer::limits::Limits::default(),
             made: None,
             progress_interval: Duration::ZERO,
             sink: StdArc::new(Deaf),

@@ -6,10 +6,10 @@ use sendfile64_core::{
 };
 
 use crate::codes::{happened, step};
-use crate::command::{least_rate, rate, stall_timeout};
-use crate::limiter::{Share, share_of};
-use crate::number::{JsBytes, from_js, nanoseconds};
-use crate::records::end_code;
+use crate::exports::limiter::{Share, share_of};
+use crate::marshal::command::{least_rate, rate, stall_timeout};
+use crate::marshal::number::{JsBytes, from_js, nanoseconds};
+use crate::marshal::records::end_code;
 
 /// What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds.
 #[napi(object, object_to_js = false)]

@@ -10,7 +10,7 @@ use sendfile64_sys::fs::{open, page_cache};
 
 use super::files::figures;
 use super::{borrow, code};
-use crate::records::Status;
+use crate::marshal::records::Status;
 
 pub fn open_file_cached(path: &[u8]) -> Result<(i32, Status), i32> {
     let path = Path::new(OsStr::from_bytes(path));

@@ -4,9 +4,9 @@ use sendfile64_core::{Op, Readiness, Wait};
 use sendfile64_sys::fd;
 
 use super::Running;
-use super::place::Place;
+use super::state::Place;
 use crate::clock;
-use crate::retry::Due;
+use crate::transfer::retry::Due;
 
 impl Running {
     /// Its destination accepts bytes again. Returns whether it was waiting for that.

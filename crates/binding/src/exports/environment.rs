@@ -11,10 +11,10 @@ use napi::threadsafe_function::{
 use napi_derive::napi;
 
 use crate::codes::{event, report};
-use crate::command::{Start, Started};
-use crate::exclusive::floats;
 use crate::executor::Link;
-use crate::records::EventRecord;
+use crate::marshal::command::{Start, Started};
+use crate::marshal::exclusive::floats;
+use crate::marshal::records::EventRecord;
 
 /// Wakes JavaScript when something has happened. Weak: by itself it does not keep the process alive.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;

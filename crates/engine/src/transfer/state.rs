@@ -8,7 +8,7 @@
 ///   that a destination passes on what it had accepted before. `held` does: less than before is a movement, with which
 ///   that clock begins anew.
 /// - [`LeastRate`](sendfile64_core::LeastRate): has it passed on too little, on average?
-/// - [`Retry`](crate::retry::Retry): has the poller forgotten it? That tells of a change once (epoll(7), EPOLLET), and
+/// - [`Retry`](crate::transfer::retry::Retry): has the poller forgotten it? That tells of a change once (epoll(7), EPOLLET), and
 ///   some refusals are not followed by one.
 ///
 /// All of them run in `Waiting` alone; the first of their times is the transfer's timer.
