@@ -36,7 +36,7 @@ test('the documented versions of Node.js are those of `engines`', (t) => {
 })
 
 test('the documented kernel versions are those in crates/sys', (t) => {
-  const source = read('crates/sys/src/probe/mod.rs')
+  const source = read('crates/sys/src/probe.rs')
   const named = [...source.matchAll(/^ +\/\/\/ (\w+\(2\)(?: with \w+)?): Linux ([\d.]+)\.$/gm)]
   t.true(named.length >= 3)
   const rows = tableOf('feature')
@@ -57,7 +57,7 @@ for (const [list, title] of [
   ['PSEUDO', 'pseudo filesystem'],
 ] as const) {
   test(`each documented ${title} is classified as such by crates/sys`, (t) => {
-    const numbers = magics(read('crates/sys/src/descriptor/filesystem.rs'), list)
+    const numbers = magics(read('crates/sys/src/platform/linux/filesystem/mod.rs'), list)
     t.true(numbers.length >= 10)
     t.deepEqual(
       tableOf(title).map(([, number]) => number),

@@ -107,7 +107,7 @@ test('a folder of lib/ has 4 to 10 files', (t) => {
 const LONGEST = 300
 /** Files that are still to be split. None of them may be added. */
 const LONGER: ReadonlyMap<string, number> = new Map([
-  ['crates/binding/src/engine/mod.rs', 335],
+  ['crates/binding/src/native/mod.rs', 335],
   ['crates/core/src/transfer.rs', 315],
   ['crates/engine/src/engine.rs', 318],
 ])

@@ -24,7 +24,7 @@ struct History {
     trailers: Part,
     through_pipe: bool,
     acknowledged: bool,
-    settles: bool,
+    awaits_drain: bool,
     rate: Option<(Figure, Figure)>,
     stall_timeout: Option<Figure>,
     opened: u32,
@@ -72,7 +72,7 @@ enum Step {
     PassTheWait,
     Abort,
     Fail(i32),
-    Owed(u32),
+    Outstanding(u32),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -123,7 +123,7 @@ impl History {
             }),
             stall_timeout: self.stall_timeout.as_ref().map(Figure::value),
             acknowledged: self.acknowledged,
-            settles: self.settles,
+            awaits_drain: self.awaits_drain,
             opened: self.opened.into(),
         }
     }
@@ -164,7 +164,7 @@ impl Step {
             Self::PassLong(microseconds) => Event::Pass(u64::from(*microseconds) * 1000),
             Self::PassTheWait => Event::Pass(wait(op, now)),
             Self::Abort => Event::Abort,
-            Self::Owed(owed) => Event::Owed((*owed).into()),
+            Self::Outstanding(owed) => Event::Outstanding((*owed).into()),
             Self::Fail(errno) => Event::Fail(Errno(*errno)),
             Self::Outcome(share, end) => Event::Outcome(Outcome {
                 bytes: share.of(asked(op)),

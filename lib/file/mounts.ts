@@ -3,7 +3,7 @@ import fs from 'node:fs'
 
 import { descriptorStatus } from '../node/fs.ts'
 
-/** The types of filesystems whose files have no server; crates/sys/src/descriptor/mounts.rs has the same. */
+/** The types of filesystems whose files have no server; crates/sys/src/platform/linux/filesystem/mounts.rs has the same. */
 const LOCAL_NAMES: ReadonlySet<string> = new Set([
   'autofs',
   'bcachefs',
