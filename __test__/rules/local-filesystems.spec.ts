@@ -8,7 +8,10 @@ function namesIn(path: string, list: RegExp): string[] {
   return [...names.matchAll(/["'](\w+)["']/g)].map(([, name = '']) => name)
 }
 
-const inRust = namesIn('crates/sys/src/platform/linux/filesystem/mounts.rs', /const LOCAL_NAMES: &\[&str\] = &\[([^\]]*)\]/)
+const inRust = namesIn(
+  'crates/sys/src/platform/linux/filesystem/mounts.rs',
+  /const LOCAL_NAMES: &\[&str\] = &\[([^\]]*)\]/,
+)
 const inTypeScript = namesIn('lib/file/mounts.ts', /const LOCAL_NAMES[^[]*\[([^\]]*)\]/)
 
 test('both executors agree on which filesystems are local', (t) => {
