@@ -30,16 +30,34 @@ interface Queue {
   pass<T>(action: () => T): T
 }
 
-/** All copies of the package in a process share it, so that their transfers are queued. */
+/** The holds of a process. Nearly always there are none, and then nothing is looked up. */
+class Holds {
+  readonly #queues = new WeakMap<object, Queue>()
+  #active = 0
+
+  get(destination: object): Queue | undefined {
+    return this.#active === 0 ? undefined : this.#queues.get(destination)
+  }
+
+  add(destination: object, queue: Queue): void {
+    this.#active += 1
+    this.#queues.set(destination, queue)
+  }
+
+  remove(destination: object, queue: Queue): void {
+    this.#active -= 1
+    if (this.#queues.get(destination) === queue) this.#queues.delete(destination)
+  }
+}
+
+/** All copies of the package in a process share them, so that their transfers are queued. */
 const holds = sharedHolds()
 
-function sharedHolds(): WeakMap<object, Queue> {
+function sharedHolds(): Holds {
   const key = Symbol.for(`sendfile64.holds.${PROTOCOL}`)
-  const existing: unknown = Reflect.get(globalThis, key)
-  if (existing instanceof WeakMap) return existing
-  const created = new WeakMap<object, Queue>()
-  Object.defineProperty(globalThis, key, { value: created })
-  return created
+  const shared = globalThis as { [key]?: Holds }
+  if (shared[key] === undefined) Object.defineProperty(globalThis, key, { value: new Holds() })
+  return shared[key] ?? new Holds()
 }
 
 /**
@@ -81,7 +99,7 @@ export function callOriginal(destination: object, name: string, ...args: unknown
 
 /** Whether the methods of the destination are shadowed. */
 export function isHeld(destination: object): boolean {
-  return holds.has(destination)
+  return holds.get(destination) !== undefined
 }
 
 class Hold implements Queue {
@@ -94,7 +112,7 @@ class Hold implements Queue {
 
   constructor(destination: object) {
     this.#destination = destination
-    holds.set(destination, this)
+    holds.add(destination, this)
     for (const name of HELD) {
       const method: unknown = Reflect.get(destination, name)
       if (typeof method === 'function') this.#shadow(name, method)
@@ -156,7 +174,7 @@ class Hold implements Queue {
 
   #release(): void {
     this.#active = false
-    if (holds.get(this.#destination) === this) holds.delete(this.#destination)
+    holds.remove(this.#destination, this)
     for (const [name, { own, shadow }] of this.#originals) {
       if (Reflect.get(this.#destination, name) !== shadow) continue // it has been wrapped in the meantime
       if (own === undefined) Reflect.deleteProperty(this.#destination, name)

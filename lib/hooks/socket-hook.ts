@@ -24,6 +24,10 @@ export function hasOwnWrites(socket: net.Socket): boolean {
   if (hook === undefined) return areOwnWrites(socket, target)
   if (hook.protocol !== PROTOCOL) return false
   const { _write, _writev } = target
+  // The usual case, without a lookup by name: both are the hooks of this copy over the methods of the prototype.
+  if (_write === hookedWrite && _writev === hookedWritev && hook.inner === undefined) {
+    return areOwnWrites(socket, Object.getPrototypeOf(target) as PrivateSocket)
+  }
   return areOwnWrites(socket, {
     _write: isOurs(_write) ? below(target as HookedSocket, '_write') : _write,
     _writev: isOurs(_writev) ? below(target as HookedSocket, '_writev') : _writev,
@@ -63,7 +67,7 @@ export function hookSocket(socket: net.Socket, obstacleTo: ObstacleTo): void {
 /** A hook that was deleted from the socket is added again; below it is the method of the prototype. */
 function hookAgain(target: HookedSocket): void {
   for (const name of HOOKED) {
-    if (Object.hasOwn(target, name) || typeof target[name] !== 'function') continue
+    if (target[name] === HOOKS[name] || Object.hasOwn(target, name) || typeof target[name] !== 'function') continue
     target[KEY].inner = { ...target[KEY].inner, [name]: undefined }
     define(target, name, HOOKS[name])
   }
