@@ -7,13 +7,10 @@ import fs from 'node:fs'
 import { setImmediate } from 'node:timers'
 
 import { native } from '../native/load.ts'
-import { environment } from '../executor/kernel.ts'
-import { figuresOf, type Opened, status } from '../file/native-file.ts'
-import { closesOwn, readsOwn } from '../node/unpatched.ts'
-import { isSameFile } from '../file/same-file.ts'
+import type { Opened } from '../file/native-file.ts'
 import type { FileStream } from '../node/readable.ts'
 import type { Settings } from '../options/read-stream.ts'
-import { opensNatively } from './open.ts'
+import { closeAtOnce, openAtOnce, readAtOnce } from './at-once.ts'
 import { closeOnceUnreachable, isUnread } from './unreachable.ts'
 
 type OpenCallback = (error: Error | null, fd: number) => void
@@ -25,15 +22,6 @@ export const SMALL = 64 * 1024
 
 /** Captured at load: fake timers replace the function, and stock streams do not depend on it. */
 const soon = setImmediate
-
-/**
- * Whether this thread is a worker: process.abort and its like are disabled there (lib/internal/process/worker_thread_only.js).
- * The module node:worker_threads replaces process.chdir when it is loaded (lib/internal/worker.js).
- */
-const isWorker = Reflect.get(process.abort, 'disabled') === true
-
-/** A worker tracks the descriptors that `fs` opens, and warns if another one is closed (src/env.cc, RemoveUnmanagedFd). */
-const opensAtOnce = !isWorker && native !== undefined
 
 /** How a stream was created. */
 export interface Opening {
@@ -53,9 +41,9 @@ export class CachedFile {
   }
 
   open(path: string | Buffer, flags: fs.OpenMode, mode: number, callback: OpenCallback): void {
-    const fd = flags === 'r' && opensAtOnce && opensNatively() ? this.#open(path) : -1
-    if (fd < 0) fs.open(path, flags, mode, (error, opened) => this.#called(callback, error, opened))
-    else soon(CachedFile.#opened, this, callback, fd)
+    this.opened = flags === 'r' ? openAtOnce(path) : undefined
+    if (this.opened === undefined) fs.open(path, flags, mode, (error, opened) => this.#called(callback, error, opened))
+    else soon(CachedFile.#opened, this, callback, this.opened.fd)
   }
 
   static #opened(file: CachedFile, callback: OpenCallback, fd: number): void {
@@ -70,19 +58,6 @@ export class CachedFile {
     if (wasUnread) closeOnceUnreachable(stream, this, fd)
   }
 
-  /** Returns -1 unless `fs` sees the same file: a virtual file system does not. */
-  #open(path: string | Buffer): number {
-    const fd = native?.openFileCached(typeof path === 'string' ? Buffer.from(path) : path, status) ?? -1
-    if (fd < 0) return fd
-    const opened = figuresOf(fd)
-    if (isSameFile(opened)) {
-      this.opened = opened
-      return fd
-    }
-    environment().discard(fd)
-    return -1
-  }
-
   read(
     fd: number,
     buffer: Buffer,
@@ -92,7 +67,7 @@ export class CachedFile {
     callback: ReadCallback,
   ): void {
     const isSmall = this.opened !== undefined && this.opened.size <= SMALL
-    const bytesRead = isSmall && readsOwn() ? readAtOnce() : -1
+    const bytesRead = isSmall ? readAtOnce(fd, buffer.subarray(offset, offset + length), position ?? -1) : -1
     // The end is reported in the turn of the last chunk, because the peer may disconnect before the next turn.
     if (bytesRead === 0) callback(null, 0, buffer)
     else if (bytesRead > 0) soon(callback, null, bytesRead, buffer)
@@ -103,14 +78,10 @@ export class CachedFile {
       if (error === null && bytes > 0) native?.wasRead(fd, position ?? -1, bytes)
       callback(error, bytes, into)
     }
-
-    function readAtOnce(): number {
-      return native?.readCached(fd, buffer.subarray(offset, offset + length), position ?? -1) ?? -1
-    }
   }
 
   close(fd: number, callback: CloseCallback): void {
-    if (this.opened !== undefined && closesOwn() && native?.closeNamed(fd) === true) soon(callback, null)
+    if (this.opened !== undefined && closeAtOnce(fd)) soon(callback, null)
     else fs.close(fd, callback)
   }
 }
