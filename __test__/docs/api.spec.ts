@@ -6,15 +6,18 @@ import { fileURLToPath } from 'node:url'
 
 import test from 'ava'
 
-import * as entry from '../../index.ts'
+import * as httpEntry from '../../http.ts'
+import * as mainEntry from '../../index.ts'
 import { ERROR_CODES } from '../../lib/errors/sendfile-error.ts'
 
 const root = new URL('../..', import.meta.url)
+const entry = { ...mainEntry, ...httpEntry }
 const page = readFileSync(new URL('docs/api.md', root), 'utf8')
 
 /** The codes of Node that bad arguments have: docs/errors.md has a row for each. */
 const NODE_CODES = [
   'ERR_HTTP_CONTENT_LENGTH_MISMATCH',
+  'ERR_HTTP_HEADERS_SENT',
   'ERR_INVALID_ARG_TYPE',
   'ERR_INVALID_ARG_VALUE',
   'ERR_OUT_OF_RANGE',

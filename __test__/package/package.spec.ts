@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import test, { type ExecutionContext } from 'ava'
 
+import * as http from '../../http.ts'
 import * as source from '../../index.ts'
 import { buildIfStale, compile, linkedProject, partialProject } from '../fixtures/built-package.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -42,6 +43,20 @@ test.serial('import and require return the same functions with one state', (t) =
   t.deepEqual(run(linkedProject(), 'both.mjs', script), { names, same: names, binding: source.support().binding })
 })
 
+test.serial('sendfile64/http: import and require return the same functions', (t) => {
+  const script = `
+    import { createRequire } from 'node:module'
+    import * as imported from 'sendfile64/http'
+    const required = createRequire(import.meta.url)('sendfile64/http')
+    const names = Object.keys(imported).sort()
+    const same = names.filter((name) => required[name] === imported[name])
+    console.log(JSON.stringify({ names, same, length: imported.serveStatic('.').length }))
+  `
+  const names = Object.keys(http).toSorted()
+  t.deepEqual(names, ['serveFile', 'serveStatic'])
+  t.deepEqual(run(linkedProject(), 'http.mjs', script), { names, same: names, length: 3 })
+})
+
 test.serial('a CommonJS program needs no other package', (t) => {
   const { path } = sampleFile(10_000)
   const script = `
@@ -64,6 +79,7 @@ const CONSUMER = `
   import { open } from 'node:fs/promises'
   import { PassThrough } from 'node:stream'
   import 'sendfile64/register'
+  import { serveFile, serveStatic, type ServeOptions, type ServeResult, type StaticHandler } from 'sendfile64/http'
   import {
     createReadStream, ReadStream, sendfile, sendfileSync, support, SendfileError,
     type DestinationArgument, type Fallback, type Method, type MethodSupport, type Progress, type SendfileErrorCode,
@@ -103,6 +119,12 @@ const CONSUMER = `
     const transfer: StreamTransfer | undefined = streams[0]?.transfer
     const told = (context: TransferContext): number | bigint | undefined => context.result?.bytesSent
     streams[0]?.pipe(response).on('finish', () => told)
+    const serving: ServeOptions = { etag: (path, { size }) => path + size, precompressed: ['br'], limiter: () => undefined }
+    const handler: StaticHandler = serveStatic('/srv', serving)
+    http.createServer(handler).on('request', (req, res) => handler(req, res, () => res.end()))
+    const served = async (req: http.IncomingMessage): Promise<ServeResult> => serveFile(req, response, '/file', { root: '/srv' })
+    // @ts-expect-error: not an option
+    serveStatic('/srv', { maxage: 1 })
     // @ts-expect-error: not a method
     createReadStream('/file', { method: 'teleport' })
     // @ts-expect-error: not a method
@@ -118,7 +140,7 @@ const CONSUMER = `
     // @ts-expect-error: not a destination
     await sendfile('socket', '/file')
     try {
-      return { bytes, sum, every, none, fallbacks, method, transfer, sources, destinations, next, state, once }
+      return { bytes, sum, every, none, fallbacks, method, transfer, sources, destinations, next, state, once, served }
     } catch (error) {
       const code: SendfileErrorCode = 'ERR_SENDFILE_TRUNCATED'
       if (error instanceof SendfileError && error.code === code) return [error.bytesSent, error.offset, error.errno]

@@ -17,7 +17,7 @@ let partial = false
 const staging = join(root, 'target/packages')
 
 /** Maximum unpacked size of a package, in bytes. */
-const limitOf = (platform) => (platform === undefined ? 600_000 : platform === WASI ? 400_000 : 1_500_000)
+const limitOf = (platform) => (platform === undefined ? 800_000 : platform === WASI ? 400_000 : 1_500_000)
 
 /** Only fields that an installed package needs stay in the manifest of the root. */
 function rootManifest() {

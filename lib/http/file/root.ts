@@ -1,0 +1,71 @@
+/** A folder that files are given out from: that it is one, and where it really is. */
+import fs from 'node:fs'
+
+import { invalidValue } from '../../errors/node-error.ts'
+import { joinPath } from '../request/resolve.ts'
+
+/** The roots of `serveFile()`, which names one in each call, are looked at once. */
+const MOST_KNOWN = 64
+const known = new Map<string, Root>()
+
+const SLASH = 0x2f
+
+export class Root {
+  readonly path: Buffer
+  /** Without symbolic links, as it was when somebody last looked. */
+  #real: Buffer
+
+  private constructor(path: string, real: Buffer) {
+    this.path = Buffer.from(path)
+    this.#real = real
+  }
+
+  /**
+   * Asked once, when a server is set up, in the same tick.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE if it is no folder
+   */
+  static of(name: string, path: string): Root {
+    if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw notFolder(name, path)
+    return new Root(path, fs.realpathSync.native(path, 'buffer'))
+  }
+
+  /** The same without waiting in this thread. */
+  static async later(name: string, path: string): Promise<Root> {
+    const found = known.get(path)
+    if (found !== undefined) return found
+    const stat = await fs.promises.stat(path).catch(() => undefined)
+    if (stat?.isDirectory() !== true) throw notFolder(name, path)
+    const root = new Root(path, await realpath(path))
+    if (known.size >= MOST_KNOWN) known.clear()
+    known.set(path, root)
+    return root
+  }
+
+  /** Looks again: the root may be a symbolic link that leads to the next release by now. */
+  async refresh(): Promise<void> {
+    this.#real = await realpath(this.path)
+  }
+
+  /** Whether a path without symbolic links is below it. */
+  holds(real: Buffer): boolean {
+    const folder = this.#real
+    if (folder.length === 1) return true // "/"
+    if (real.length <= folder.length) return real.equals(folder)
+    return real[folder.length] === SLASH && real.subarray(0, folder.length).equals(folder)
+  }
+
+  /** The path below it as it is if no symbolic link is on the way. */
+  realOf(path: Buffer): Buffer {
+    const below = path.subarray(this.path.length === 1 ? 0 : this.path.length)
+    return below.length === 0 ? this.#real : joinPath(this.#real, [below.subarray(1)])
+  }
+}
+
+/** A path without symbolic links. */
+export function realpath(path: Buffer | string): Promise<Buffer> {
+  return fs.promises.realpath(path, 'buffer')
+}
+
+function notFolder(name: string, path: string): TypeError {
+  return invalidValue(name, path, 'must be a folder')
+}

@@ -1,0 +1,77 @@
+/** Which file answers for a path: the file itself, a precompressed variant of it, or the same name with an extension. */
+import Negotiator from 'negotiator'
+
+import { openEntry, type OpenEntry, type Refused, type Rule } from './open.ts'
+import type { Encoding, ServeRequest } from '../request/options.ts'
+import type { Representation } from './representation.ts'
+import type { Settings } from '../request/settings.ts'
+
+/** An open file, an open folder, or the status to answer with. */
+export type Located = Representation | { readonly folder: OpenEntry } | Refused
+
+const EXTENSION: Readonly<Record<Encoding, string>> = { br: '.br', zstd: '.zst', gzip: '.gz' }
+
+/** What is sent as it is, if it stands in the list of what the client accepts. */
+const IDENTITY = 'identity'
+
+/** Opens the file for a path without a final slash. The extensions are tried where there is no file of the name itself. */
+export async function locate(req: ServeRequest, path: Buffer, rule: Rule, settings: Settings): Promise<Located> {
+  const name = nameOf(path)
+  let found = await choose(req, path, name, rule, settings)
+  if (found !== 404 || settings.extensions.length === 0 || /.\.[^.]*$/.test(name)) return found
+  for (const extension of settings.extensions) {
+    found = await choose(
+      req,
+      Buffer.concat([path, Buffer.from(`.${extension}`)]),
+      `${name}.${extension}`,
+      rule,
+      settings,
+    )
+    if (typeof found === 'object' && 'name' in found) return found
+    if (typeof found === 'object') await found.folder.close()
+  }
+  return 404
+}
+
+/** The name of a file. */
+export function nameOf(path: Buffer): string {
+  return path.subarray(path.lastIndexOf('/') + 1).toString()
+}
+
+/** The best variant that exists. */
+async function choose(
+  req: ServeRequest,
+  path: Buffer,
+  name: string,
+  rule: Rule,
+  { precompressed }: Settings,
+): Promise<Located> {
+  if (precompressed.length === 0) return take(await openEntry(path, rule), name, undefined)
+  for (const encoding of accepted(req, precompressed)) {
+    if (encoding === undefined) {
+      const found = take(await openEntry(path, rule), name, undefined)
+      if (typeof found === 'object') return found
+    } else {
+      const found = await openEntry(Buffer.concat([path, Buffer.from(EXTENSION[encoding])]), rule)
+      if (typeof found === 'object' && found.stat.isFile()) return { entry: found, name, encoding }
+      if (typeof found === 'object') await found.close()
+    }
+  }
+  // Sent as it is, although the client would rather have had something else: RFC 9110 section 12.5.3 allows that.
+  return take(await openEntry(path, rule), name, undefined)
+}
+
+function take(found: OpenEntry | Refused, name: string, encoding: undefined): Located {
+  if (typeof found === 'number') return found
+  return found.stat.isDirectory() ? { folder: found } : { entry: found, name, encoding }
+}
+
+/** What the client accepts, best first; `undefined` for the file as it is. */
+function accepted(req: ServeRequest, precompressed: readonly Encoding[]): (Encoding | undefined)[] {
+  const field = req.headers['accept-encoding']
+  const header = Array.isArray(field) ? field.join(', ') : field
+  const names = new Negotiator({ headers: { 'accept-encoding': header } }).encodings([...precompressed, IDENTITY], {
+    preferred: precompressed,
+  })
+  return names.map((name) => precompressed.find((encoding) => encoding === name))
+}
