@@ -130,7 +130,7 @@ test.serial(
   'CPython shutil 47: an exception of the caller is passed on unchanged',
   tidy(async (t, closing) => {
     const { fd, content } = target(closing)
-    const thrown = new Error('of no kind that anybody knows')
+    const thrown = new Error('an unknown kind of error')
     const transfer = sendfile(fd, file.path, {
       quantum: 65_536,
       rate: 2 ** 22,

@@ -109,7 +109,7 @@ for (const { name, send } of unread) {
 function reuse(scope: Scope, fd: number, path: string, flags: 'r' | 'w+'): void {
   for (let opened = -1; opened !== fd;) {
     opened = fs.openSync(path, flags)
-    if (opened > fd) throw new Error('somebody else has the number')
+    if (opened > fd) throw new Error('the number is in use by another file')
     const mine = opened
     scope.teardown(() => fs.closeSync(mine))
   }

@@ -37,7 +37,7 @@ function truncation(range: SendfileOptions, bytes: Uint8Array, offset: number): 
     t.deepEqual([error?.bytesSent, error?.offset], figures)
     t.false(isEnded(), '`end` is for success alone')
     const announced = kind.isMessage === true && Reflect.get(target, 'headersSent') === true
-    if (kind.isMessage === true && path.inKernel) t.true(announced, 'http has been told of the bytes')
+    if (kind.isMessage === true && path.inKernel) t.true(announced, 'http has announced the bytes')
     if (announced) {
       // The announced length can no longer be met; without one, the body can still be replaced.
       const collected = await within(received(), 'the end of the connection')

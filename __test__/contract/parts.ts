@@ -111,22 +111,22 @@ export const parts: Record<string, Check> = {
   async 'reports its progress'(scene) {
     const { t, connect, options } = scene
     const { destination, target, received } = await connect({ length: medium.bytes.length, slow: true })
-    const told: Progress[] = []
-    const report = { onProgress: (progress: Progress) => void told.push(progress), progressInterval: 1 }
+    const reported: Progress[] = []
+    const report = { onProgress: (progress: Progress) => void reported.push(progress), progressInterval: 1 }
     const result = await within(send(destination, medium.path, { ...options, ...report }), 'the transfer')
-    const calls = told.length
+    const calls = reported.length
     target.end()
     arrived(t, await within(received(), 'the end'), medium.bytes)
     const total = medium.bytes.length
-    t.deepEqual(told.at(-1), { bytesSent: total, total, method: result.method }, 'the last call has all bytes')
-    const figures = told.map(({ bytesSent }) => bytesSent)
+    t.deepEqual(reported.at(-1), { bytesSent: total, total, method: result.method }, 'the last call has all bytes')
+    const figures = reported.map(({ bytesSent }) => bytesSent)
     t.deepEqual(
       figures,
       figures.toSorted((a, b) => a - b),
       'it never goes back',
     )
-    t.deepEqual([...new Set(told.map(({ total }) => total))], [total])
-    t.is(told.length, calls, 'nothing is told after the promise')
+    t.deepEqual([...new Set(reported.map(({ total }) => total))], [total])
+    t.is(reported.length, calls, 'nothing is reported after the promise')
   },
 
   async 'waits for the acknowledgment where the kernel reports it'(scene) {

@@ -24,8 +24,8 @@ async function traced(
 ): Promise<{ code: string; lines: readonly string[]; bytes: Buffer }> {
   const log = join(sampleDirectory(), `attempts-${(logs += 1)}.strace`)
   const command = ['strace', '-f', '-qq', '--seccomp-bpf', '-o', log, '-e', `trace=${calls}`, ...more]
-  const { told, collected } = await transferTo(t, kind, place(kind), file, options, { command })
-  return { code: told.code, lines: readFileSync(log, 'latin1').split('\n'), bytes: collected.bytes }
+  const { reported, collected } = await transferTo(t, kind, place(kind), file, options, { command })
+  return { code: reported.code, lines: readFileSync(log, 'latin1').split('\n'), bytes: collected.bytes }
 }
 
 const small = sampleFile(700)

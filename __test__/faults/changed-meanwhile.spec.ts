@@ -113,9 +113,9 @@ for (const when of ['1', '2']) {
     async (t) => {
       const file = sampleFile(6 * MIB)
       const injection = injecting({ copy_file_range: `retval=0:when=${when}` }, [file.path])
-      const { told, collected } = await transferTo(t, 'file', place('file'), file, {}, injection)
+      const { reported, collected } = await transferTo(t, 'file', place('file'), file, {}, injection)
       t.true(injection.injected() > 0)
-      t.like(told, { code: 'none', bytesSent: file.bytes.length, method: 'sendfile' })
+      t.like(reported, { code: 'none', bytesSent: file.bytes.length, method: 'sendfile' })
       t.is(sha256(collected.bytes), sha256(file.bytes, TAIL))
     },
   )
@@ -124,8 +124,8 @@ for (const when of ['1', '2']) {
     const file = sampleFile(6 * MIB)
     const injection = injecting({ copy_file_range: `retval=0:when=${when}` }, [file.path])
     const options = { method: 'copy_file_range' } as const
-    const { told } = await transferTo(t, 'file', place('file'), file, options, injection)
-    t.is(told.code, 'ERR_SENDFILE_UNSUPPORTED')
-    t.true((told.bytesSent ?? SIZE) < file.bytes.length)
+    const { reported } = await transferTo(t, 'file', place('file'), file, options, injection)
+    t.is(reported.code, 'ERR_SENDFILE_UNSUPPORTED')
+    t.true((reported.bytesSent ?? SIZE) < file.bytes.length)
   })
 }

@@ -30,7 +30,7 @@ function makeMiddlesCold(): void {
 }
 
 function whyNotHere(): string | undefined {
-  if (process.getuid?.() !== 0) return 'only root can be somebody else'
+  if (process.getuid?.() !== 0) return 'only root can become another user'
   if (spawnSync('strace', ['-Y', '-qq', '-o', '/dev/null', ...asNobody, 'true']).status !== 0)
     return 'strace -Y and setpriv do not work here'
   makeMiddlesCold()
@@ -47,8 +47,8 @@ async function movedByCold(t: ExecutionContext, inside: readonly string[]): Prom
   const log = join(sampleDirectory(), 'cold-middle.strace')
   const command = ['strace', '-f', '-Y', '-qq', '-o', log, '-e', 'trace=sendfile', ...inside]
   const kind = 'TCP socket'
-  const { told, collected } = await transferTo(t, kind, place(kind), file, { method: 'sendfile' }, { command })
-  t.is(told.code, 'none')
+  const { reported, collected } = await transferTo(t, kind, place(kind), file, { method: 'sendfile' }, { command })
+  t.is(reported.code, 'none')
   t.is(sha256(collected.bytes), sha256(file.bytes, TAIL))
   const lines = readFileSync(log, 'latin1').split('\n')
   const counts = lines.map((line) => (line.includes('<sendfile64-cold') ? /\) += (\d+)$/.exec(line)?.[1] : '0'))

@@ -6,7 +6,7 @@ import type { Collected } from '../fixtures/collect.ts'
 import { IN_KERNEL } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
-import { type Destination, place, straceWorks, TAIL, type Told, transferTo } from './runner.ts'
+import { type Destination, place, straceWorks, TAIL, type Reported, transferTo } from './runner.ts'
 import { injecting } from './strace.ts'
 import { type Row, rows, SIZE } from './table.ts'
 
@@ -36,29 +36,38 @@ async function faulted(t: ExecutionContext, row: Row): Promise<void> {
   const everywhere = faults.sendto === undefined ? paths : [] // nor has a socket
   const injection = injecting(faults, everywhere)
   const env = prefer === undefined ? {} : { SENDFILE64: prefer }
-  const { told, collected } = await transferTo(t, destination, path, file, options, { ...injection, env })
+  const { reported, collected } = await transferTo(t, destination, path, file, options, { ...injection, env })
   t.true(injection.injected() >= Object.keys(faults).length, 'the calls have failed')
-  checkTold(t, row, told)
-  checkArrived(t, destination, told, collected)
+  checkTold(t, row, reported)
+  checkArrived(t, destination, reported, collected)
 }
 
-function checkTold(t: ExecutionContext, { expect }: Row, told: Told): void {
-  t.is(told.code, expect.code)
-  t.is(told.offset, told.bytesSent)
-  if (expect.code === 'none' || expect.atMost === 0) t.is(told.bytesSent, expect.atMost)
-  else t.true(told.bytesSent > 0 && told.bytesSent <= expect.atMost, `${told.bytesSent} of ${expect.atMost} bytes`)
-  if (expect.syscall !== undefined) t.is(told.syscall, expect.syscall)
-  if (expect.cause !== undefined) t.is(told.cause, expect.cause)
-  if (expect.method !== undefined) t.is(told.method, expect.method)
-  const steps = told.fallbacks?.map(({ from, to, code }) => `${from}→${to} ${code}`)
+function checkTold(t: ExecutionContext, { expect }: Row, reported: Reported): void {
+  t.is(reported.code, expect.code)
+  t.is(reported.offset, reported.bytesSent)
+  if (expect.code === 'none' || expect.atMost === 0) t.is(reported.bytesSent, expect.atMost)
+  else
+    t.true(
+      reported.bytesSent > 0 && reported.bytesSent <= expect.atMost,
+      `${reported.bytesSent} of ${expect.atMost} bytes`,
+    )
+  if (expect.syscall !== undefined) t.is(reported.syscall, expect.syscall)
+  if (expect.cause !== undefined) t.is(reported.cause, expect.cause)
+  if (expect.method !== undefined) t.is(reported.method, expect.method)
+  const steps = reported.fallbacks?.map(({ from, to, code }) => `${from}→${to} ${code}`)
   if (expect.fallbacks !== undefined) t.deepEqual(steps, [...expect.fallbacks])
 }
 
 /** A message whose body cannot be completed is destroyed; every other destination stays usable. */
-function checkArrived(t: ExecutionContext, destination: Destination, told: Told, { bytes, ended }: Collected): void {
+function checkArrived(
+  t: ExecutionContext,
+  destination: Destination,
+  reported: Reported,
+  { bytes, ended }: Collected,
+): void {
   const isMessage = destination.includes('response')
-  const body = file.bytes.subarray(0, told.bytesSent)
+  const body = file.bytes.subarray(0, reported.bytesSent)
   t.is(bytes.length, body.length + (isMessage ? 0 : TAIL.length))
   t.is(sha256(bytes), isMessage ? sha256(body) : sha256(body, TAIL))
-  t.is(ended, !isMessage || told.code === 'none')
+  t.is(ended, !isMessage || reported.code === 'none')
 }

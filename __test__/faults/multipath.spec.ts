@@ -14,9 +14,9 @@ const declare = multipathIsThere ? kernelSerial : test.serial.skip
 for (const source of [file, small]) {
   declare(`${source.bytes.length} bytes are queued for Multipath TCP as for TCP`, async (t) => {
     const kind = 'TCP socket'
-    const { told, collected } = await transferTo(t, kind, place(kind), source, { until: 'queued' }, multipath())
-    t.is(told.code, 'none')
-    t.is(told.method, 'sendfile')
+    const { reported, collected } = await transferTo(t, kind, place(kind), source, { until: 'queued' }, multipath())
+    t.is(reported.code, 'none')
+    t.is(reported.method, 'sendfile')
     t.is(sha256(collected.bytes), sha256(Buffer.concat([source.bytes, TAIL])))
   })
 
@@ -25,10 +25,10 @@ for (const source of [file, small]) {
     async (t) => {
       const kind = 'TCP socket'
       const options = { until: 'acknowledged', headers: undefined } as const
-      const { told, collected } = await transferTo(t, kind, place(kind), source, options, multipath())
-      t.is(told.code, 'ERR_SENDFILE_UNSUPPORTED')
-      t.is(told.cause, 'EPROTONOSUPPORT')
-      t.is(told.bytesSent, 0)
+      const { reported, collected } = await transferTo(t, kind, place(kind), source, options, multipath())
+      t.is(reported.code, 'ERR_SENDFILE_UNSUPPORTED')
+      t.is(reported.cause, 'EPROTONOSUPPORT')
+      t.is(reported.bytesSent, 0)
       t.is(sha256(collected.bytes), sha256(TAIL))
     },
   )

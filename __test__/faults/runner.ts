@@ -22,7 +22,7 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
 }
 
-export interface Told {
+export interface Reported {
   readonly code: string
   readonly bytesSent: number
   readonly offset: number
@@ -60,7 +60,7 @@ export async function transferTo(
   file: SampleFile,
   options: SendfileOptions,
   launch: Launch,
-): Promise<{ told: Told; collected: Collected }> {
+): Promise<{ reported: Reported; collected: Collected }> {
   let collected: Promise<Collected> | undefined
   let target = path
   if (kind === 'TCP socket') {
@@ -80,7 +80,7 @@ export async function transferTo(
   if (kind === 'file') collected = Promise.resolve({ bytes: readFileSync(path), ended: true })
   const last = stdout.trimEnd().split('\n').at(-1) ?? ''
   if (collected === undefined) throw new Error(`nobody has connected: ${stdout}`)
-  return { told: JSON.parse(last), collected: await within(collected, 'the end of what arrives') }
+  return { reported: JSON.parse(last), collected: await within(collected, 'the end of what arrives') }
 }
 
 /** Returns its output. `serves` is called with its port, if it has one. */

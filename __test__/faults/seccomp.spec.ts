@@ -6,7 +6,7 @@ import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { compilerIsThere, refusing } from './compiled.ts'
-import { type Destination, place, TAIL, type Told, transferTo } from './runner.ts'
+import { type Destination, place, TAIL, type Reported, transferTo } from './runner.ts'
 import { QUANTUM } from './table.ts'
 
 /** Only the last call requests so few bytes. */
@@ -16,7 +16,7 @@ const file = sampleFile(BEFORE + REST)
 const declare = compilerIsThere ? kernelSerial : test.serial.skip
 
 type Refusal = 'ENOSYS' | 'EPERM' | 'EINVAL' | 'EIO' | 'ENFILE' | 'EAGAIN'
-type Row = readonly [Destination, SendfileOptions, string, Refusal, Partial<Told>]
+type Row = readonly [Destination, SendfileOptions, string, Refusal, Partial<Reported>]
 
 const good = { code: 'none', bytesSent: file.bytes.length, offset: file.bytes.length }
 /** More than the JavaScript thread sends itself: the engine duplicates the descriptor. */
@@ -93,9 +93,16 @@ async function refused(
 ): Promise<void> {
   const path = place(destination)
   const launch = refusing(call, error, count)
-  const { told, collected } = await transferTo(t, destination, path, sample, { quantum: QUANTUM, ...options }, launch)
-  t.like(told, expected)
-  if (expected.code === 'none') t.is(told.fallbacks?.at(-1)?.code, error)
+  const { reported, collected } = await transferTo(
+    t,
+    destination,
+    path,
+    sample,
+    { quantum: QUANTUM, ...options },
+    launch,
+  )
+  t.like(reported, expected)
+  if (expected.code === 'none') t.is(reported.fallbacks?.at(-1)?.code, error)
   const tail = destination.includes('response') ? [] : [TAIL]
-  t.is(sha256(collected.bytes), sha256(sample.bytes.subarray(0, told.bytesSent), ...tail))
+  t.is(sha256(collected.bytes), sha256(sample.bytes.subarray(0, reported.bytesSent), ...tail))
 }

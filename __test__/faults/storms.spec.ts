@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
-import { type Destination, place, straceWorks, TAIL, type Told, transferTo } from './runner.ts'
+import { type Destination, place, straceWorks, TAIL, type Reported, transferTo } from './runner.ts'
 import { injecting } from './strace.ts'
 import { type Call, QUANTUM, SIZE } from './table.ts'
 
@@ -36,12 +36,12 @@ for (const [destination, method, call] of STORMS) {
     declare(
       `${destination}, ${method}: permanent EAGAIN from call ${when} does not occupy the processor`,
       async (t) => {
-        const { told, bytes, injected } = await storm(t, destination, method, call, `when=${when}+`)
-        t.is(told.code, 'ERR_SENDFILE_STALLED')
-        t.true(when === 1 ? told.bytesSent === 0 : told.bytesSent > 0 && told.bytesSent <= MOST_BEFORE)
-        t.is(sha256(bytes), sha256(file.bytes.subarray(0, told.bytesSent), tailOf(destination)))
+        const { reported, bytes, injected } = await storm(t, destination, method, call, `when=${when}+`)
+        t.is(reported.code, 'ERR_SENDFILE_STALLED')
+        t.true(when === 1 ? reported.bytesSent === 0 : reported.bytesSent > 0 && reported.bytesSent <= MOST_BEFORE)
+        t.is(sha256(bytes), sha256(file.bytes.subarray(0, reported.bytesSent), tailOf(destination)))
         t.true(injected > 0 && injected <= MOST_CALLS, `${injected} calls`)
-        t.true(told.ticks <= MOST_TICKS, `${told.ticks} ticks`)
+        t.true(reported.ticks <= MOST_TICKS, `${reported.ticks} ticks`)
       },
     )
   }
@@ -51,8 +51,8 @@ for (const [destination, method, call] of STORMS) {
 // reported as writable, the engine must retry by itself.
 for (const destination of ['TCP socket', 'FIFO'] as const) {
   declare(`${destination}, sendfile: every byte arrives after EAGAIN four times`, async (t) => {
-    const { told, bytes } = await storm(t, destination, 'sendfile', 'sendfile', 'when=2..5')
-    t.is(told.code, 'none')
+    const { reported, bytes } = await storm(t, destination, 'sendfile', 'sendfile', 'when=2..5')
+    t.is(reported.code, 'none')
     t.is(sha256(bytes), sha256(file.bytes, TAIL))
   })
 }
@@ -67,11 +67,11 @@ async function storm(
   method: 'sendfile' | 'splice' | 'copy',
   call: Call,
   when: string,
-): Promise<{ told: Told; bytes: Buffer; injected: number }> {
+): Promise<{ reported: Reported; bytes: Buffer; injected: number }> {
   const path = place(destination)
   const byPath = call !== 'sendto' && !(call === 'splice' && destination === 'TCP socket')
   const injection = injecting({ [call]: `error=EAGAIN:${when}` }, byPath ? [file.path, path] : [])
   const options = { method, quantum: QUANTUM, stallTimeout: STORM }
-  const { told, collected } = await transferTo(t, destination, path, file, options, injection)
-  return { told, bytes: collected.bytes, injected: injection.injected() }
+  const { reported, collected } = await transferTo(t, destination, path, file, options, injection)
+  return { reported, bytes: collected.bytes, injected: injection.injected() }
 }

@@ -28,9 +28,9 @@ function both(openat2: 'EPERM' | 'ENOSYS', cachestat: 'EPERM' | 'ENOSYS'): Launc
 for (const [title, launch] of Object.entries(launches)) {
   declare(`${title}: the kernel still sends the file`, async (t) => {
     for (const kind of ['TCP socket', 'file'] as const) {
-      const { told, collected } = await transferTo(t, kind, place(kind), file, { method: 'sendfile' }, launch)
-      t.is(told.code, 'none')
-      t.is(told.method, 'sendfile')
+      const { reported, collected } = await transferTo(t, kind, place(kind), file, { method: 'sendfile' }, launch)
+      t.is(reported.code, 'none')
+      t.is(reported.method, 'sendfile')
       t.is(sha256(collected.bytes), sha256(Buffer.concat([file.bytes, TAIL])))
     }
   })
@@ -42,6 +42,6 @@ declare('neither the import nor support() makes a system call that a filter may 
   const [program = '', ...args] = [...trap.command, process.execPath, TYPESCRIPT, '--input-type=module', '-e', script]
   const { status, signal, stdout } = spawnSync(program, args, { encoding: 'utf8' })
   t.deepEqual({ status, signal }, { status: 0, signal: null })
-  const told: Support = JSON.parse(stdout)
-  t.is(told.executor, 'kernel')
+  const reported: Support = JSON.parse(stdout)
+  t.is(reported.executor, 'kernel')
 })

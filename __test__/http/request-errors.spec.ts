@@ -27,12 +27,12 @@ test("a request whose first file is missing still emits the 'error' of a reset c
   await t.throwsAsync(sendfile(put, '/does/not/exist'), { code: 'ENOENT' })
   await new Promise((resolve) => setImmediate(resolve))
   t.deepEqual([put.listenerCount('error'), put.listenerCount('close')], [0, 0])
-  const told = within(once(put, 'error'), "'error'")
+  const reported = within(once(put, 'error'), "'error'")
   put.write('x')
   const socket = await accepted
   await once(socket, 'readable')
   socket.resetAndDestroy()
-  const [error] = await told
+  const [error] = await reported
   t.is(error.code, 'ECONNRESET')
 })
 

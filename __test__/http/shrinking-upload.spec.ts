@@ -20,12 +20,12 @@ for (const [framing, headers] of [
   test.serial(`an upload ${framing} fails if its file is truncated, and the connection is not reused`, async (t) => {
     const file = sampleFile(SIZE)
     const ports: (number | undefined)[] = []
-    let told = 'nothing'
+    let reported = 'nothing'
     const server = http.createServer((request, response) => {
       ports.push(request.socket.remotePort)
       request.on('error', () => {})
       if (request.url === '/next') return void request.resume().on('end', () => response.end('next'))
-      request.once('aborted', () => (told = 'aborted')).once('end', () => (told = 'end'))
+      request.once('aborted', () => (reported = 'aborted')).once('end', () => (reported = 'end'))
       request.once('data', () => {
         truncateSync(file.path, 0)
         request.resume()
@@ -49,8 +49,8 @@ for (const [framing, headers] of [
     await until(() => upload.destroyed, 'the request is destroyed')
     const [response]: http.IncomingMessage[] = await within(answer, 'the answer to the next request')
     t.is(response?.resume().statusCode, 200)
-    await until(() => told !== 'nothing', 'the server hears of it')
-    t.deepEqual([told, answered], ['aborted', false])
+    await until(() => reported !== 'nothing', 'the server hears of it')
+    t.deepEqual([reported, answered], ['aborted', false])
     t.is(new Set(ports).size, 2)
     await until(() => descriptorsOf(file.path) === 0, 'the file is closed')
   })

@@ -27,16 +27,16 @@ declare('a worker and a process end without waiting for a disk that does not res
     env: { ...process.env, ...holding(held).env },
   })
   t.teardown(() => child.kill('SIGKILL'))
-  let told = ''
+  let reported = ''
   let exits = 0
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    told += text
-    if (told.includes('exits')) exits = performance.now()
+    reported += text
+    if (reported.includes('exits')) exits = performance.now()
   })
   const [code] = await within(once(child, 'close'), 'the end of the process', 30_000)
   t.is(code, 0)
   t.true(performance.now() - exits < SOON, `${performance.now() - exits} ms until the exit`)
-  const { terminate } = JSON.parse(told.split('\n')[0] ?? '{}')
+  const { terminate } = JSON.parse(reported.split('\n')[0] ?? '{}')
   t.true(terminate < SOON, `${terminate} ms until the worker had ended`)
   t.log(
     `${Math.round(terminate)} ms until the worker had ended, ${Math.round(performance.now() - exits)} until the exit`,

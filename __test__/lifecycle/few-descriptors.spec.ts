@@ -3,7 +3,7 @@
 import test from 'ava'
 
 import { run } from '../fixtures/child-process.ts'
-import type { Ask, Told } from '../fixtures/children/few-descriptors.ts'
+import type { Ask, Reported } from '../fixtures/children/few-descriptors.ts'
 import type { Scope } from '../fixtures/connected-pair.ts'
 import { IN_KERNEL, kernelSerial } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -19,7 +19,7 @@ const LIMIT = 128
 const ENGINE = 2
 
 /** The result of the child. */
-async function send(t: Scope, ask: Partial<Ask>): Promise<Told> {
+async function send(t: Scope, ask: Partial<Ask>): Promise<Reported> {
   const whole: Ask = {
     path: file.path,
     by: 'stream',
@@ -87,16 +87,16 @@ test.serial('sendfile(): a file that cannot be duplicated rejects with EMFILE be
 for (const free of [1, 2]) {
   kernelSerial(`sendfile() copies the rest if the socket cannot be duplicated: ${free} left`, async (t) => {
     t.timeout(60_000)
-    const { digest, ...told } = await send(t, { by: 'sendfile', free })
+    const { digest, ...reported } = await send(t, { by: 'sendfile', free })
     const expected = { code: 'ok', bytesSent: SIZE, received: SIZE, method: 'copy', fallbacks: ['EMFILE'], left: 0 }
-    t.deepEqual(told, expected)
+    t.deepEqual(reported, expected)
     t.is(digest, DIGEST)
   })
 
   kernelSerial(`sendfile() with a forced method fails with EMFILE and the bytes sent: ${free} left`, async (t) => {
     t.timeout(60_000)
-    const told = await send(t, { by: 'sendfile', free, method: 'sendfile' })
-    const { code, syscall, bytesSent, received, digest, left } = told
+    const reported = await send(t, { by: 'sendfile', free, method: 'sendfile' })
+    const { code, syscall, bytesSent, received, digest, left } = reported
     t.deepEqual({ code, syscall, left }, { code: 'EMFILE', syscall: LACKING[free], left: 0 })
     t.is(received, bytesSent)
     t.is(digest, sha256(file.bytes.subarray(0, bytesSent)))

@@ -17,9 +17,9 @@ export const STAGES = [
   'stalled',
   'unacknowledged',
   'to a file',
-  'to a FIFO that nobody reads',
-  'from a FIFO that nobody writes',
-  'from the path of a FIFO that nobody writes',
+  'to a FIFO without a reader',
+  'from a FIFO without a writer',
+  'from the path of a FIFO without a writer',
   'settled',
 ] as const
 export type Stage = (typeof STAGES)[number]

@@ -136,13 +136,13 @@ for (const [how, path, codes] of [
     const node = [process.execPath, TYPESCRIPT, script, path, how]
     const options = ['-f', '-qq', '-e', 'trace=setsockopt,sendto,write,writev', '-e', 'signal=none', '-o', log]
     const printed = execFileSync('strace', [...options, ...node], { encoding: 'utf8', timeout: 50_000 })
-    const told: { code: string; bytesSent: number; length: number } = JSON.parse(printed)
+    const reported: { code: string; bytesSent: number; length: number } = JSON.parse(printed)
     t.true(
-      codes.some((code) => code === told.code),
-      told.code,
+      codes.some((code) => code === reported.code),
+      reported.code,
     )
     const trailers = how === 'success' ? 100 : 0
-    if (how !== 'reset') t.is(told.length, 100 + told.bytesSent + trailers + 'a small write'.length)
+    if (how !== 'reset') t.is(reported.length, 100 + reported.bytesSent + trailers + 'a small write'.length)
     const lines = readFileSync(log, 'latin1').split('\n')
     const corks = lines.filter((line) => line.includes('TCP_CORK'))
     t.true(

@@ -3,7 +3,7 @@
 import test from 'ava'
 
 import { run } from '../fixtures/child-process.ts'
-import type { Ask, Told } from '../fixtures/children/failed-last-chunk.ts'
+import type { Ask, Reported } from '../fixtures/children/failed-last-chunk.ts'
 import type { Scope } from '../fixtures/connected-pair.ts'
 import { kernelTest } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
@@ -12,7 +12,7 @@ import { sampleFile } from '../fixtures/sample-file.ts'
 const file = sampleFile(256_000)
 const SIZE = file.bytes.length
 
-async function send(t: Scope, ask: Omit<Ask, 'path'>): Promise<Told> {
+async function send(t: Scope, ask: Omit<Ask, 'path'>): Promise<Reported> {
   const whole: Ask = { path: file.path, ...ask }
   const { stdout, stderr } = await run(t, 'failed-last-chunk.ts', [JSON.stringify(whole)], { openFiles: 128 }).exit
   if (stdout === '') throw new Error(stderr)

@@ -117,8 +117,8 @@ const CONSUMER = `
     class Mine extends ReadStream { mine = 1 }
     const streams: ReadStream[] = [createReadStream('/file', streamOptions), new ReadStream('/file', 'utf8'), new Mine('/file')]
     const transfer: StreamTransfer | undefined = streams[0]?.transfer
-    const told = (context: TransferContext): number | bigint | undefined => context.result?.bytesSent
-    streams[0]?.pipe(response).on('finish', () => told)
+    const reported = (context: TransferContext): number | bigint | undefined => context.result?.bytesSent
+    streams[0]?.pipe(response).on('finish', () => reported)
     const serving: ServeOptions = { etag: (path, { size }) => path + size, precompressed: ['br'], limiter: () => undefined }
     const handler: StaticHandler = serveStatic('/srv', serving)
     http.createServer(handler).on('request', (req, res) => handler(req, res, () => res.end()))

@@ -276,8 +276,8 @@ test.serial('copying to a file in JavaScript does not block on the disk', (t) =>
     const { method, wouldBlock, bytesSent } = await sendfile(fs.openSync(${to}, 'w'), ${from})
     console.log(JSON.stringify({ method, wouldBlock, bytesSent }))`
   const env = { ...process.env, SENDFILE64: 'off' }
-  const told = execFileSync(process.execPath, [TYPESCRIPT, '--input-type=module', '-e', program], { env })
-  t.deepEqual(JSON.parse(told.toString()), { method: 'copy', wouldBlock: 0, bytesSent: 1 << 20 })
+  const reported = execFileSync(process.execPath, [TYPESCRIPT, '--input-type=module', '-e', program], { env })
+  t.deepEqual(JSON.parse(reported.toString()), { method: 'copy', wouldBlock: 0, bytesSent: 1 << 20 })
 })
 
 test.serial('a FIFO without a writer is waited for without blocking a thread', async (t) => {

@@ -141,7 +141,7 @@ test.serial('a FIFO opened by path waits for its first writer', async (t) => {
   })
   await engineIdle()
   await within(fs.promises.stat(path), 'the threads of libuv')
-  t.false(settled, 'nobody has written yet: that is not its end')
+  t.false(settled, 'an empty pipe without a writer so far has not ended')
   const bytes = sampleBytes(200_000)
   await fs.promises.writeFile(path, bytes)
   t.is((await within(sending, 'the transfer')).bytesSent, bytes.length)

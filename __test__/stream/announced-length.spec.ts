@@ -317,7 +317,7 @@ for (const framing of ['length', 'chunked', 'strict length'] as const) {
     const { connect, close } = await serve(t, (_, response) => {
       if (framing !== 'chunked') response.setHeader('Content-Length', size)
       response.strictContentLength = framing === 'strict length'
-      response.on('finish', () => t.fail('told as finished'))
+      response.on('finish', () => t.fail("'finish' must not be emitted"))
       createReadStream(path).pipe(response)
     })
     const { path } = sampleFile(size)

@@ -109,7 +109,10 @@ for (const [size, file] of Object.entries({ small, large })) {
     await sent
     t.is(sha256(body), sha256(Buffer.concat([readFileSync(UNSIZED), file.bytes])))
     t.like(transfer, { method: size === 'small' ? 'copy' : 'sendfile', bytesSent: file.bytes.length })
-    t.regex(transfer.fallbacks[0]?.reason ?? '', size === 'small' ? /up to 64 KiB/ : /another transfer to the destination/)
+    t.regex(
+      transfer.fallbacks[0]?.reason ?? '',
+      size === 'small' ? /up to 64 KiB/ : /another transfer to the destination/,
+    )
   })
 }
 

@@ -21,9 +21,9 @@ const file = sampleFile(8 << 20)
 
 /** Pipes a stream to a socket; returns the received bytes and the argument of 'transfer'. */
 async function pipeToSocket(stream: ReadStream, near: net.Socket): Promise<StreamTransfer> {
-  const told = once(stream, 'transfer')
+  const reported = once(stream, 'transfer')
   stream.pipe(near)
-  const [transfer]: unknown[] = await within(told, "event 'transfer'")
+  const [transfer]: unknown[] = await within(reported, "event 'transfer'")
   return transfer as StreamTransfer
 }
 
@@ -226,7 +226,7 @@ stockTest("without the kernel executor the streams are Node's own", async (t) =>
   const { near, received } = await connectedPair(t)
   // options of the package are unknown to Node
   const stream = createReadStream(file.path, { start: 10, method: 'sendfile', segment: 1 << 20, rate: 1 })
-  stream.on('transfer', () => t.fail('nobody tells of a transfer'))
+  stream.on('transfer', () => t.fail('no transfer must be reported'))
   stream.pipe(near)
   await within(received.closed, 'the end of the connection')
   t.is(stream.transfer, undefined)

@@ -54,7 +54,7 @@ kernelSerial('transfers of both executors and streams share one rate equally', a
   t.log(took.map((time) => time.toFixed(2)).join(' '))
   // 12 MiB at 6 MiB a second; one after the other they would end at 0.33, 0.67, 1 … seconds.
   t.true(Math.max(...took) > 1.9 && Math.max(...took) < 2.4, 'the rate is kept together')
-  t.true(Math.min(...took) > 0.75 * Math.max(...took), 'nobody is served before the others')
+  t.true(Math.min(...took) > 0.75 * Math.max(...took), 'no transfer is served before the others')
 })
 
 test('every byte arrives', async (t) => {

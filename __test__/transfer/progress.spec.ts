@@ -146,9 +146,9 @@ test.serial('calls are at least progressInterval apart, except the last', async 
 test.serial('total is null until the size is known', async (t) => {
   const path = `${sampleDirectory()}/unsized.fifo`
   execFileSync('mkfifo', [path])
-  const told: Progress[] = []
+  const reported: Progress[] = []
   const { near, received } = await connectedPair(t)
-  const onProgress = (progress: Progress): void => void told.push(progress)
+  const onProgress = (progress: Progress): void => void reported.push(progress)
   const sending = sendfile(near, path, { onProgress, progressInterval: 1 })
   const writer = await fs.promises.open(path, 'w')
   for (let index = 0; index < 5; index += 1) {
@@ -160,8 +160,8 @@ test.serial('total is null until the size is known', async (t) => {
   }
   await writer.close()
   await within(sending, 'the transfer')
-  const last = told.pop()
+  const last = reported.pop()
   t.deepEqual(last, { bytesSent: 5000, total: 5000, method: 'copy' })
-  t.true(told.length > 0)
-  t.deepEqual(new Set(told.map(({ total }) => total)), new Set([null]))
+  t.true(reported.length > 0)
+  t.deepEqual(new Set(reported.map(({ total }) => total)), new Set([null]))
 })

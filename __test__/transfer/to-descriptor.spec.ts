@@ -45,7 +45,7 @@ test.serial('full pipes in blocking mode block neither the event loop nor the th
   t.deepEqual(
     ends.map(({ writer }) => isNonblocking(writer)),
     ends.map(() => false),
-    'whoever shares them still waits',
+    'descriptors that share it are still blocking',
   )
   const found = ends.map(({ reader, path }) => {
     const stream = fs.createReadStream(path, { fd: fs.openSync(path, O_RDONLY) })
@@ -66,13 +66,13 @@ test.serial('a full terminal blocks neither the event loop nor the thread pool',
   const sending = sendfile(fd, file.path, { end: true })
   await engineIdle()
   await bothLoopsTurn()
-  t.false(isNonblocking(fd), 'whoever shares it still waits')
+  t.false(isNonblocking(fd), 'descriptors that share it are still blocking')
   terminal.read()
   t.is((await within(sending, 'the transfer')).bytesSent, file.bytes.length)
   t.is(sha256((await within(terminal.received, 'the end')).bytes), sha256(file.bytes))
 })
 
-interface Told {
+interface Reported {
   readonly bytesSent?: number
   readonly method?: string
   readonly codes?: readonly string[]
@@ -95,7 +95,12 @@ interface Program {
 const BLOCKING = 'import os, sys; os.set_blocking(3, True); os.execv(sys.argv[1], sys.argv[1:])'
 
 /** Runs a program that sends the file. */
-async function told({ how, output, env = {}, blocking = false }: Program): Promise<{ told: Told; out: Collected }> {
+async function reported({
+  how,
+  output,
+  env = {},
+  blocking = false,
+}: Program): Promise<{ reported: Reported; out: Collected }> {
   const stdio: StdioOptions = how === '3' ? ['ignore', 'ignore', 'pipe', output] : ['ignore', output, 'pipe']
   const line = [process.execPath, ...node, how]
   const [command = '', ...args] = blocking ? ['python3', '-S', '-E', '-c', BLOCKING, ...line] : line
@@ -103,7 +108,7 @@ async function told({ how, output, env = {}, blocking = false }: Program): Promi
   const out = child.stdout === null ? Promise.resolve({ bytes: Buffer.alloc(0), ended: true }) : collect(child.stdout)
   if (child.stderr === null) throw new Error('there is no standard error')
   const [said] = await within(Promise.all([collect(child.stderr), once(child, 'exit')]), 'the child', 20_000)
-  return { told: JSON.parse(said.bytes.toString()), out: await out }
+  return { reported: JSON.parse(said.bytes.toString()), out: await out }
 }
 
 for (const [name, how] of [
@@ -113,7 +118,7 @@ for (const [name, how] of [
   test.serial(`standard output that is a file is a destination, as ${name}`, async (t) => {
     const path = `${sampleDirectory()}/stdout-${how}`
     const fd = fs.openSync(path, 'w')
-    const { told: said } = await told({ how, output: fd })
+    const { reported: said } = await reported({ how, output: fd })
     fs.closeSync(fd)
     t.is(said.bytesSent, file.bytes.length)
     t.is(said.method, how === '1' ? FILE_METHOD : 'copy')
@@ -135,7 +140,7 @@ for (const [name, how] of [
   // JavaScript cannot write to a socket by its number.
   const declare = how === '1' ? kernelSerial : test.serial
   declare(`standard output that is a socket is a destination, as ${name}`, async (t) => {
-    const { told: said, out } = await told({ how, output: 'pipe' })
+    const { reported: said, out } = await reported({ how, output: 'pipe' })
     t.is(said.bytesSent, file.bytes.length)
     t.is(sha256(out.bytes), sha256(file.bytes))
   })
@@ -146,7 +151,7 @@ for (const [name, how] of [
     t.teardown(() => terminal.close())
     const fd = fs.openSync(terminal.path, O_WRONLY | O_NOCTTY)
     await terminal.opened()
-    const { told: said } = await told({ how, output: fd })
+    const { reported: said } = await reported({ how, output: fd })
     fs.closeSync(fd)
     t.is(said.bytesSent, file.bytes.length)
     t.is(sha256((await within(terminal.received, 'the end')).bytes), sha256(file.bytes))
@@ -156,7 +161,7 @@ for (const [name, how] of [
 kernelSerial('a socket in blocking mode is copied to, because only a write can be nonblocking', async (t) => {
   if (terminalProblem !== undefined) return (void t.log(`skipped: ${terminalProblem}`), t.pass())
   const { near, received } = await connectedPair(t)
-  const { told: said } = await told({ how: '3', output: near, blocking: true })
+  const { reported: said } = await reported({ how: '3', output: near, blocking: true })
   t.deepEqual(said, { bytesSent: file.bytes.length, method: 'copy', codes: ['EAGAIN'] })
   near.end()
   await within(received.closed, 'the end')
@@ -168,11 +173,11 @@ kernelSerial('a pipe in blocking mode that cannot be reopened is spliced to or r
   execFileSync('mkfifo', [path])
   const reading = collect(fs.createReadStream(path))
   const writer = await fs.promises.open(path, 'w')
-  const splice = await told({ how: '3', output: writer.fd, env: { SENDFILE64_WITHOUT: 'reopen' } })
-  const nothing = await told({ how: '3', output: writer.fd, env: { SENDFILE64_WITHOUT: 'reopen,splice' } })
+  const splice = await reported({ how: '3', output: writer.fd, env: { SENDFILE64_WITHOUT: 'reopen' } })
+  const nothing = await reported({ how: '3', output: writer.fd, env: { SENDFILE64_WITHOUT: 'reopen,splice' } })
   await writer.close()
-  t.deepEqual(splice.told, { bytesSent: file.bytes.length, method: 'splice', codes: ['EAGAIN'] })
-  t.deepEqual(nothing.told, { code: 'ERR_SENDFILE_UNSUPPORTED', cause: 'ENOSYS' })
+  t.deepEqual(splice.reported, { bytesSent: file.bytes.length, method: 'splice', codes: ['EAGAIN'] })
+  t.deepEqual(nothing.reported, { code: 'ERR_SENDFILE_UNSUPPORTED', cause: 'ENOSYS' })
   t.is(sha256((await within(reading, 'the end')).bytes), sha256(file.bytes), 'the second one has sent nothing')
 })
 

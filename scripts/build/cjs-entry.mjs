@@ -1,5 +1,7 @@
 // The CommonJS entries of dist/. Every entry is `require()` of the ES module, so both share one state: Node loads a
-// synchronous ES module by require() from 20.19 and 22.12 on, which `engines` asks for.
+// synchronous ES module by require() from 20.19 and 22.12, which `engines` requires.
+// Not `tshy` or `tsdown`: they compile every module a second time, with a state of its own. Not a `default` condition
+// without .cjs: TypeScript reports TS1479 to CommonJS users under node16 and node18.
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, sep } from 'node:path'
 

@@ -1,5 +1,6 @@
 // `npm run use-artifacts`: takes the prebuilt addon of this platform from target/artifacts, as if it had been built
 // here, and builds dist/. For tests of the published files on machines without Rust.
+// Not `napi artifacts`: it fails unless there is an artifact for every target.
 import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 

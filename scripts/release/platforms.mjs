@@ -1,5 +1,6 @@
 // The packages of npm/, one for each target: their manifests are made from package.json and this table.
 // usage: node scripts/release/platforms.mjs   (writes npm/*/package.json and README.md)
+// Not `napi create-npm-dirs`: it needs a registry, and makes the runtime of WASI, which is bundled here, a dependency.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 

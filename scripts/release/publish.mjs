@@ -1,6 +1,7 @@
 // Publishes target/packages in order: usage: node scripts/release/publish.mjs TAG [--dry-run]
 // Run by .github/workflows/release.yml, whose identity npm trusts, without a token. Published packages are skipped, so
 // that an interrupted release can be repeated.
+// Not `napi pre-publish`: it packs again, so that the published files would not be the tarballs that were checked.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
