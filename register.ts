@@ -1,4 +1,4 @@
-/** `node --import sendfile64/register` or `--require`: every file stream of the process is ours. */
+/** `node --import sendfile64/register` or `--require`: file streams of the process become those of this package. */
 import { register } from './lib/register.ts'
 
 register()

@@ -8,7 +8,7 @@ import type { ExecutionContext } from 'ava'
 import { createReadStream, sendfile } from '../../index.ts'
 import { kernelSerial, METHOD } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
-import { sawAll, Seen } from '../fixtures/seeing.ts'
+import { recordedAll, Recorder } from '../fixtures/recorder.ts'
 import { serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { receiveUploads } from '../fixtures/uploads.ts'
@@ -64,7 +64,7 @@ for (const how of ['sendfile', 'stream'] as const) {
     for (const restored of [false, true]) {
       const then = restored ? ', and restored before its turn' : ''
       kernelSerial(`write of ${place}, replaced while a response waits for it, ${how}${then}`, async (t) => {
-        const seen = new Seen()
+        const seen = new Recorder()
         const { body, rest, transfer } = await pipelined(t, how, ({ req }) => {
           const restore = seen.wrap(place === 'the socket' ? req.socket : net.Socket.prototype, 'write')
           if (restored) restore()
@@ -74,7 +74,7 @@ for (const how of ['sendfile', 'stream'] as const) {
         t.is(sha256(rest), sha256(file.bytes))
         t.is(seen.placeholders, 0)
         if (restored) return t.is(transfer.method, METHOD)
-        sawAll(t, seen, file.bytes)
+        recordedAll(t, seen, file.bytes)
         if (METHOD === 'sendfile') t.true(transfer.codes.includes('WRAPPED'), transfer.codes.join())
       })
     }
@@ -83,7 +83,7 @@ for (const how of ['sendfile', 'stream'] as const) {
   for (const name of MESSAGE_METHODS) {
     for (const place of ['the message', 'http.OutgoingMessage.prototype'] as const) {
       kernelSerial(`${name} of ${place}, replaced while a response waits for its socket, ${how}`, async (t) => {
-        const seen = new Seen()
+        const seen = new Recorder()
         const { body } = await pipelined(t, how, (response) =>
           seen.wrap(place === 'the message' ? response : http.OutgoingMessage.prototype, name),
         )
@@ -95,7 +95,7 @@ for (const how of ['sendfile', 'stream'] as const) {
 }
 
 kernelSerial('write of a socket replaced while a chunked response with several files waits for it', async (t) => {
-  const seen = new Seen()
+  const seen = new Recorder()
   let first: http.ServerResponse | undefined
   const { connect } = await serve(t, async (request, response) => {
     if (request.url === '/first') {
@@ -127,7 +127,7 @@ for (const [name, place] of [
   kernelSerial(`${name} of the ${place} replaced by a 'socket' listener of a request`, async (t) => {
     const uploads = await receiveUploads(t)
     for (const reused of [false, true]) {
-      const seen = new Seen()
+      const seen = new Recorder()
       const request = uploads.request(file.bytes.length)
       request.once('socket', (socket) => {
         const restore = seen.wrap(place === 'instance' ? socket : net.Socket.prototype, name)
@@ -138,7 +138,7 @@ for (const [name, place] of [
       t.is(request.reusedSocket, reused)
       t.is(sha256(uploads.bodies.at(-1)!), sha256(file.bytes))
       t.is(seen.placeholders, 0)
-      if (name === 'write') sawAll(t, seen, file.bytes)
+      if (name === 'write') recordedAll(t, seen, file.bytes)
       await new Promise(setImmediate)
     }
   })

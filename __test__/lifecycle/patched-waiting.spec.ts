@@ -8,7 +8,7 @@ import { createReadStream, type Fallback, sendfile } from '../../index.ts'
 import { connectedPair } from '../fixtures/connected-pair.ts'
 import { kernelSerial, METHOD } from '../fixtures/executor.ts'
 import { sampleBytes, sampleFile } from '../fixtures/sample-file.ts'
-import { type Manner, sawAll, sawTruly, Seen } from '../fixtures/seeing.ts'
+import { type Manner, recordedAll, recordedAllOrNone, Recorder } from '../fixtures/recorder.ts'
 import { listen, serve } from '../fixtures/servers.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { stalled } from '../fixtures/stalled.ts'
@@ -56,7 +56,7 @@ for (const manner of MANNERS) {
             const sent = sendfile(near, file.path)
             if (behind) near.write(TEXT)
             await stalled(near)
-            const seen = new Seen()
+            const seen = new Recorder()
             for (const name of names) seen.wrap(near, name, manner)
             far.resume()
             const result = await within(sent, 'the transfer')
@@ -64,10 +64,10 @@ for (const manner of MANNERS) {
             await within(received.closed, 'the end of the connection')
             const text = behind ? Buffer.from(TEXT) : Buffer.alloc(0)
             t.is(sha256(received.bytes), sha256(before.subarray(0, 1000), junk, file.bytes, text))
-            sawTruly(t, seen, file.bytes)
+            recordedAllOrNone(t, seen, file.bytes)
             // One chunk goes by `_write`, several go by `_writev`.
             if (names.some((name) => name === (behind ? '_writev' : '_write'))) {
-              sawAll(t, seen, file.bytes, text)
+              recordedAll(t, seen, file.bytes, text)
               if (METHOD === 'sendfile') t.deepEqual(codes(result), ['WRAPPED'])
             }
             t.is(near.bytesWritten, received.length)
@@ -78,7 +78,7 @@ for (const manner of MANNERS) {
 
     for (const how of ['sendfile', 'stream'] as const) {
       kernelSerial(`${title} of a response whose ${how} began in this tick`, async (t) => {
-        const seen = new Seen()
+        const seen = new Recorder()
         const { connect } = await serve(t, async (_request, response) => {
           response.setHeader('content-length', file.bytes.length)
           const { socket } = response
@@ -100,8 +100,8 @@ for (const manner of MANNERS) {
         const client = await connect()
         const { body } = await within(client.request('/'), 'the answer')
         t.is(sha256(body), sha256(file.bytes))
-        sawTruly(t, seen, file.bytes)
-        if (how === 'sendfile' && names.some((name) => name === '_writev')) sawAll(t, seen, file.bytes)
+        recordedAllOrNone(t, seen, file.bytes)
+        if (how === 'sendfile' && names.some((name) => name === '_writev')) recordedAll(t, seen, file.bytes)
       })
     }
 
@@ -116,15 +116,15 @@ for (const manner of MANNERS) {
       t.teardown(() => void socket.destroy())
       socket.write('x')
       const sent = sendfile(socket, file.path)
-      const seen = new Seen()
+      const seen = new Recorder()
       for (const name of names) seen.wrap(socket, name, manner)
       await within(sent, 'the transfer')
       const closed = once(socket, 'close')
       socket.end()
       await within(closed, "'close'")
       t.is(sha256(await received!), sha256(Buffer.from('x'), file.bytes))
-      sawTruly(t, seen, file.bytes)
-      if (names.some((name) => name === '_write')) sawAll(t, seen, file.bytes)
+      recordedAllOrNone(t, seen, file.bytes)
+      if (names.some((name) => name === '_write')) recordedAll(t, seen, file.bytes)
     })
   }
 }
@@ -136,7 +136,7 @@ kernelSerial(
     near.write(junk)
     const sent = sendfile(near, file.path)
     await stalled(near)
-    const seen = new Seen()
+    const seen = new Recorder()
     const restore = seen.wrap(near, '_write', 'defined')
     const { _write: wrapper } = near
     far.resume()
@@ -148,7 +148,7 @@ kernelSerial(
     near.end()
     await within(received.closed, 'the end of the connection')
     t.is(sha256(received.bytes), sha256(junk, file.bytes, other.bytes))
-    sawAll(t, seen, file.bytes)
+    recordedAll(t, seen, file.bytes)
     t.false(seen.bytes.includes(other.bytes.subarray(0, 4096)))
   },
 )
@@ -181,7 +181,7 @@ kernelSerial('two nested wrappers installed while two files wait see every byte'
   const sent = [sendfile(near, file.path), sendfile(near, other.path)]
   near.write(TEXT)
   await stalled(near)
-  const [lower, upper] = [new Seen(), new Seen()]
+  const [lower, upper] = [new Recorder(), new Recorder()]
   for (const seen of [lower, upper]) {
     t.true(near.writableLength > 0)
     seen.wrap(near, '_writev')
@@ -192,7 +192,7 @@ kernelSerial('two nested wrappers installed while two files wait see every byte'
   near.end()
   await within(received.closed, 'the end of the connection')
   t.is(sha256(received.bytes), sha256(junk, file.bytes, other.bytes, Buffer.from(TEXT)))
-  for (const seen of [lower, upper]) sawAll(t, seen, file.bytes, other.bytes, Buffer.from(TEXT))
+  for (const seen of [lower, upper]) recordedAll(t, seen, file.bytes, other.bytes, Buffer.from(TEXT))
 })
 
 /* ---------------------------------------------------------------- methods of the prototype */
@@ -213,7 +213,7 @@ for (const name of [
     const then = restored ? ', and restored before its turn' : ''
     kernelSerial(`${name} of net.Socket.prototype, replaced while a file waits${then}`, async (t) => {
       const { near, far, received, sent } = await queued(t)
-      const seen = new Seen()
+      const seen = new Recorder()
       const restore = seen.wrap(net.Socket.prototype, name)
       t.teardown(restore)
       if (restored) restore()
@@ -230,7 +230,7 @@ for (const name of [
 
     kernelSerial(`${name} of a socket, replaced while a file waits${then}`, async (t) => {
       const { near, far, received, sent } = await queued(t)
-      const seen = new Seen()
+      const seen = new Recorder()
       const restore = seen.wrap(near, name)
       if (restored) restore()
       far.resume()

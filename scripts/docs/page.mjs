@@ -175,7 +175,7 @@ export class Page {
     const rows = [...this.#codes].map(([code, meaning]) => [`[\`${code}\`](errors.md#${slug(code)})`, meaning])
     return [
       section(2, 'Error codes'),
-      'Those of the package. The codes of the kernel and of Node come beside them: see [errors.md](errors.md).',
+      'The codes of this package. Errors can also have codes of the kernel and of Node: see [errors.md](errors.md).',
       table(['code', 'meaning'], rows),
     ]
   }
