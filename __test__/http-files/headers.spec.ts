@@ -221,9 +221,12 @@ test('many ranges never send more than the file, and are read in linear time', a
   const spaces = `bytes=${' '.repeat(65_536)}`
   const digits = `bytes=0-${'9'.repeat(65_536)}`
   for (const header of [long, commas, spaces, digits, `bytes=${' ,'.repeat(32_768)}x`]) {
-    parseRange(header, size, 50) // compiled by now
-    const startedAt = performance.now()
-    parseRange(header, size, 50)
-    t.true(performance.now() - startedAt < 20, `${header.slice(0, 12)}: ${performance.now() - startedAt} ms`)
+    // The best of several: the test may lose the processor meanwhile.
+    const times = Array.from({ length: 20 }, () => {
+      const startedAt = performance.now()
+      parseRange(header, size, 50)
+      return performance.now() - startedAt
+    })
+    t.true(Math.min(...times) < 2, `${header.slice(0, 12)}: ${Math.min(...times)} ms`)
   }
 })

@@ -1,4 +1,4 @@
-/** Which bytes a Range header asks for (RFC 9110 section 14). Linear in the header, up to a limit of ranges. */
+/** Which bytes a Range header asks for (RFC 9110 section 14). Linear in the header. */
 
 /** A range of a file, in bytes; `count` is at least 1. */
 export interface ByteRange {
@@ -16,47 +16,100 @@ interface Part extends ByteRange {
 
 /** A header with more ranges is not sorted and merged, only ignored: RFC 9110 section 14.2 allows that. */
 const MOST_SPECS = 1000
-const SPEC = /[ \t]*(\d*)-(\d*)[ \t]*(?:,|$)/y
-const EMPTY = /[ \t]*(?:,|$)/y
+/** Every offset has fewer digits: what has more is beyond the end of any file. */
+const MOST_DIGITS = 16
+
+const UNIT = /^[ \t]*bytes=/i
+const [TAB, SPACE, COMMA, DASH, ZERO, NINE] = [0x09, 0x20, 0x2c, 0x2d, 0x30, 0x39]
 
 /**
  * Any range of an empty file gets the file: no byte of it can be asked for, and a 416 breaks clients that resume. A header
  * that is not valid is ignored. Overlapping ranges are merged, so that no byte is sent twice.
  */
 export function parseRange(header: string, size: number, mostParts: number): Ranges {
-  const unit = /^[ \t]*bytes[ \t]*=/i.exec(header)?.[0]
+  const unit = UNIT.exec(header)?.[0]
   if (unit === undefined || size === 0) return 'whole'
+  const specs = new Specs(header, unit.length)
   const parts: Part[] = []
-  let specs = 0
-  for (let at = unit.length; at < header.length;) {
-    EMPTY.lastIndex = at
-    if (EMPTY.test(header)) {
-      at = EMPTY.lastIndex // An empty element of a list counts as nothing (RFC 9110 section 5.6.1.2).
-      continue
-    }
-    SPEC.lastIndex = at
-    const [spec, first = '', last = ''] = SPEC.exec(header) ?? []
-    specs += 1
-    if (spec === undefined || !isValid(first, last) || specs > MOST_SPECS) return 'whole'
-    at += spec.length
-    const part = within(size, first, last, specs)
+  while (!specs.isOver) {
+    const spec = specs.next()
+    if (spec === undefined || specs.count > MOST_SPECS) return 'whole'
+    const part = within(size, spec, specs.count)
     if (part !== undefined) parts.push(part)
   }
-  if (specs === 0) return 'whole'
+  if (specs.count === 0) return 'whole'
   if (parts.length === 0) return 'unsatisfiable'
   const merged = merge(parts)
   return merged.length > mostParts ? 'whole' : merged
 }
 
-function isValid(first: string, last: string): boolean {
-  if (first === '') return last !== ''
-  return last === '' || Number(last) >= Number(first)
+/** "first-last", "first-" and "-suffix"; at least one of them is there. */
+interface Spec {
+  readonly first: number | undefined
+  readonly last: number | undefined
 }
 
-/** The part of a file; `undefined` if none of its bytes is meant. Digits beyond 2^53 are beyond the end as well. */
-function within(size: number, first: string, last: string, place: number): Part | undefined {
-  const offset = first === '' ? Math.max(0, size - Number(last)) : Number(first)
-  const end = first === '' || last === '' ? size : Math.min(Number(last) + 1, size)
+/** The elements of the list. Reads each character once: a pattern would be tried at each of 64 KiB of commas. */
+class Specs {
+  readonly #header: string
+  #at: number
+  /** How many elements have been read. */
+  count = 0
+
+  constructor(header: string, start: number) {
+    this.#header = header
+    this.#at = start
+    this.#skip()
+  }
+
+  /** Whether there are no more elements. */
+  get isOver(): boolean {
+    return this.#at >= this.#header.length
+  }
+
+  /** The next element; `undefined` if it is not valid. */
+  next(): Spec | undefined {
+    this.count += 1
+    const first = this.#number()
+    if (this.#header.charCodeAt(this.#at) !== DASH) return undefined
+    this.#at += 1
+    const last = this.#number()
+    while (this.#isSpace()) this.#at += 1
+    if (!this.isOver && this.#header.charCodeAt(this.#at) !== COMMA) return undefined
+    this.#skip()
+    if (first === undefined ? last === undefined : last !== undefined && last < first) return undefined
+    return { first, last }
+  }
+
+  #number(): number | undefined {
+    const start = this.#at
+    while (this.#code() === ZERO) this.#at += 1
+    const significant = this.#at
+    for (let code = this.#code(); code >= ZERO && code <= NINE; code = this.#code()) this.#at += 1
+    if (this.#at === start) return undefined
+    return this.#at - significant > MOST_DIGITS ? Infinity : Number(this.#header.slice(start, this.#at))
+  }
+
+  /** An empty element of a list counts as nothing (RFC 9110 section 5.6.1.2). */
+  #skip(): void {
+    while (this.#isSpace() || this.#code() === COMMA) this.#at += 1
+  }
+
+  #isSpace(): boolean {
+    const code = this.#code()
+    return code === SPACE || code === TAB
+  }
+
+  /** NaN at the end. */
+  #code(): number {
+    return this.#header.charCodeAt(this.#at)
+  }
+}
+
+/** The part of a file; `undefined` if none of its bytes is meant. */
+function within(size: number, { first, last }: Spec, place: number): Part | undefined {
+  const offset = first ?? Math.max(0, size - (last ?? 0))
+  const end = first === undefined || last === undefined ? size : Math.min(last + 1, size)
   return offset < end ? { offset, count: end - offset, place } : undefined
 }
 
