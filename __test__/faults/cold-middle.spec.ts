@@ -51,7 +51,7 @@ async function movedByCold(t: ExecutionContext, inside: readonly string[]): Prom
   t.is(reported.code, 'none')
   t.is(sha256(collected.bytes), sha256(file.bytes, TAIL))
   const lines = readFileSync(log, 'latin1').split('\n')
-  const counts = lines.map((line) => (line.includes('<sendfile64-cold') ? /\) += (\d+)$/.exec(line)?.[1] : '0'))
+  const counts = lines.map((line) => (line.includes('<sendfile64-disk') ? /\) += (\d+)$/.exec(line)?.[1] : '0'))
   return counts.reduce((sum, count) => sum + Number(count ?? 0), 0)
 }
 

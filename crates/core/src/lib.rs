@@ -12,9 +12,9 @@ mod ladder;
 mod least_rate;
 mod limiter;
 mod op;
-mod stall_timer;
 mod rate;
 mod request;
+mod stall_timer;
 mod stride;
 mod transfer;
 

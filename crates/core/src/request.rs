@@ -36,7 +36,7 @@ pub struct Request {
     /// Whether the transfer is over only when the peer has acknowledged everything.
     pub acknowledged: bool,
     /// Whether the transfer is over only when a destination that made it wait after the last byte goes on.
-    pub settles: bool,
+    pub awaits_drain: bool,
 }
 
 impl Request {
@@ -53,7 +53,7 @@ impl Request {
             rate: None,
             stall_timeout: None,
             acknowledged: false,
-            settles: false,
+            awaits_drain: false,
         }
     }
 }

@@ -6,63 +6,63 @@ const FIRST_PAUSE: u64 = 1_000_000;
 const LONGEST_PAUSE: u64 = 50_000_000;
 
 /// How often a destination is looked at within the timeout: so much later, at most, is a stall noticed.
-const LOOKS: u64 = 4;
+const CHECKS_PER_TIMEOUT: u64 = 4;
 
 /// The clock of a stall: it runs while the destination takes nothing that it is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Patience {
+pub(crate) struct StallTimer {
     timeout: Option<u64>,
     since: Option<u64>,
-    look: Option<Look>,
+    last: Option<Observation>,
 }
 
 /// What the destination was seen to owe, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct Observation {
     owed: u64,
     at: u64,
 }
 
-impl Patience {
+impl StallTimer {
     pub(crate) const fn new(timeout: Option<u64>) -> Self {
         Self {
             timeout,
             since: None,
-            look: None,
+            last: None,
         }
     }
 
     /// The destination takes nothing from now on, or has moved on with what it had accepted before.
-    pub(crate) fn starts(&mut self, now: u64) {
+    pub(crate) fn restart(&mut self, now: u64) {
         self.since = Some(now);
     }
 
     /// The destination takes nothing still, or from now on.
-    pub(crate) fn goes_on(&mut self, now: u64) {
+    pub(crate) fn start(&mut self, now: u64) {
         self.since = self.since.or(Some(now));
     }
 
     /// The destination accepts bytes again.
-    pub(crate) fn ends(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.since = None;
-        self.look = None;
+        self.last = None;
     }
 
     /// The destination owes so much, by a measure that changes as it goes on: one that moves has not stalled.
-    pub(crate) fn looked(&mut self, owed: u64, now: u64) {
-        if self.look.is_some_and(|before| before.owed != owed) {
+    pub(crate) fn observe(&mut self, owed: u64, now: u64) {
+        if self.last.is_some_and(|before| before.owed != owed) {
             self.since = Some(now);
         }
-        self.look = Some(Look { owed, at: now });
+        self.last = Some(Observation { owed, at: now });
     }
 
     /// When the destination is to be looked at again, or has stalled.
     pub(crate) fn next(&self) -> Option<u64> {
         let deadline = self.deadline()?;
-        let pause = (self.timeout? / LOOKS).max(1);
+        let pause = (self.timeout? / CHECKS_PER_TIMEOUT).max(1);
         Some(
-            self.look
-                .map_or(deadline, |look| look.at.saturating_add(pause).min(deadline)),
+            self.last
+                .map_or(deadline, |last| last.at.saturating_add(pause).min(deadline)),
         )
     }
 
@@ -78,7 +78,7 @@ impl Patience {
 
 /// When the peer is asked next, and what it owed last time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Inquiry {
+pub(crate) struct AckPoll {
     at: u64,
     pause: u64,
     pending: u64,
@@ -86,7 +86,7 @@ pub(crate) struct Inquiry {
     since: u64,
 }
 
-impl Inquiry {
+impl AckPoll {
     /// Ask at once.
     pub(crate) const fn new(now: u64) -> Self {
         Self {

@@ -2,13 +2,14 @@
 
 use crate::ladder::Ladder;
 use crate::op::{End, Ended, Errno, Method, Op, Outcome, Readiness, Wait};
-use crate::stall_timer::{Inquiry, Patience};
 use crate::rate::Bucket;
 use crate::request::Request;
+use crate::stall_timer::{AckPoll, StallTimer};
 use crate::stride::Stride;
 
 mod outcome;
 mod step;
+mod wait;
 
 /// The largest file offset: `off_t` is a signed 64-bit integer.
 pub const MAX_OFFSET: u64 = i64::MAX as u64;
@@ -18,7 +19,7 @@ enum Phase {
     Moving,
     Waiting(Readiness),
     /// Everything is queued; the peer has not acknowledged it yet.
-    Confirming(Inquiry),
+    Confirming(AckPoll),
     Finished(End),
 }
 
@@ -32,11 +33,11 @@ pub struct Transfer {
     ladder: Ladder,
     through_pipe: bool,
     acknowledged: bool,
-    settles: bool,
-    headers: Surround,
-    trailers: Surround,
+    awaits_drain: bool,
+    headers: PartProgress,
+    trailers: PartProgress,
     bucket: Option<Bucket>,
-    patience: Patience,
+    stall_timer: StallTimer,
     sent: u64,
     /// Taken from the source, not accepted by the destination yet.
     piped: u64,
@@ -50,12 +51,12 @@ pub struct Transfer {
 
 /// Bytes that go before or after the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Surround {
+struct PartProgress {
     length: u64,
     sent: u64,
 }
 
-impl Surround {
+impl PartProgress {
     const fn new(length: u64) -> Self {
         Self { length, sent: 0 }
     }
@@ -75,11 +76,11 @@ impl Transfer {
             ladder: request.ladder,
             through_pipe: request.through_pipe,
             acknowledged: request.acknowledged,
-            settles: request.settles,
-            headers: Surround::new(request.headers),
-            trailers: Surround::new(request.trailers),
+            awaits_drain: request.awaits_drain,
+            headers: PartProgress::new(request.headers),
+            trailers: PartProgress::new(request.trailers),
             bucket: request.rate.map(|rate| Bucket::new(rate, now)),
-            patience: Patience::new(request.stall_timeout),
+            stall_timer: StallTimer::new(request.stall_timeout),
             sent: 0,
             piped: 0,
             short: false,
@@ -98,15 +99,15 @@ impl Transfer {
             Phase::Finished(end) => Op::Finish(end),
             Phase::Waiting(readiness) => Op::Wait(Wait {
                 readiness: Some(readiness),
-                until: self.patience.next(),
+                until: self.stall_timer.next(),
             }),
-            Phase::Confirming(inquiry) if now >= inquiry.at() => Op::Confirm,
-            Phase::Confirming(inquiry) => Op::Wait(Wait {
+            Phase::Confirming(poll) if now >= poll.at() => Op::Confirm,
+            Phase::Confirming(poll) => Op::Wait(Wait {
                 readiness: None,
                 until: Some(
-                    self.patience
+                    self.stall_timer
                         .deadline()
-                        .map_or(inquiry.at(), |deadline| inquiry.at().min(deadline)),
+                        .map_or(poll.at(), |deadline| poll.at().min(deadline)),
                 ),
             }),
             Phase::Moving => self.next_step(now),
@@ -143,7 +144,7 @@ impl Transfer {
         let ended = self.enter(op, bytes, outcome.ended, now);
         self.would_block += u64::from(ended == Ended::WouldBlock);
         if bytes > 0 {
-            self.patience.ends();
+            self.stall_timer.stop();
         }
         self.phase = self.phase_after(ended, now);
     }
@@ -157,77 +158,13 @@ impl Transfer {
         }
     }
 
-    /// The peer has not acknowledged `pending` of what was queued, in whatever unit the kernel counts it; 0 is the end.
-    /// Ignored unless [`Op::Confirm`] asks for it.
-    pub fn handle_unacknowledged(&mut self, pending: u64, now: u64) {
-        let Phase::Confirming(inquiry) = &mut self.phase else {
-            return;
-        };
-        if now < inquiry.at() {
-            return;
-        }
-        if pending == 0 {
-            self.phase = Phase::Finished(End::Done);
-        } else if inquiry.answered(pending, now) {
-            self.patience.starts(now);
-        } else if self.patience.is_over(now) {
-            self.phase = Phase::Finished(End::Stalled);
-        }
-    }
-
-    /// The readiness that [`Op::Wait`] asked for has come. Spurious calls do no harm.
-    pub fn handle_ready(&mut self) {
-        if let Phase::Waiting(_) = self.phase {
-            self.patience.ends();
-            self.phase = self.phase_after_wait();
-        }
-    }
-
-    /// The readiness has not come, but the destination is to be tried again; that it takes nothing goes on.
-    pub fn handle_retry(&mut self) {
-        if let Phase::Waiting(_) = self.phase
-            && !self.is_complete()
-        {
-            self.phase = Phase::Moving;
-        }
-    }
-
-    /// A time that [`Op::Wait`] named has come. Calls that come early or late do no harm.
-    pub fn handle_time(&mut self, now: u64) {
-        let waits = match self.phase {
-            Phase::Waiting(_) => true,
-            // A question that is due as well comes first: its answer may be that nothing is owed.
-            Phase::Confirming(inquiry) => now < inquiry.at(),
-            Phase::Moving | Phase::Finished(_) => false,
-        };
-        if waits && self.patience.is_over(now) {
-            self.phase = Phase::Finished(End::Stalled);
-        }
-    }
-
-    /// The destination still takes no byte, but it has moved on with those that it had accepted: it has not stalled.
-    pub fn handle_movement(&mut self, now: u64) {
-        if let Phase::Waiting(_) = self.phase {
-            self.patience.starts(now);
-        }
-    }
-
-    /// The destination, which is waited for, owes so much of what it has taken, by a measure that changes as it goes on.
-    /// [`Op::Wait`] says when to look again; one that stands still for as long as the caller is willing to wait has stalled.
-    pub fn handle_owed(&mut self, owed: u64, now: u64) {
-        if let Phase::Waiting(_) = self.phase {
-            self.patience.looked(owed, now);
-            self.handle_time(now);
-        }
-    }
-
     /// Ends the transfer where it is, with [`End::Aborted`]; a finished one keeps its end, and of one that waits after
     /// the last byte there is nothing left to give up.
     ///
     /// The outcome of an attempt that has been made is reported first: afterwards it is ignored, and its bytes would be
     /// missing from the account.
     pub fn abort(&mut self) {
-        self.finish(if self.is_settling() {
+        self.finish(if self.is_draining() {
             End::Done
         } else {
             End::Aborted
@@ -292,16 +229,8 @@ impl Transfer {
         }
     }
 
-    fn is_settling(&self) -> bool {
+    fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Waiting(_)) && self.is_complete()
-    }
-
-    fn phase_after_wait(&self) -> Phase {
-        if self.is_complete() {
-            Phase::Finished(End::Done)
-        } else {
-            Phase::Moving
-        }
     }
 
     /// Nothing of the range is left to be taken from the source or to be accepted.

@@ -220,14 +220,14 @@ fn nothing_to_send_has_nothing_to_wait_for_but_the_peer() {
 fn a_destination_that_is_looked_at_has_stalled_at_the_fourth_look_that_finds_it_standing() {
     let mut transfer = Transfer::new(request(10), 0);
     report(&mut transfer, 4, Ended::WouldBlock, 0);
-    transfer.handle_owed(4, 0);
+    transfer.handle_outstanding(4, 0);
     let mut looks = Vec::new();
     let mut now = 0;
     while transfer.end().is_none() {
         now = wait_until(&transfer, now).expect("a time to look");
         looks.push(now / MILLISECOND);
         // It moves once, between the first look and the second, whatever that measures.
-        transfer.handle_owed(if looks.len() == 1 { 4 } else { 7 }, now);
+        transfer.handle_outstanding(if looks.len() == 1 { 4 } else { 7 }, now);
     }
     assert_eq!(looks, [25, 50, 75, 100, 125, 150]);
     assert_eq!(transfer.end(), Some(End::Stalled));
@@ -237,7 +237,7 @@ fn a_destination_that_is_looked_at_has_stalled_at_the_fourth_look_that_finds_it_
 fn without_a_timeout_a_look_leads_to_no_other() {
     let mut transfer = Transfer::new(Request::new(0, None, Ladder::only(Method::Copy)), 0);
     report(&mut transfer, 4, Ended::Busy, 0);
-    transfer.handle_owed(4, 0);
+    transfer.handle_outstanding(4, 0);
     assert_eq!(wait_until(&transfer, 0), None);
     assert_eq!(transfer.would_block(), 0); // at work is not turned away
 }
@@ -245,7 +245,7 @@ fn without_a_timeout_a_look_leads_to_no_other() {
 /// The last byte has been taken, and the destination wants to wait.
 fn settling(ended: Ended) -> Transfer {
     let request = Request {
-        settles: true,
+        awaits_drain: true,
         ..request(10)
     };
     let mut transfer = Transfer::new(request, 0);
@@ -264,8 +264,8 @@ fn what_settles_is_over_when_the_destination_goes_on_after_the_last_byte() {
         assert_eq!(gone_on.end(), Some(End::Done));
 
         let mut stalled = settling(ended);
-        stalled.handle_owed(10, TIMEOUT / 2);
-        stalled.handle_owed(10, TIMEOUT);
+        stalled.handle_outstanding(10, TIMEOUT / 2);
+        stalled.handle_outstanding(10, TIMEOUT);
         assert_eq!(stalled.end(), Some(End::Stalled));
 
         let mut given_up = settling(ended);

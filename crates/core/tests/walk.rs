@@ -88,8 +88,8 @@ fn events(account: &Account, transfer: &Transfer, plan: &Plan, errno: Errno) -> 
         .flat_map(|ended| (0..=most).map(move |bytes| Event::Outcome(Outcome { bytes, ended })));
     let others = [Event::Ready, Event::Movement, Event::Abort];
     let mut events: Vec<Event> = outcomes.chain(others).collect();
-    if plan.settles {
-        events.extend([0, 1].map(Event::Owed));
+    if plan.awaits_drain {
+        events.extend([0, 1].map(Event::Outstanding));
     }
     if plan.acknowledged {
         events.extend([0, 1, 2].map(Event::Unacknowledged));
@@ -221,7 +221,7 @@ fn plans_with_a_clock() -> Vec<Plan> {
     let mut plans = Vec::new();
     for rate in rates {
         for stall_timeout in [None, Some(20 * MILLISECOND)] {
-            for (acknowledged, settles) in [(false, false), (true, false), (false, true)] {
+            for (acknowledged, awaits_drain) in [(false, false), (true, false), (false, true)] {
                 for (count, headers, trailers) in [(Some(2), 0, 0), (None, 1, 1)] {
                     for through_pipe in [false, true] {
                         plans.push(Plan {
@@ -231,7 +231,7 @@ fn plans_with_a_clock() -> Vec<Plan> {
                             rate,
                             stall_timeout,
                             acknowledged,
-                            settles,
+                            awaits_drain,
                             opened: 1 << 40,
                             ..Plan::of_range(7, count, 2, &[Method::Splice, Method::Copy])
                         });

@@ -8,8 +8,8 @@ use sendfile64_core::{End, Errno, Method, Transfer};
 use sendfile64_sys::fd::Status;
 
 use crate::attempt::destination::Destination;
-use crate::attempt::endpoints::Surround;
-use crate::engine::Attempts;
+use crate::attempt::endpoints::HeadersAndTrailers;
+use crate::attempt::inline::Attempts;
 use crate::transfer::limits::Limits;
 
 /// Names a transfer; unique among all transfers of one engine that have not completed.
@@ -34,7 +34,7 @@ pub struct Command {
     /// thread that may.
     pub source_waits: bool,
     /// What goes before and after the range; as long as the planner has been told.
-    pub surround: Option<Box<Surround>>,
+    pub parts: Option<Box<HeadersAndTrailers>>,
     /// Whether the source's own file position is used and moved (sendfile(2), `offset` NULL). The transfer's range
     /// must start at that position.
     pub own_position: bool,
@@ -140,7 +140,7 @@ pub enum Call {
     /// send(2) or write(2) to the destination, the other half; or of what surrounds the range.
     Write,
     /// getsockopt(2) with TCP_INFO: what the peer has acknowledged.
-    Inquire,
+    GetTcpInfo,
     /// fcntl(2) with F_DUPFD_CLOEXEC: a descriptor of the transfer's own.
     Duplicate,
     /// pipe2(2): the pipe between of a splice.

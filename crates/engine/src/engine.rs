@@ -7,27 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sendfile64_core::{Errno, Kind, Method, Transfer};
+use sendfile64_core::Errno;
 
-use crate::attempt::endpoints::Pair;
-use crate::attempt::placement::Pages;
-use crate::attempt::{CopyBuffer, Step};
-use crate::clock;
 use crate::command::{Abort, Call, Command, OwnerId, Sink, Started, TransferId};
-use crate::disk_pool::opens::{Opens, Wanted};
+use crate::disk_pool::opens::{OpenRequest, PendingOpens};
 use crate::disk_pool::{Job, Open, Pool};
 use crate::shard::Handle;
 use crate::shard::message::Message;
 use crate::sync::join::wait_for;
 use crate::transfer::{EIO, Running};
-
-/// The most bytes that one attempt of [`Engine::start`] moves on the caller's own thread: 64 KiB. For a few pages the
-/// way to a shard and back costs more processor time than the sending.
-pub const INLINE_LIMIT: u64 = 64 * 1024;
-
-/// The most steps that [`Engine::start`] takes on the caller's own thread: headers, an attempt that may be partial,
-/// another that does the rest, trailers.
-const INLINE_STEPS: usize = 4;
 
 /// Why [`Engine::start`] could not take a command: a thread or a poller could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +44,10 @@ pub struct Config {
     /// Threads that may wait for a disk at the same time; at least 1. Those that have waited for 50 ms do not count: up to
     /// eight times as many threads make up for them, so that a disk that does not answer keeps others from nothing.
     /// Default: 4.
-    pub cold_threads: usize,
+    pub disk_threads: usize,
     /// How long [`Engine::cancel`] and [`Engine::join`] wait for threads that wait for a disk. Default: 250 ms, more than an
     /// attempt takes on a disk that answers.
-    pub patience: Duration,
+    pub join_timeout: Duration,
 }
 
 impl Default for Config {
@@ -67,8 +55,8 @@ impl Default for Config {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Self {
             shards: processors.min(2),
-            cold_threads: 4,
-            patience: Duration::from_millis(250),
+            disk_threads: 4,
+            join_timeout: Duration::from_millis(250),
         }
     }
 }
@@ -78,12 +66,12 @@ impl Default for Config {
 /// All methods may be called from any thread but the engine's own, that is, not from inside [`Sink::deliver`].
 pub struct Engine {
     config: Config,
-    crew: Mutex<Crew>,
-    opens: Arc<Opens>,
+    threads: Mutex<Threads>,
+    opens: Arc<PendingOpens>,
 }
 
 /// The threads.
-struct Crew {
+struct Threads {
     shards: Vec<Handle>,
     pool: Arc<Pool>,
 }
@@ -91,10 +79,10 @@ struct Crew {
 impl Engine {
     /// An engine without threads.
     pub fn new(config: Config) -> Self {
-        let pool = Arc::new(Pool::new(config.cold_threads));
+        let pool = Arc::new(Pool::new(config.disk_threads));
         Self {
             config,
-            crew: Mutex::new(Crew {
+            threads: Mutex::new(Threads {
                 shards: Vec::new(),
                 pool,
             }),
@@ -103,7 +91,7 @@ impl Engine {
     }
 
     /// Takes a transfer. It never waits, neither for a disk nor for the peer: a short transfer
-    /// (up to [`INLINE_LIMIT`]) whose pages are in memory is tried here and now, unless it has been, every other one is handed to a shard.
+    /// (up to [`INLINE_LIMIT`](crate::INLINE_LIMIT)) whose pages are in memory is tried here and now, unless it has been, every other one is handed to a shard.
     ///
     /// # Errors
     ///
@@ -119,10 +107,10 @@ impl Engine {
         if let Some(end) = running.transfer.end() {
             return Ok(Started::Finished(Box::new(running.complete(end).0)));
         }
-        let mut crew = self.crew();
-        match crew.least_loaded_shard(self.config.shards) {
+        let mut threads = self.lock_threads();
+        match threads.least_loaded_shard(self.config.shards) {
             Ok(shard) => {
-                shard.take_on(running);
+                shard.start(running);
                 Ok(Started::Queued)
             }
             Err(error) => {
@@ -140,14 +128,14 @@ impl Engine {
 
     /// Gives a transfer up; its completion comes through its sink. Unknown and finished ids are ignored.
     pub fn abort(&self, id: TransferId, how: Abort) {
-        for shard in &self.crew().shards {
+        for shard in &self.lock_threads().shards {
             shard.post(Message::Abort(id, how));
         }
     }
 
     /// A rate that transfers share has changed: those that wait for it are looked at again.
     pub fn rate_changed(&self) {
-        for shard in &self.crew().shards {
+        for shard in &self.lock_threads().shards {
             shard.post(Message::RateChanged);
         }
     }
@@ -163,10 +151,10 @@ impl Engine {
         &self,
         id: u64,
         owner: OwnerId,
-        wanted: impl Into<Wanted>,
+        wanted: impl Into<OpenRequest>,
         sink: Arc<dyn Sink>,
     ) -> io::Result<()> {
-        let crew = self.crew();
+        let threads = self.lock_threads();
         self.opens.expect(owner, id, sink);
         let job = Job::Open(Open {
             opens: Arc::clone(&self.opens),
@@ -174,14 +162,15 @@ impl Engine {
             id,
             wanted: wanted.into(),
         });
-        crew.pool
+        threads
+            .pool
             .submit(job)
             .inspect_err(|_| self.opens.forget(owner, id))
     }
 
     /// Lets go of a file whose close may wait, on a thread that may. Where none can be had, it is closed here.
     pub fn close(&self, file: Arc<OwnedFd>) {
-        let _closed = self.crew().pool.submit(Job::Close(file));
+        let _closed = self.lock_threads().pool.submit(Job::Close(file));
     }
 
     /// Ends everything that belongs to `owner`, without an event. When it returns, the owner's sinks have been let go,
@@ -190,26 +179,26 @@ impl Engine {
     pub fn cancel(&self, owner: OwnerId) {
         self.opens.cancel(owner);
         let (acknowledge, acknowledged) = mpsc::channel();
-        for shard in &self.crew().shards {
+        for shard in &self.lock_threads().shards {
             shard.post(Message::Cancel(owner, acknowledge.clone()));
         }
         drop(acknowledge);
         // Nothing is ever sent: it ends when the last shard has dropped its sender.
-        let _ = acknowledged.recv_timeout(self.config.patience);
+        let _ = acknowledged.recv_timeout(self.config.join_timeout);
     }
 
     /// Aborts all transfers, answers all opens, and waits for every thread to end, but no longer than
     /// [`patience`](Config::patience) for those that wait for a disk. They own what they use, and do the rest when the
     /// disk answers; the code that they run must stay where it is. A later start begins anew.
     pub fn join(&self) {
-        let mut crew = self.crew();
-        let shards = mem::take(&mut crew.shards);
+        let mut threads = self.lock_threads();
+        let shards = mem::take(&mut threads.shards);
         let pool = mem::replace(
-            &mut crew.pool,
-            Arc::new(Pool::new(self.config.cold_threads)),
+            &mut threads.pool,
+            Arc::new(Pool::new(self.config.disk_threads)),
         );
-        drop(crew);
-        let deadline = Instant::now() + self.config.patience;
+        drop(threads);
+        let deadline = Instant::now() + self.config.join_timeout;
         for shard in &shards {
             shard.post(Message::Stop);
         }
@@ -222,12 +211,12 @@ impl Engine {
 
     /// How many threads the engine has now.
     pub fn threads(&self) -> usize {
-        let crew = self.crew();
-        crew.shards.len() + crew.pool.threads_started()
+        let threads = self.lock_threads();
+        threads.shards.len() + threads.pool.threads_started()
     }
 
-    fn crew(&self) -> MutexGuard<'_, Crew> {
-        self.crew.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -237,7 +226,7 @@ impl Drop for Engine {
     }
 }
 
-impl Crew {
+impl Threads {
     /// The shard with the fewest transfers: a new one if all have some and there may be more of them.
     fn least_loaded_shard(&mut self, limit: usize) -> Result<&Handle, StartError> {
         let number = self.shards.len();
@@ -253,66 +242,5 @@ impl Crew {
             errno: Errno(EIO),
             call: Call::CreateThread,
         })
-    }
-}
-
-/// What [`attempt_now`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempts {
-    /// How many system calls it made.
-    pub syscalls: u64,
-    /// The last of them.
-    pub call: Call,
-}
-
-impl Attempts {
-    /// None was made.
-    pub const NONE: Self = Self {
-        syscalls: 0,
-        call: Call::Sendfile,
-    };
-}
-
-/// Moves what can be moved without waiting, on the caller's thread and with descriptors that stay the caller's: a short
-/// transfer (up to [`INLINE_LIMIT`]) to a socket, whose pages are in memory. What is left can be given to
-/// [`Engine::start`].
-pub fn attempt_now(transfer: &mut Transfer, pair: Pair<'_>) -> Attempts {
-    let mut made = Attempts::NONE;
-    if pair.kind != Kind::Socket {
-        return made;
-    }
-    let mut buffer = CopyBuffer::default();
-    let mut pages = Pages::default();
-    for turn in 0..INLINE_STEPS {
-        let Some(step) = Step::next(transfer, clock::now()).filter(|&step| is_short(pair, step))
-        else {
-            break;
-        };
-        let visit = pages.look(transfer, pair, step);
-        if visit.may_wait() {
-            break;
-        }
-        if turn == 0 {
-            pair.cork();
-        }
-        let attempted = visit.make(pair, &mut buffer);
-        attempted.report(transfer, pair, clock::now());
-        made.syscalls += attempted.syscalls;
-        made.call = attempted.call;
-    }
-    made
-}
-
-/// The planner asks for no more than what is left, so a long transfer shows here unless its quantum is short.
-fn is_short(pair: Pair<'_>, step: Step) -> bool {
-    match step {
-        // Its pipe lives as long as the transfer.
-        Step::Attempt {
-            method: Method::Splice,
-            ..
-        }
-        | Step::Drain { .. } => false,
-        Step::Attempt { count, .. } => count <= INLINE_LIMIT,
-        Step::Write { part, from, .. } => pair.surround_left(part, from) <= INLINE_LIMIT,
     }
 }

@@ -26,12 +26,13 @@ mod sync;
 mod transfer;
 
 pub use attempt::destination::{Choice, Destination};
-pub use attempt::endpoints::{Pair, Surround, unconfirmable};
+pub use attempt::endpoints::{HeadersAndTrailers, Pair, unconfirmable};
+pub use attempt::inline::{Attempts, INLINE_LIMIT, attempt_now};
 pub use clock::now;
 pub use command::{
     Abort, Call, Command, Completion, Event, Opened, OwnerId, Sink, Started, TransferId,
 };
-pub use disk_pool::opens::Wanted;
-pub use engine::{Attempts, Config, Engine, INLINE_LIMIT, StartError, attempt_now};
+pub use disk_pool::opens::OpenRequest;
+pub use engine::{Config, Engine, StartError};
 pub use sync::inbox::Inbox;
 pub use transfer::limits::{Limit, Limits};

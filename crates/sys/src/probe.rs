@@ -82,7 +82,7 @@ pub fn probe(feature: Feature) -> Availability {
         && let Some(missing) = probing_call(feature)
     {
         match missing() {
-            Some(errno) => found_missing(feature, errno),
+            Some(errno) => set_unavailable(feature, errno),
             None => found(feature),
         }
     }
@@ -98,7 +98,7 @@ pub fn answer(feature: Feature) -> Option<Errno> {
 
 /// Test switch: `feature` counts as unavailable, with ENOSYS, for the rest of the process.
 pub fn forbid(feature: Feature) {
-    found_missing(feature, Errno(NixErrno::ENOSYS as i32));
+    set_unavailable(feature, Errno(NixErrno::ENOSYS as i32));
 }
 
 /// The kernel has answered as one that has `feature`. An earlier finding stands, a forbidden feature stays forbidden.
@@ -112,7 +112,7 @@ pub(crate) fn found(feature: Feature) {
 }
 
 /// The kernel has answered `errno` as one that has `feature` not.
-pub(crate) fn found_missing(feature: Feature, errno: Errno) {
+pub(crate) fn set_unavailable(feature: Feature, errno: Errno) {
     finding(feature).store(errno.0, Ordering::Relaxed);
 }
 
@@ -121,10 +121,10 @@ pub(crate) fn remember(feature: Feature, ended: Ended) {
     const ENOSYS: i32 = NixErrno::ENOSYS as i32;
     const EPERM: i32 = NixErrno::EPERM as i32;
     match ended {
-        Ended::Refused(errno @ Errno(ENOSYS)) => found_missing(feature, errno),
+        Ended::Refused(errno @ Errno(ENOSYS)) => set_unavailable(feature, errno),
         // A sealed or immutable destination says EPERM as well, and concerns nobody else.
         Ended::Refused(Errno(EPERM)) => match probing_call(feature).and_then(|missing| missing()) {
-            Some(errno) => found_missing(feature, errno),
+            Some(errno) => set_unavailable(feature, errno),
             None => found(feature),
         },
         _ => found(feature),

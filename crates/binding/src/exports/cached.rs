@@ -5,14 +5,14 @@ use napi::bindgen_prelude::{Float64ArraySlice, Result, Uint8ArraySlice};
 use napi_derive::napi;
 
 use crate::executor;
-use crate::exports::files::answer;
-use crate::marshal::exclusive::bytes;
+use crate::exports::files::fill_status;
+use crate::marshal::typed_arrays::bytes;
 
 /// Opens a regular file of an ordinary filesystem without waiting for a disk; other files are not touched. Returns its
 /// number, or the negative errno: -EAGAIN where that cannot be done at once. `status` gets what it gets of `openCached`.
 #[napi]
 pub fn open_file_cached(path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
-    answer(status, || executor::open_file_cached(path))
+    fill_status(status, || executor::open_file_cached(path))
 }
 
 /// Reads what is in memory of a file: from `position` on, or below 0 from the file position. Returns the bytes read, 0 at

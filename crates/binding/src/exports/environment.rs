@@ -13,8 +13,8 @@ use napi_derive::napi;
 use crate::codes::{event, report};
 use crate::executor::Link;
 use crate::marshal::command::{Start, Started};
-use crate::marshal::exclusive::floats;
 use crate::marshal::records::EventRecord;
+use crate::marshal::typed_arrays::floats;
 
 /// Wakes JavaScript when something has happened. Weak: by itself it does not keep the process alive.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -54,7 +54,7 @@ pub struct Environment {
     link: Arc<Link>,
     pending: Pending,
     /// What JavaScript has not taken yet, because its array was full.
-    untaken: RefCell<VecDeque<EventRecord>>,
+    undelivered: RefCell<VecDeque<EventRecord>>,
 }
 
 #[napi]
@@ -85,7 +85,7 @@ impl Environment {
         Ok(Self {
             link,
             pending,
-            untaken: RefCell::default(),
+            undelivered: RefCell::default(),
         })
     }
 
@@ -141,16 +141,16 @@ impl Environment {
     #[napi]
     pub fn take_events(&self, env: Env, mut events: Float64ArraySlice<'_>) -> Result<u32> {
         let places = floats(&mut events)?;
-        let mut untaken = self.untaken.borrow_mut();
-        untaken.extend(self.link.drain());
+        let mut undelivered = self.undelivered.borrow_mut();
+        undelivered.extend(self.link.drain());
         let (mut taken, mut finished) = (0, 0);
-        while let Some(event) = untaken.front() {
+        while let Some(event) = undelivered.front() {
             let Some(length) = event.write_to(&mut places[taken..]) else {
                 break;
             };
             taken += length;
             finished += usize::from(event.kind != event::PROGRESS);
-            untaken.pop_front();
+            undelivered.pop_front();
         }
         self.pending.remove(&env, finished);
         Ok(taken as u32)

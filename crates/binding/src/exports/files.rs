@@ -5,9 +5,9 @@ use napi::bindgen_prelude::{Either, Float64ArraySlice, Result};
 use napi_derive::napi;
 
 use crate::exports::environment::Environment;
-use crate::marshal::exclusive::floats;
 use crate::marshal::number::{JsBytes, from_js, to_js};
 use crate::marshal::records::Status;
+use crate::marshal::typed_arrays::floats;
 
 #[napi]
 impl Environment {
@@ -16,7 +16,7 @@ impl Environment {
     /// is said of a source, by the places of `STATUS`.
     #[napi]
     pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
-        answer(status, || self.link().open_cached(path))
+        fill_status(status, || self.link().open_cached(path))
     }
 
     /// Duplicates a descriptor that belongs to the caller (F_DUPFD_CLOEXEC), at once, so that closing or re-using the
@@ -33,27 +33,27 @@ impl Environment {
         status: Float64ArraySlice<'_>,
     ) -> Result<i32> {
         let known = (device >= 0.0).then_some((device as u64, inode as u64));
-        answer(status, || self.link().adopt(fd, known, with_position))
+        fill_status(status, || self.link().adopt(fd, known, with_position))
     }
 
     /// Fills in what a descriptor of the caller's stands for and which file that is, without a word of any server: its kind,
     /// device and inode. Returns the number, or the negative errno.
     #[napi]
     pub fn identify(&self, fd: i32, status: Float64ArraySlice<'_>) -> Result<i32> {
-        answer(status, || self.link().identify(fd))
+        fill_status(status, || self.link().identify(fd))
     }
 
     /// The same as `adopt` for a descriptor to send to; `start` takes it, `close` lets it go. `status` gets what is said of a
     /// destination.
     #[napi]
     pub fn adopt_destination(&self, fd: i32, status: Float64ArraySlice<'_>) -> Result<i32> {
-        answer(status, || self.link().adopt_destination(fd))
+        fill_status(status, || self.link().adopt_destination(fd))
     }
 
     /// Takes the file of an `opened` event without errno. Returns and fills in what `openCached` does.
     #[napi]
     pub fn take_opened(&self, id: f64, status: Float64ArraySlice<'_>) -> Result<i32> {
-        answer(status, || self.link().take_opened(id as u64))
+        fill_status(status, || self.link().take_opened(id as u64))
     }
 
     /// The file position (lseek(2), SEEK_CUR), or the negative errno as a number below 0.
@@ -97,7 +97,7 @@ impl Environment {
 }
 
 /// Fills `out` in with what `open` says of what it has opened, and returns its number.
-pub fn answer(
+pub fn fill_status(
     mut out: Float64ArraySlice<'_>,
     open: impl FnOnce() -> std::result::Result<(i32, Status), i32>,
 ) -> Result<i32> {

@@ -13,7 +13,7 @@ use crate::marshal::records::end_code;
 
 /// What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds.
 #[napi(object, object_to_js = false)]
-pub struct Terms {
+pub struct PlannerOptions {
     /// The size of a chunk.
     pub quantum: u32,
     pub headers: f64,
@@ -40,21 +40,21 @@ pub struct Planner {
     least: Option<LeastRate>,
     /// All bytes that the destination has taken, and what it still owed when it last said so.
     taken: u64,
-    owed: u64,
+    outstanding: u64,
 }
 
 #[napi]
 impl Planner {
     /// `count` null: until the source ends. `now` in milliseconds of a clock that never goes back, here and below.
     #[napi(constructor)]
-    pub fn new(start: JsBytes, count: Option<JsBytes>, terms: Terms, now: f64) -> Self {
+    pub fn new(start: JsBytes, count: Option<JsBytes>, options: PlannerOptions, now: f64) -> Self {
         let request = Request {
-            quantum: u64::from(terms.quantum),
-            headers: terms.headers as u64,
-            trailers: terms.trailers as u64,
-            rate: rate(terms.rate, terms.burst),
-            stall_timeout: stall_timeout(terms.stall_timeout),
-            settles: true,
+            quantum: u64::from(options.quantum),
+            headers: options.headers as u64,
+            trailers: options.trailers as u64,
+            rate: rate(options.rate, options.burst),
+            stall_timeout: stall_timeout(options.stall_timeout),
+            awaits_drain: true,
             ..Request::new(
                 from_js(start),
                 count.map(from_js),
@@ -63,11 +63,11 @@ impl Planner {
         };
         Self {
             transfer: Transfer::new(request, nanoseconds(now)),
-            share: share_of(terms.limiter),
+            share: share_of(options.limiter),
             admitted: 0,
-            least: least_rate(terms.min_rate, terms.min_rate_window),
+            least: least_rate(options.min_rate, options.min_rate_window),
             taken: 0,
-            owed: 0,
+            outstanding: 0,
         }
     }
 
@@ -75,13 +75,13 @@ impl Planner {
     /// many the destination has taken, where it has. `owed`: what it still has to pass on, by a measure that changes as
     /// it goes on; asked for where it is waited for.
     #[napi]
-    pub fn next(&mut self, now: f64, happened: u32, bytes: f64, owed: f64) -> f64 {
+    pub fn next(&mut self, now: f64, happened: u32, bytes: f64, outstanding: f64) -> f64 {
         let now = nanoseconds(now);
         self.enter(happened as u8, bytes as u64, now);
         if let happened::NOTHING | happened::BUSY = happened as u8 {
-            self.transfer.handle_owed(owed as u64, now);
+            self.transfer.handle_outstanding(outstanding as u64, now);
         }
-        self.watch(happened as u8, bytes as u64, owed as u64, now);
+        self.watch(happened as u8, bytes as u64, outstanding as u64, now);
         let (step, figure) = match self.transfer.poll_op(now) {
             Op::Attempt { count, .. } | Op::Drain { count, .. } => self.chunk(count),
             Op::Write { part, .. } => match part {
@@ -123,15 +123,15 @@ impl Planner {
     }
 
     /// Holds the destination to its least rate.
-    fn watch(&mut self, happened: u8, bytes: u64, owed: u64, now: u64) {
+    fn watch(&mut self, happened: u8, bytes: u64, outstanding: u64, now: u64) {
         self.taken += bytes;
         if let happened::NOTHING | happened::BUSY = happened {
-            self.owed = owed;
+            self.outstanding = outstanding;
         } else {
-            self.owed = 0;
+            self.outstanding = 0;
         }
         let Some(least) = &mut self.least else { return };
-        let taken = signed(self.taken) - signed(self.owed);
+        let taken = signed(self.taken) - signed(self.outstanding);
         match happened {
             happened::BUSY => least.wait_begins(taken, now),
             happened::NOTHING if least.is_below(taken, now) => self.transfer.give_up(),

@@ -1,6 +1,6 @@
 //! The values that cross between JavaScript and Rust.
 
 pub(crate) mod command;
-pub(crate) mod exclusive;
 pub(crate) mod number;
 pub(crate) mod records;
+pub(crate) mod typed_arrays;

@@ -33,7 +33,7 @@ pub fn was_read(fd: i32, offset: Option<u64>, bytes: u64) {
 }
 
 pub fn close_named(fd: i32) -> bool {
-    let closes_at_once = borrow(&fd).is_ok_and(|file| !fd::parting(file).may_wait);
+    let closes_at_once = borrow(&fd).is_ok_and(|file| !fd::close_info(file).may_wait);
     if closes_at_once {
         // SAFETY: the number is open, as we have just seen, and JavaScript, whose it is, asks us to close it.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use sendfile64_core::Kind;
 use sendfile64_engine::{Destination, Opened};
-use sendfile64_sys::fd::{self, Kind as Found, Parting};
+use sendfile64_sys::fd::{self, CloseInfo, Kind as Found};
 use sendfile64_sys::fs::Filesystem;
 
 use super::engine::lock;
@@ -62,10 +62,10 @@ impl Files {
     }
 
     /// Lets go of a source or a destination that no transfer has taken.
-    pub(super) fn forget(&self, number: i32) -> Option<Parted> {
+    pub(super) fn forget(&self, number: i32) -> Option<ClosingFile> {
         let source = lock(&self.sources).remove(&number).map(|source| source.fd);
         let destination = || Some(lock(&self.destinations).remove(&number)?.into_descriptor());
-        source.or_else(destination).map(Parted::of)
+        source.or_else(destination).map(ClosingFile::of)
     }
 
     pub(super) fn expect(&self, id: u64, opened: Opened) {
@@ -96,7 +96,7 @@ impl Files {
     }
 
     /// Lets go of everything.
-    pub(super) fn clear(&self) -> Vec<Parted> {
+    pub(super) fn clear(&self) -> Vec<ClosingFile> {
         let opened = mem::take(&mut *lock(&self.opened)).into_values();
         let destinations = mem::take(&mut *lock(&self.destinations)).into_values();
         let sources = mem::take(&mut *lock(&self.sources)).into_values();
@@ -104,20 +104,20 @@ impl Files {
             .map(|opened| Arc::new(opened.fd))
             .chain(destinations.map(Destination::into_descriptor))
             .chain(sources.map(|source| source.fd))
-            .map(Parted::of)
+            .map(ClosingFile::of)
             .collect()
     }
 }
 
 /// What is needed no longer, and whether its close may wait.
-pub(super) struct Parted {
+pub(super) struct ClosingFile {
     pub(super) fd: Arc<OwnedFd>,
-    pub(super) seen: Parting,
+    pub(super) seen: CloseInfo,
 }
 
-impl Parted {
+impl ClosingFile {
     pub(super) fn of(fd: Arc<OwnedFd>) -> Self {
-        let seen = fd::parting(fd.as_fd());
+        let seen = fd::close_info(fd.as_fd());
         Self { fd, seen }
     }
 }

@@ -2,6 +2,7 @@
 
 mod cached;
 mod engine;
+mod events;
 mod files;
 mod probe;
 mod start;
@@ -12,20 +13,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use sendfile64_core::{End, Ended, Errno, Outcome, Transfer};
-use sendfile64_engine::{
-    Abort, Call, Completion, Engine, Event, Inbox, OwnerId, Sink, TransferId, Wanted,
-};
+use sendfile64_core::{Ended, Errno, Outcome};
+use sendfile64_engine::{Abort, Engine, Event, Inbox, OpenRequest, OwnerId, Sink, TransferId};
 use sendfile64_sys::call::copy;
-use sendfile64_sys::fd::{self, Known};
+use sendfile64_sys::fd::{self, KnownFile};
 use sendfile64_sys::fs::open;
 
-use crate::codes::{call, end, event, status};
+use crate::codes::{event, status};
 use crate::marshal::records::{EventRecord, Status, method_code};
 
 pub use cached::{close_named, open_file_cached, read_cached, was_read};
 use engine::{acquire, lock, next_id, release};
-use files::{CLOSED, Files, Parted, figures};
+use events::completed;
+use files::{CLOSED, ClosingFile, Files, figures};
 pub use probe::{forbid, probe, sendfile_once};
 
 const EMFILE: i32 = 24;
@@ -38,19 +38,19 @@ fn code(Errno(errno): Errno) -> i32 {
 
 /// Events on their way to one environment; `wake` is called when there is something after there was nothing. Without it the
 /// environment has ended.
-struct Mailbox {
+struct EventQueue {
     events: Inbox<Event>,
     wake: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
 }
 
-impl Mailbox {
+impl EventQueue {
     /// When it returns, `wake` is gone: a thread that a disk keeps from letting go of its sink cannot reach what it woke.
     fn close(&self) {
         drop(lock(&self.wake).take());
     }
 }
 
-impl Sink for Mailbox {
+impl Sink for EventQueue {
     fn deliver(&self, event: Event) {
         if self.events.push(event)
             && let Some(wake) = &*lock(&self.wake)
@@ -64,20 +64,20 @@ impl Sink for Mailbox {
 pub struct Link {
     engine: Mutex<Option<Arc<Engine>>>,
     owner: OwnerId,
-    mailbox: Arc<Mailbox>,
+    events: Arc<EventQueue>,
     files: Files,
 }
 
 impl Link {
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let mailbox = Arc::new(Mailbox {
+        let events = Arc::new(EventQueue {
             events: Inbox::new(),
             wake: Mutex::new(Some(Box::new(wake))),
         });
         Self {
             engine: Mutex::new(None),
             owner: OwnerId(next_id()),
-            mailbox,
+            events,
             files: Files::default(),
         }
     }
@@ -119,17 +119,17 @@ impl Link {
     }
 
     pub fn open(&self, path: &[u8]) -> Result<u64, i32> {
-        self.want(Wanted::Path(PathBuf::from(OsStr::from_bytes(path))))
+        self.want(OpenRequest::Path(PathBuf::from(OsStr::from_bytes(path))))
     }
 
     pub fn inspect(&self, fd: i32) -> Result<u64, i32> {
-        self.want(Wanted::Open(fd::duplicate(fd).map_err(code)?))
+        self.want(OpenRequest::Open(fd::duplicate(fd).map_err(code)?))
     }
 
-    fn want(&self, wanted: Wanted) -> Result<u64, i32> {
+    fn want(&self, wanted: OpenRequest) -> Result<u64, i32> {
         let engine = self.engine().ok_or(CLOSED)?;
         let id = next_id();
-        let sink = Arc::clone(&self.mailbox) as Arc<dyn Sink>;
+        let sink = Arc::clone(&self.events) as Arc<dyn Sink>;
         engine
             .open(id, self.owner, wanted, sink)
             .map_err(|error| error.raw_os_error().unwrap_or(EMFILE))?;
@@ -139,7 +139,7 @@ impl Link {
     /// Everything that has happened since the last call, in order.
     pub fn drain(&self) -> Vec<EventRecord> {
         let mut events = Vec::new();
-        self.mailbox.events.drain(&mut events);
+        self.events.events.drain(&mut events);
         events.into_iter().map(|event| self.record(event)).collect()
     }
 
@@ -160,7 +160,7 @@ impl Link {
         known: Option<(u64, u64)>,
         with_position: bool,
     ) -> Result<(i32, Status), i32> {
-        let known = known.map(|(device, inode)| Known { device, inode });
+        let known = known.map(|(device, inode)| KnownFile { device, inode });
         let status = fd::status_at_once(borrow(&fd)?, known).map_err(code)?;
         let copy = fd::duplicate(fd).map_err(code)?;
         let position = with_position.then(|| fd::position(copy.as_fd()).ok());
@@ -188,43 +188,43 @@ impl Link {
     }
 
     pub fn leave(&self, file: i32, position: Option<u64>) -> Result<u64, i32> {
-        let parted = self.files.forget(file).ok_or(CLOSED)?;
-        let size = parted.seen.size;
+        let closing = self.files.forget(file).ok_or(CLOSED)?;
+        let size = closing.seen.size;
         let moved = position.map_or(Ok(()), |position| {
-            fd::set_position(parted.fd.as_fd(), position).map_err(code)
+            fd::set_position(closing.fd.as_fd(), position).map_err(code)
         });
-        Self::part(self.engine().as_deref(), parted);
+        Self::close_file(self.engine().as_deref(), closing);
         moved.and(size.ok_or(EAGAIN))
     }
 
     pub fn forget(&self, file: i32) {
-        if let Some(parted) = self.files.forget(file) {
-            Self::part(self.engine().as_deref(), parted);
+        if let Some(closing) = self.files.forget(file) {
+            Self::close_file(self.engine().as_deref(), closing);
         }
     }
 
     pub fn discard(&self, fd: i32) {
         if let Some(file) = cached::taken(fd) {
-            Self::part(self.engine().as_deref(), Parted::of(Arc::new(file)));
+            Self::close_file(self.engine().as_deref(), ClosingFile::of(Arc::new(file)));
         }
     }
 
     /// Closes it here, or on a thread where that may wait.
-    fn part(engine: Option<&Engine>, parted: Parted) {
+    fn close_file(engine: Option<&Engine>, closing: ClosingFile) {
         match engine {
-            Some(engine) if parted.seen.may_wait => engine.close(parted.fd),
-            _ => drop(parted),
+            Some(engine) if closing.seen.may_wait => engine.close(closing.fd),
+            _ => drop(closing),
         }
     }
 
     /// The environment ends: its transfers are cancelled, and no event reaches it any more.
     pub fn close(&self) {
-        self.mailbox.close();
+        self.events.close();
         let engine = lock(&self.engine).take();
         if let Some(engine) = engine {
             engine.cancel(self.owner);
-            for parted in self.files.clear() {
-                Self::part(Some(&engine), parted);
+            for closing in self.files.clear() {
+                Self::close_file(Some(&engine), closing);
             }
             release(engine);
         }
@@ -261,63 +261,6 @@ impl Link {
                 ..EventRecord::bare(id, event::OPENED)
             },
         }
-    }
-}
-
-fn completed(completion: &Completion) -> EventRecord {
-    let TransferId(id) = completion.id;
-    let Completion {
-        ref transfer,
-        end,
-        syscalls,
-        call,
-        ..
-    } = *completion;
-    ended(id, transfer, end, syscalls, call)
-}
-
-/// The record of a transfer that is over, with `call` as its last one.
-fn ended(id: u64, transfer: &Transfer, end: End, syscalls: u64, call: Call) -> EventRecord {
-    let record = EventRecord::completed(id, transfer, end, syscalls, call_code(call));
-    if matches!(end, End::Failed(_)) && call.provides() {
-        return EventRecord {
-            end: end::LACKING,
-            ..record
-        };
-    }
-    record
-}
-
-/// The record of a transfer that has not begun, because of what `call` has answered.
-fn not_begun(errno: i32, call: Call) -> EventRecord {
-    let end = if call.provides() {
-        end::LACKING
-    } else {
-        end::FAILED
-    };
-    EventRecord {
-        end,
-        errno,
-        call: call_code(call),
-        ..EventRecord::bare(0, event::COMPLETED)
-    }
-}
-
-fn call_code(call: Call) -> u8 {
-    match call {
-        Call::Sendfile => call::SENDFILE,
-        Call::Splice => call::SPLICE,
-        Call::CopyFileRange => call::COPY_FILE_RANGE,
-        Call::Read => call::READ,
-        Call::Write => call::WRITE,
-        Call::Inquire => call::GETSOCKOPT,
-        Call::Duplicate => call::FCNTL,
-        Call::Pipe => call::PIPE2,
-        Call::CreatePoller => call::EPOLL_CREATE,
-        Call::CreateWaker => call::EVENTFD,
-        Call::Watch => call::EPOLL_CTL,
-        Call::Poll => call::EPOLL_WAIT,
-        Call::CreateThread => call::PTHREAD_CREATE,
     }
 }
 

@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use sendfile64_core::{End, Errno, Kind, Method, Request, Transfer};
 use sendfile64_engine::{
-    Attempts, Call, Choice, Command, Destination, Engine, Limit, Limits, Pair, Sink, StartError,
-    Surround, TransferId, attempt_now, now, unconfirmable,
+    Attempts, Call, Choice, Command, Destination, Engine, HeadersAndTrailers, Limit, Limits, Pair,
+    Sink, StartError, TransferId, attempt_now, now, unconfirmable,
 };
 use sendfile64_sys::fd;
 
-use super::files::{CLOSED, Parted, Source};
-use super::{EMFILE, Link, borrow, code, completed, ended, next_id, not_begun};
+use super::events::{completed, ended, not_started};
+use super::files::{CLOSED, ClosingFile, Source};
+use super::{EMFILE, Link, borrow, code, next_id};
 use crate::codes::{only, prefer};
 use crate::exports::limiter::Share;
 use crate::marshal::command::{Start, Started, Target};
 use crate::marshal::records::EventRecord;
 
 /// A [`Target`] that has been looked up.
-enum Bound {
+enum ResolvedTarget {
     Socket(i32),
     Own(Destination),
 }
@@ -31,7 +32,7 @@ struct Prepared {
     made: Option<Attempts>,
 }
 
-impl Bound {
+impl ResolvedTarget {
     /// The record of a transfer whose end nobody could tell, if that is so.
     fn unconfirmable(&self, request: Request) -> Option<EventRecord> {
         let errno = match self {
@@ -41,7 +42,7 @@ impl Bound {
         let mut transfer = Transfer::new(request, now());
         transfer.refuse(errno);
         let end = transfer.end()?;
-        Some(ended(0, &transfer, end, 0, Call::Inquire))
+        Some(ended(0, &transfer, end, 0, Call::GetTcpInfo))
     }
 }
 
@@ -66,20 +67,20 @@ impl Link {
         let engine = self.engine().ok_or_else(closed)?;
         let target = self.target(start.target)?; // first, so that it is taken whatever else there is to say
         let kept = match &target {
-            Bound::Own(destination) => Some(destination.clone()),
-            Bound::Socket(_) => None,
+            ResolvedTarget::Own(destination) => Some(destination.clone()),
+            ResolvedTarget::Socket(_) => None,
         };
         let begun = self.begin_to(target, &engine, start);
         // Where it is over already, this is the last one, whose close may wait.
         if let Some(kept) = kept {
-            Self::part(Some(&engine), Parted::of(kept.into_descriptor()));
+            Self::close_file(Some(&engine), ClosingFile::of(kept.into_descriptor()));
         }
         begun
     }
 
     fn begin_to(
         &self,
-        target: Bound,
+        target: ResolvedTarget,
         engine: &Engine,
         start: Start,
     ) -> Result<Started, EventRecord> {
@@ -96,8 +97,8 @@ impl Link {
             limiter,
         } = start;
         let source = self.files.source(file).map_err(|_| closed())?;
-        let surrounded = !headers.is_empty() || !trailers.is_empty();
-        let surround = surrounded.then(|| Box::new(Surround { headers, trailers }));
+        let has_parts = !headers.is_empty() || !trailers.is_empty();
+        let parts = has_parts.then(|| Box::new(HeadersAndTrailers { headers, trailers }));
         let choice = choice(methods);
         if request.acknowledged
             && let Some(refused) = target.unconfirmable(request)
@@ -109,20 +110,22 @@ impl Link {
             least: least_rate,
         };
         let prepared = match target {
-            Bound::Socket(ref out_fd) => {
+            ResolvedTarget::Socket(ref out_fd) => {
                 let mut pair =
                     Pair::of_socket(borrow(out_fd).map_err(|_| closed())?, source.fd.as_fd());
                 pair.own_position = own_position;
-                pair.surround = surround.as_deref();
+                pair.parts = parts.as_deref();
                 let waits = limits.shared.is_some() || source.is_remote;
-                at_once(
+                prepare_socket(
                     pair,
                     request,
                     choice.ladder(source.kind, Kind::Socket),
                     waits,
                 )?
             }
-            Bound::Own(destination) => later(destination, &source, request, choice, surrounded),
+            ResolvedTarget::Own(destination) => {
+                prepare_descriptor(destination, &source, request, choice, has_parts)
+            }
         };
         let id = next_id();
         let command = Command {
@@ -131,17 +134,17 @@ impl Link {
             destination: prepared.destination,
             source_waits: source.is_remote,
             source: source.fd,
-            surround,
+            parts,
             own_position,
             transfer: prepared.transfer,
             limits,
             made: prepared.made,
             progress_interval: Duration::from_millis(progress_interval.into()),
-            sink: Arc::clone(&self.mailbox) as Arc<dyn Sink>,
+            sink: Arc::clone(&self.events) as Arc<dyn Sink>,
         };
         let started = engine
             .start(command)
-            .map_err(|StartError { errno, call }| not_begun(errno.0, call))?;
+            .map_err(|StartError { errno, call }| not_started(errno.0, call))?;
         Ok(match started {
             sendfile64_engine::Started::Finished(completion) => {
                 Started::Finished(completed(&completion))
@@ -150,17 +153,19 @@ impl Link {
         })
     }
 
-    fn target(&self, target: Target) -> Result<Bound, EventRecord> {
-        let lacking = |errno| not_begun(code(errno), Call::Duplicate);
+    fn target(&self, target: Target) -> Result<ResolvedTarget, EventRecord> {
+        let lacking = |errno| not_started(code(errno), Call::Duplicate);
         match target {
-            Target::Socket(out_fd) => Ok(Bound::Socket(out_fd)),
+            Target::Socket(out_fd) => Ok(ResolvedTarget::Socket(out_fd)),
             Target::Descriptor(out_fd) => {
                 let fd = fd::duplicate(out_fd).map_err(lacking)?;
-                Destination::of(fd).map(Bound::Own).map_err(lacking)
+                Destination::of(fd)
+                    .map(ResolvedTarget::Own)
+                    .map_err(lacking)
             }
             Target::Adopted(number) => {
                 let taken = self.files.take_destination(number);
-                taken.map(Bound::Own).map_err(|_| closed())
+                taken.map(ResolvedTarget::Own).map_err(|_| closed())
             }
         }
     }
@@ -168,11 +173,11 @@ impl Link {
 
 /// What is gone with its environment, or was never there.
 fn closed() -> EventRecord {
-    not_begun(CLOSED, Call::Sendfile)
+    not_started(CLOSED, Call::Sendfile)
 }
 
 /// Attempts what needs no waiting, unless it `waits` for a rate that it shares or for a server, then duplicates the socket: the record of a transfer that is over by then.
-fn at_once(
+fn prepare_socket(
     pair: Pair<'_>,
     request: Request,
     ladder: sendfile64_core::Ladder,
@@ -212,14 +217,14 @@ fn at_once(
 }
 
 /// Nothing is attempted on this thread: a file or a device may wait for its disk.
-fn later(
+fn prepare_descriptor(
     destination: Destination,
     source: &Source,
     request: Request,
     choice: Choice,
-    surrounded: bool,
+    has_parts: bool,
 ) -> Prepared {
-    let (ladder, refused) = destination.ladder(source.kind, choice, surrounded);
+    let (ladder, refused) = destination.ladder(source.kind, choice, has_parts);
     let request = Request {
         ladder,
         through_pipe: destination.kind() != Kind::Pipe,

@@ -2,7 +2,7 @@
 
 use super::{MAX_OFFSET, Phase, Transfer};
 use crate::op::{End, Ended, Method, Op, Part, Readiness};
-use crate::stall_timer::Inquiry;
+use crate::stall_timer::AckPoll;
 
 impl Transfer {
     fn accept(&mut self, bytes: u64, now: u64) {
@@ -61,12 +61,12 @@ impl Transfer {
         }
         if self.is_complete() {
             let waits = matches!(ended, Ended::WouldBlock | Ended::Busy);
-            return self.phase_when_complete(waits && self.settles, now);
+            return self.phase_when_complete(waits && self.awaits_drain, now);
         }
         match ended {
             Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Phase::Moving,
             Ended::WouldBlock | Ended::Busy => {
-                self.patience.goes_on(now);
+                self.stall_timer.start(now);
                 Phase::Waiting(Readiness::Writable)
             }
             Ended::Refused(_) if self.range_is_done() => Phase::Moving, // no method is needed any more
@@ -76,13 +76,13 @@ impl Transfer {
         }
     }
 
-    fn phase_when_complete(&mut self, settles: bool, now: u64) -> Phase {
-        if settles {
-            self.patience.goes_on(now);
+    fn phase_when_complete(&mut self, awaits_drain: bool, now: u64) -> Phase {
+        if awaits_drain {
+            self.stall_timer.start(now);
             Phase::Waiting(Readiness::Writable)
         } else if self.acknowledged {
-            self.patience.starts(now);
-            Phase::Confirming(Inquiry::new(now))
+            self.stall_timer.restart(now);
+            Phase::Confirming(AckPoll::new(now))
         } else {
             // Whatever came with the last byte, everything is in the kernel.
             Phase::Finished(End::Done)

@@ -1,6 +1,6 @@
 //! The next op: headers, then the range, then trailers. A pipe is drained before it is filled again.
 
-use super::{MAX_OFFSET, Surround, Transfer};
+use super::{MAX_OFFSET, PartProgress, Transfer};
 use crate::op::{Op, Part, Wait};
 
 impl Transfer {
@@ -55,7 +55,7 @@ impl Transfer {
     }
 }
 
-fn write(part: Part, bytes: Surround, more: bool) -> Op {
+fn write(part: Part, bytes: PartProgress, more: bool) -> Op {
     Op::Write {
         part,
         from: bytes.sent,

@@ -112,7 +112,7 @@ impl Account {
             Event::Took(bytes, nanoseconds) => transfer.handle_duration(bytes, nanoseconds),
             Event::Ready => transfer.handle_ready(),
             Event::Movement => transfer.handle_movement(self.now),
-            Event::Owed(owed) => transfer.handle_owed(owed, self.now),
+            Event::Outstanding(owed) => transfer.handle_outstanding(owed, self.now),
             Event::Unacknowledged(owed) => transfer.handle_unacknowledged(owed, self.now),
             Event::Pass(_) => transfer.handle_time(self.now),
             Event::Abort => transfer.abort(),
@@ -143,7 +143,7 @@ impl Account {
             }
             (
                 Stage::Waiting { .. },
-                Event::Ready | Event::Movement | Event::Owed(_) | Event::Pass(_),
+                Event::Ready | Event::Movement | Event::Outstanding(_) | Event::Pass(_),
             ) => true,
             (Stage::Confirming(_), Event::Pass(_)) => true,
             (Stage::Confirming(question), Event::Unacknowledged(_)) => self.now >= question.next,
@@ -166,7 +166,7 @@ impl Account {
                 let since = self.now;
                 self.stage = Stage::Waiting { since, look };
             }
-            (Stage::Waiting { since, look }, Event::Owed(owed)) => {
+            (Stage::Waiting { since, look }, Event::Outstanding(owed)) => {
                 let moved = look.is_some_and(|(before, _)| before != owed);
                 let since = if moved { self.now } else { since };
                 let look = Some((owed, self.now));
@@ -231,7 +231,7 @@ impl Account {
         let no_more = due == Due::Range && ended == Ended::EndOfFile;
         let next = self.stage_at_the_end(no_more);
         let waits = matches!(ended, Ended::WouldBlock | Ended::Busy);
-        if next.is_some() && self.is_complete() && self.plan.settles && waits {
+        if next.is_some() && self.is_complete() && self.plan.awaits_drain && waits {
             self.stage = self.waiting();
             return;
         }

@@ -15,7 +15,7 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<Rate>,
     pub(crate) stall_timeout: Option<u64>,
     pub(crate) acknowledged: bool,
-    pub(crate) settles: bool,
+    pub(crate) awaits_drain: bool,
     pub(crate) opened: u64,
 }
 
@@ -38,7 +38,7 @@ impl Plan {
             rate: None,
             stall_timeout: None,
             acknowledged: false,
-            settles: false,
+            awaits_drain: false,
             opened: 0,
         }
     }
@@ -56,7 +56,7 @@ impl Plan {
             rate: self.rate,
             stall_timeout: self.stall_timeout,
             acknowledged: self.acknowledged,
-            settles: self.settles,
+            awaits_drain: self.awaits_drain,
             ..Request::new(self.start, self.count, ladder)
         }
     }
@@ -70,7 +70,7 @@ pub(crate) enum Event {
     Took(u64, u64),
     Ready,
     Movement,
-    Owed(u64),
+    Outstanding(u64),
     Unacknowledged(u64),
     /// So many nanoseconds pass.
     Pass(u64),

@@ -67,7 +67,7 @@ impl Ends {
                 }
                 Some(Step::Ready) => transfer.handle_ready(),
                 Some(Step::Movement) => transfer.handle_movement(now),
-                Some(Step::Owed(owed)) => transfer.handle_owed(owed, now),
+                Some(Step::Outstanding(owed)) => transfer.handle_outstanding(owed, now),
                 Some(Step::Abort) => transfer.abort(),
                 Some(Step::Fail(errno)) => transfer.fail(errno),
                 Some(Step::Unacknowledged(owed)) => transfer.handle_unacknowledged(owed, now),

@@ -23,7 +23,7 @@ pub(crate) enum Step {
     },
     Ready,
     Movement,
-    Owed(u64),
+    Outstanding(u64),
     Unacknowledged(u64),
     Pass(u64),
     /// Time passes until what is waited for.
@@ -45,7 +45,7 @@ impl Step {
             }
             Self::Ready => Event::Ready,
             Self::Movement => Event::Movement,
-            Self::Owed(owed) => Event::Owed(owed),
+            Self::Outstanding(owed) => Event::Outstanding(owed),
             Self::Unacknowledged(owed) => Event::Unacknowledged(owed),
             Self::Pass(nanoseconds) => Event::Pass(nanoseconds),
             Self::PassTheWait => Event::Pass(wait(op, now)),
@@ -106,7 +106,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         200 => times().prop_map(Step::Pass),
         200 => Just(Step::PassTheWait),
         50 => Just(Step::Movement),
-        20 => (0..=2_u64).prop_map(Step::Owed),
+        20 => (0..=2_u64).prop_map(Step::Outstanding),
         50 => prop_oneof![0..=4_u64, any::<u64>()].prop_map(Step::Unacknowledged),
         1 => Just(Step::Abort),
         1 => errnos().prop_map(Step::Fail),
@@ -174,7 +174,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     (ranges, around, rates, timeouts, 0..1_u64 << 60).prop_map(
         |(range, around, rate, stall_timeout, opened)| {
             let (start, count, quantum, methods) = range;
-            let (headers, trailers, through_pipe, (acknowledged, settles)) = around;
+            let (headers, trailers, through_pipe, (acknowledged, awaits_drain)) = around;
             Plan {
                 headers,
                 trailers,
@@ -182,7 +182,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
                 rate,
                 stall_timeout,
                 acknowledged,
-                settles,
+                awaits_drain,
                 opened,
                 ..Plan::of_range(start, count, quantum, &methods)
             }

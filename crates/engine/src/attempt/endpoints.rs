@@ -16,14 +16,14 @@ pub(crate) type PipeBetween = OnceLock<Result<pipe::Pair, Errno>>;
 
 /// The bytes that go before and after the range.
 #[derive(Debug, Default)]
-pub struct Surround {
+pub struct HeadersAndTrailers {
     /// Before.
     pub headers: Vec<u8>,
     /// After.
     pub trailers: Vec<u8>,
 }
 
-impl Surround {
+impl HeadersAndTrailers {
     pub(crate) fn part(&self, part: Part) -> &[u8] {
         match part {
             Part::Headers => &self.headers,
@@ -44,7 +44,7 @@ pub struct Pair<'a> {
     /// Whether the source's own file position is used and moved.
     pub own_position: bool,
     /// What goes before and after.
-    pub surround: Option<&'a Surround>,
+    pub parts: Option<&'a HeadersAndTrailers>,
     pub(crate) pipe: Option<&'a PipeBetween>,
 }
 
@@ -56,27 +56,21 @@ impl<'a> Pair<'a> {
             kind: Kind::Socket,
             source,
             own_position: false,
-            surround: None,
+            parts: None,
             pipe: None,
         }
     }
 
     /// How many bytes of a part are left from byte `from` on.
-    pub(crate) fn surround_left(self, part: Part, from: u64) -> u64 {
-        let length = self
-            .surround
-            .map_or(0, |parts| parts.part(part).len() as u64);
+    pub(crate) fn part_left(self, part: Part, from: u64) -> u64 {
+        let length = self.parts.map_or(0, |parts| parts.part(part).len() as u64);
         length.saturating_sub(from)
     }
 
     /// Holds partial segments back where trailers are to share one with the end of the range (tcp(7), TCP_CORK).
     /// sendfile(2) has no MSG_MORE.
     pub(crate) fn cork(self) {
-        if self.kind == Kind::Socket
-            && self
-                .surround
-                .is_some_and(|parts| !parts.trailers.is_empty())
-        {
+        if self.kind == Kind::Socket && self.parts.is_some_and(|parts| !parts.trailers.is_empty()) {
             let _no_tcp = tcp::cork(self.destination, true);
         }
     }
@@ -88,7 +82,7 @@ impl<'a> Pair<'a> {
     pub fn uncork(self, transfer: &Transfer) {
         let spliced = self.pipe.is_some_and(|pipe| pipe.get().is_some());
         let short = transfer.method() == Method::Sendfile && transfer.fell_short();
-        if self.kind == Kind::Socket && (spliced || short || self.surround.is_some()) {
+        if self.kind == Kind::Socket && (spliced || short || self.parts.is_some()) {
             let _no_tcp = tcp::cork(self.destination, false);
         }
     }
@@ -102,27 +96,27 @@ pub fn unconfirmable(destination: BorrowedFd<'_>) -> Option<Errno> {
 }
 
 /// The same, with descriptors of our own. Shared with the cold pool while an attempt is there.
-pub(crate) struct Ends {
+pub(crate) struct Endpoints {
     destination: Destination,
     source: Arc<OwnedFd>,
     own_position: bool,
-    surround: Option<Box<Surround>>,
+    parts: Option<Box<HeadersAndTrailers>>,
     pipe: PipeBetween,
     abandoned: AtomicBool,
 }
 
-impl Ends {
+impl Endpoints {
     pub(crate) fn new(
         destination: Destination,
         source: Arc<OwnedFd>,
         own_position: bool,
-        surround: Option<Box<Surround>>,
+        parts: Option<Box<HeadersAndTrailers>>,
     ) -> Self {
         Self {
             destination,
             source,
             own_position,
-            surround,
+            parts,
             pipe: PipeBetween::new(),
             abandoned: AtomicBool::new(false),
         }
@@ -148,7 +142,7 @@ impl Ends {
             kind: self.destination.kind(),
             source: self.source.as_fd(),
             own_position: self.own_position,
-            surround: self.surround.as_deref(),
+            parts: self.parts.as_deref(),
             pipe: Some(&self.pipe),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod destination;
 pub(crate) mod endpoints;
+pub(crate) mod inline;
 pub(crate) mod placement;
 
 use std::os::fd::AsFd;
@@ -124,7 +125,7 @@ impl Attempted {
     }
 }
 
-/// Makes the attempt, and takes the time. [`crate::attempt::placement::Visit`] knows on which thread.
+/// Makes the attempt, and takes the time. [`crate::attempt::placement::PlacedStep`] knows on which thread.
 pub(crate) fn run(pair: Pair<'_>, step: Step, buffer: &mut CopyBuffer) -> Attempted {
     let begun = clock::now();
     let attempted = attempt(pair, step, buffer);
@@ -215,7 +216,7 @@ fn by_copy(pair: Pair<'_>, offset: u64, count: u64, buffer: &mut CopyBuffer) -> 
 }
 
 fn write_part(pair: Pair<'_>, part: Part, from: u64, more: bool) -> Attempted {
-    let bytes = pair.surround.map_or(&[][..], |parts| parts.part(part));
+    let bytes = pair.parts.map_or(&[][..], |parts| parts.part(part));
     let from = usize::try_from(from).map_or(bytes.len(), |from| from.min(bytes.len()));
     // Not a call of a copy: it is no record, and does not count as one.
     Attempted {

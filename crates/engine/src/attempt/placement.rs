@@ -9,7 +9,7 @@ use crate::attempt::{Attempted, COPY_LIMIT, CopyBuffer, Step, run};
 
 /// A step, and what is known of the pages that it reads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Visit {
+pub(crate) struct PlacedStep {
     pub(crate) step: Step,
     residency: Residency,
     /// Where its transfer has begun to read: all bytes from there to the step's have been read.
@@ -18,21 +18,21 @@ pub(crate) struct Visit {
 
 /// What is known of the pages of one transfer's source.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pages {
+pub(crate) struct SourcePages {
     /// How often the system could not tell.
     unknown: u32,
 }
 
 /// So often it is asked. Once more than once, because the first attempt may be what makes the filesystem known.
-const QUESTIONS: u32 = 2;
+const MAX_PROBES: u32 = 2;
 
-impl Pages {
+impl SourcePages {
     /// Looks where the pages of the step are.
-    pub(crate) fn look(&mut self, transfer: &Transfer, pair: Pair<'_>, step: Step) -> Visit {
+    pub(crate) fn look(&mut self, transfer: &Transfer, pair: Pair<'_>, step: Step) -> PlacedStep {
         let residency = match reads(step) {
             None => Residency::Resident,
-            Some((offset, count)) if self.unknown >= QUESTIONS => {
-                if page_cache::was_read_lately(pair.source, offset, count) {
+            Some((offset, count)) if self.unknown >= MAX_PROBES => {
+                if page_cache::was_read_recently(pair.source, offset, count) {
                     Residency::Likely
                 } else {
                     Residency::Unknown
@@ -43,7 +43,7 @@ impl Pages {
         if residency == Residency::Unknown {
             self.unknown = self.unknown.saturating_add(1);
         }
-        Visit {
+        PlacedStep {
             step,
             residency,
             start: transfer.next_offset().saturating_sub(transfer.bytes_sent()),
@@ -51,9 +51,9 @@ impl Pages {
     }
 }
 
-impl Visit {
+impl PlacedStep {
     /// A step that waits for a disk whatever its source is.
-    pub(crate) fn to_a_disk(step: Step) -> Self {
+    pub(crate) fn on_disk(step: Step) -> Self {
         Self {
             step,
             residency: Residency::Absent,
@@ -63,7 +63,7 @@ impl Visit {
 
     /// Whether it could wait for a disk.
     pub(crate) fn may_wait(&self) -> bool {
-        !self.residency.is_there()
+        !self.residency.is_resident()
     }
 
     /// Makes the attempt, on whatever thread this is.

@@ -14,31 +14,31 @@ use std::time::Instant;
 use sendfile64_sys::signal;
 
 use crate::attempt::CopyBuffer;
-use crate::attempt::endpoints::Ends;
-use crate::attempt::placement::Visit;
+use crate::attempt::endpoints::Endpoints;
+use crate::attempt::placement::PlacedStep;
 use crate::command::OwnerId;
-use crate::disk_pool::opens::{Opens, Wanted};
+use crate::disk_pool::opens::{OpenRequest, PendingOpens};
 use crate::disk_pool::queue::Queue;
-use crate::shard::message::{Back, Door, Message};
+use crate::shard::message::{DiskResult, Message, ShardMailbox};
 use crate::shard::slab::Key;
 use crate::sync::join::wait_for;
 
 /// How many threads there may be for each that works: the others are stuck, on disks that do not answer.
-const MOST_FOR_EACH: usize = 8;
+const THREADS_PER_SLOT: usize = 8;
 
 /// A bounded set of threads, started one by one as there is work for them.
 pub(crate) struct Pool {
-    crew: Arc<Crew>,
+    shared: Arc<Shared>,
 }
 
-struct Crew {
+struct Shared {
     queue: Queue<Job>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    at_once: usize,
+    limit: usize,
 }
 
 pub(crate) enum Job {
-    Attempt(AwayAttempt),
+    Attempt(DiskAttempt),
     Open(Open),
     /// Only lets go of it: the last close may wait for a disk, and any for a server.
     Close(Arc<OwnedFd>),
@@ -46,31 +46,31 @@ pub(crate) enum Job {
 
 /// One attempt of a transfer whose pages may have to come from a disk, or go to one. Its destination does not wait for
 /// a reader, so the disk is all that the thread can wait for.
-pub(crate) struct AwayAttempt {
+pub(crate) struct DiskAttempt {
     pub(crate) key: Key,
-    pub(crate) ends: Arc<Ends>,
-    pub(crate) visit: Visit,
-    pub(crate) reply_to: Arc<Door>,
+    pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) placed: PlacedStep,
+    pub(crate) reply_to: Arc<ShardMailbox>,
 }
 
 pub(crate) struct Open {
-    pub(crate) opens: Arc<Opens>,
+    pub(crate) opens: Arc<PendingOpens>,
     pub(crate) owner: OwnerId,
     pub(crate) id: u64,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: OpenRequest,
 }
 
 impl Pool {
-    /// A pool of which `at_once` threads work at the same time, and at least one. Those that have been stuck for a while
+    /// A pool of which `limit` threads work at the same time, and at least one. Those that have been stuck for a while
     /// are made up for by others, up to eight times as many.
-    pub(crate) fn new(at_once: usize) -> Self {
-        let at_once = at_once.max(1);
-        let crew = Arc::new(Crew {
-            queue: Queue::new(at_once),
+    pub(crate) fn new(limit: usize) -> Self {
+        let limit = limit.max(1);
+        let shared = Arc::new(Shared {
+            queue: Queue::new(limit),
             threads: Mutex::new(Vec::new()),
-            at_once,
+            limit,
         });
-        Self { crew }
+        Self { shared }
     }
 
     /// Has the job done by one of the threads.
@@ -79,10 +79,10 @@ impl Pool {
     ///
     /// There is no thread and none could be made, or the pool has been joined. The job is dropped.
     pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
-        if self.crew.queue.is_short_of_takers() {
-            self.crew.grow()?;
+        if self.shared.queue.needs_worker() {
+            self.shared.grow()?;
         }
-        self.crew
+        self.shared
             .queue
             .push(job)
             .map_err(|_| io::Error::other("the engine has ended"))
@@ -90,16 +90,16 @@ impl Pool {
 
     /// How many threads there are.
     pub(crate) fn threads_started(&self) -> usize {
-        self.crew.queue.takers()
+        self.shared.queue.workers()
     }
 
     /// Takes no more jobs and does those it has. Waits for the threads to end, until `deadline` at the latest; those that
     /// have not ended do so when their disks answer.
     pub(crate) fn join(&self, deadline: Instant) {
-        self.crew.queue.close();
+        self.shared.queue.close();
         loop {
             // Not under the lock: a thread that ends may start another before.
-            let threads = mem::take(&mut *self.crew.threads());
+            let threads = mem::take(&mut *self.shared.threads());
             if threads.is_empty() {
                 return;
             }
@@ -110,11 +110,11 @@ impl Pool {
     }
 }
 
-impl Crew {
+impl Shared {
     /// One thread more, unless there are enough.
     fn grow(self: &Arc<Self>) -> io::Result<()> {
         let mut threads = self.threads();
-        if self.queue.takers() >= self.at_once * MOST_FOR_EACH {
+        if self.queue.workers() >= self.limit * THREADS_PER_SLOT {
             return Ok(());
         }
         threads.retain(|thread| !thread.is_finished());
@@ -127,26 +127,26 @@ impl Crew {
     }
 
     fn spawn(self: &Arc<Self>) -> io::Result<JoinHandle<()>> {
-        let crew = Arc::clone(self);
-        let number = self.queue.takers();
-        self.queue.expect_taker();
+        let shared = Arc::clone(self);
+        let number = self.queue.workers();
+        self.queue.add_worker();
         thread::Builder::new()
-            .name(format!("sendfile64-cold-{number}"))
-            .spawn(move || crew.work())
-            .inspect_err(|_| self.queue.lose_taker())
+            .name(format!("sendfile64-disk-{number}"))
+            .spawn(move || shared.work())
+            .inspect_err(|_| self.queue.remove_worker())
     }
 
     fn work(self: Arc<Self>) {
         signal::block_fatal();
         let mut buffer = CopyBuffer::default();
         while let Some((job, ticket)) = self.queue.pop() {
-            if self.queue.is_left_alone() {
+            if self.queue.needs_watcher() {
                 let _later_then = self.grow();
             }
             job.perform(&mut buffer);
             self.queue.done(ticket);
         }
-        self.queue.lose_taker();
+        self.queue.remove_worker();
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -158,17 +158,18 @@ impl Job {
     /// Never panics: the thread is needed for the next job, and a shard waits for every attempt it has sent away.
     fn perform(self, buffer: &mut CopyBuffer) {
         match self {
-            Self::Attempt(AwayAttempt {
+            Self::Attempt(DiskAttempt {
                 key,
-                ends,
-                visit,
+                endpoints,
+                placed,
                 reply_to,
             }) => {
-                let made = || (!ends.is_abandoned()).then(|| visit.make(ends.pair(), buffer));
+                let made =
+                    || (!endpoints.is_abandoned()).then(|| placed.make(endpoints.pair(), buffer));
                 let attempted = catch_unwind(AssertUnwindSafe(made)).unwrap_or_default();
-                reply_to.post(Message::Back(Back {
+                reply_to.post(Message::DiskResult(DiskResult {
                     key,
-                    ends,
+                    endpoints,
                     attempted,
                 }));
             }
@@ -217,7 +218,7 @@ mod tests {
     /// Has something opened whose answer keeps the thread until the sender is dropped.
     fn submit(pool: &Pool, id: u64, called: &Sender<u64>) -> Sender<()> {
         let (end, may_end) = mpsc::channel();
-        let opens = Arc::new(Opens::default());
+        let opens = Arc::new(PendingOpens::default());
         let sink = Slow {
             called: called.clone(),
             may_end: Mutex::new(may_end),
@@ -227,7 +228,7 @@ mod tests {
             opens,
             owner: OwnerId(1),
             id,
-            wanted: Wanted::Path(PathBuf::from("/")),
+            wanted: OpenRequest::Path(PathBuf::from("/")),
         });
         pool.submit(job).expect("a thread");
         end
@@ -254,7 +255,7 @@ mod tests {
             stuck.push(submit(&pool, id, &called));
         }
         assert_eq!(first(7, &calls), (0..7).collect::<Vec<_>>());
-        assert!(pool.threads_started() <= 2 * MOST_FOR_EACH);
+        assert!(pool.threads_started() <= 2 * THREADS_PER_SLOT);
         stuck.clear();
         drop(submit(&pool, 7, &called));
         assert_eq!(calls.recv_timeout(LONG), Ok(7));
@@ -267,13 +268,16 @@ mod tests {
         let pool = Pool::new(1);
         let (called, calls) = mpsc::channel();
         let stuck: Vec<_> = (0..20).map(|id| submit(&pool, id, &called)).collect();
-        let most = MOST_FOR_EACH as u64;
-        assert_eq!(first(MOST_FOR_EACH, &calls), (0..most).collect::<Vec<_>>());
-        assert_eq!(pool.threads_started(), MOST_FOR_EACH);
+        let most = THREADS_PER_SLOT as u64;
+        assert_eq!(
+            first(THREADS_PER_SLOT, &calls),
+            (0..most).collect::<Vec<_>>()
+        );
+        assert_eq!(pool.threads_started(), THREADS_PER_SLOT);
         assert!(calls.recv_timeout(Duration::from_millis(300)).is_err());
         drop(stuck);
         assert_eq!(
-            first(20 - MOST_FOR_EACH, &calls),
+            first(20 - THREADS_PER_SLOT, &calls),
             (most..20).collect::<Vec<_>>()
         );
         pool.join(Instant::now() + LONG);

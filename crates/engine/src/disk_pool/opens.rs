@@ -13,20 +13,20 @@ use crate::command::{Event, Opened, OwnerId, Sink};
 
 /// What is to be opened.
 #[derive(Debug)]
-pub enum Wanted {
+pub enum OpenRequest {
     /// A path.
     Path(PathBuf),
     /// A descriptor that is open: only its status is asked for, which a server may have to tell.
     Open(OwnedFd),
 }
 
-impl From<PathBuf> for Wanted {
+impl From<PathBuf> for OpenRequest {
     fn from(path: PathBuf) -> Self {
         Self::Path(path)
     }
 }
 
-impl Wanted {
+impl OpenRequest {
     fn open(self) -> Result<Opened, Errno> {
         let (fd, status) = match self {
             Self::Path(path) => open::open(&path)?,
@@ -47,11 +47,11 @@ impl Wanted {
 
 /// Who waits for which open. The threads that open hold no sink: a cancelled owner's goes at once, whatever a disk does.
 #[derive(Default)]
-pub(crate) struct Opens {
+pub(crate) struct PendingOpens {
     waiting: Mutex<HashMap<(OwnerId, u64), Arc<dyn Sink>>>,
 }
 
-impl Opens {
+impl PendingOpens {
     pub(crate) fn expect(&self, owner: OwnerId, id: u64, sink: Arc<dyn Sink>) {
         self.waiting().insert((owner, id), sink);
     }
@@ -65,7 +65,7 @@ impl Opens {
     }
 
     /// Opens it and tells who waits for it; does nothing when nobody does.
-    pub(crate) fn open(&self, owner: OwnerId, id: u64, wanted: Wanted) {
+    pub(crate) fn open(&self, owner: OwnerId, id: u64, wanted: OpenRequest) {
         if self.waiting().contains_key(&(owner, id)) {
             self.answer(owner, id, wanted.open());
         }

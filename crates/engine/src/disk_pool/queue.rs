@@ -8,22 +8,22 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_timeout};
 
 /// Who has worked on one item for so long, in nanoseconds, waits for something that may never come, and no longer counts as
 /// one of those that work.
-const STUCK: u64 = 50_000_000;
+const STUCK_AFTER: u64 = 50_000_000;
 
 /// How long a taker that is not needed stays.
-const LINGER: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A first-in, first-out queue with a number of takers, of which so many work at the same time; those that are stuck are
 /// made up for by others.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
-    at_once: usize,
+    limit: usize,
 }
 
 struct State<T> {
     items: VecDeque<T>,
-    takers: usize,
+    workers: usize,
     /// The takers that have nothing to do, or not yet.
     idle: usize,
     /// Those of them that wait for the work of others to take too long.
@@ -40,25 +40,28 @@ pub(crate) struct Ticket(u64);
 
 impl<T> State<T> {
     /// Whether no taker is idle, nor on its way.
-    fn all_work(&self) -> bool {
-        self.takers <= self.working.len()
+    fn all_working(&self) -> bool {
+        self.workers <= self.working.len()
     }
 
     /// How many work without being stuck, and when that number falls next by itself.
     fn working(&self, now: u64) -> (usize, u64) {
-        let fresh = |&&(begun, _): &&(u64, Ticket)| now.saturating_sub(begun) < STUCK;
+        let fresh = |&&(begun, _): &&(u64, Ticket)| now.saturating_sub(begun) < STUCK_AFTER;
         let earliest = self.working.iter().find(fresh);
         let count = self.working.iter().filter(fresh).count();
-        (count, earliest.map_or(now, |(begun, _)| begun + STUCK))
+        (
+            count,
+            earliest.map_or(now, |(begun, _)| begun + STUCK_AFTER),
+        )
     }
 }
 
 impl<T> Queue<T> {
-    /// A queue of whose takers `at_once` work at the same time.
-    pub(crate) fn new(at_once: usize) -> Self {
+    /// A queue of whose takers `limit` work at the same time.
+    pub(crate) fn new(limit: usize) -> Self {
         let state = State {
             items: VecDeque::new(),
-            takers: 0,
+            workers: 0,
             idle: 0,
             watching: 0,
             working: VecDeque::new(),
@@ -68,7 +71,7 @@ impl<T> Queue<T> {
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
-            at_once,
+            limit,
         }
     }
 
@@ -80,27 +83,27 @@ impl<T> Queue<T> {
         }
         state.items.push_back(item);
         // Who watches wakes by itself when there is something to take; who works comes back for it before.
-        let is_seen_to = state.watching > 0 && self.pause(&state).is_some();
+        let watcher_takes_it = state.watching > 0 && self.time_until_slot(&state).is_some();
         drop(state);
-        if !is_seen_to {
+        if !watcher_takes_it {
             self.changed.notify_one();
         }
         Ok(())
     }
 
     /// One more taker is about to come.
-    pub(crate) fn expect_taker(&self) {
-        lock(&self.state).takers += 1;
+    pub(crate) fn add_worker(&self) {
+        lock(&self.state).workers += 1;
     }
 
     /// It does not come, or has gone.
-    pub(crate) fn lose_taker(&self) {
-        lock(&self.state).takers -= 1;
+    pub(crate) fn remove_worker(&self) {
+        lock(&self.state).workers -= 1;
     }
 
     /// How many takers there are.
-    pub(crate) fn takers(&self) -> usize {
-        lock(&self.state).takers
+    pub(crate) fn workers(&self) -> usize {
+        lock(&self.state).workers
     }
 
     /// Takes the first item, waiting for one if need be. `None` once the queue is closed and empty, or when the taker is not
@@ -108,10 +111,10 @@ impl<T> Queue<T> {
     pub(crate) fn pop(&self) -> Option<(T, Ticket)> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(pause) = self.pause(&state) {
+            if let Some(time_until_slot) = self.time_until_slot(&state) {
                 state.idle += 1;
                 state.watching += 1;
-                state = wait_timeout(&self.changed, state, pause).0;
+                state = wait_timeout(&self.changed, state, time_until_slot).0;
                 state.watching -= 1;
                 state.idle -= 1;
             } else if let Some(item) = state.items.pop_front() {
@@ -120,7 +123,7 @@ impl<T> Queue<T> {
                 return None;
             } else {
                 let needed;
-                (state, needed) = self.rest(state);
+                (state, needed) = self.wait_for_item(state);
                 if !needed {
                     return None;
                 }
@@ -129,25 +132,28 @@ impl<T> Queue<T> {
     }
 
     /// How long nobody may take the first item, because enough others work.
-    fn pause(&self, state: &State<T>) -> Option<Duration> {
-        if state.items.is_empty() || state.working.len() < self.at_once {
+    fn time_until_slot(&self, state: &State<T>) -> Option<Duration> {
+        if state.items.is_empty() || state.working.len() < self.limit {
             return None;
         }
         let now = clock::now();
         let (working, until) = state.working(now);
-        (working >= self.at_once).then(|| Duration::from_nanos(until.saturating_sub(now).max(1)))
+        (working >= self.limit).then(|| Duration::from_nanos(until.saturating_sub(now).max(1)))
     }
 
     /// Waits for an item. Returns whether the taker is still needed.
-    fn rest<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> (MutexGuard<'a, State<T>>, bool) {
+    fn wait_for_item<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<T>>,
+    ) -> (MutexGuard<'a, State<T>>, bool) {
         state.idle += 1;
         let mut needed = true;
-        if state.takers <= self.at_once {
+        if state.workers <= self.limit {
             state = wait(&self.changed, state);
         } else {
             let late;
-            (state, late) = wait_timeout(&self.changed, state, LINGER);
-            needed = !late || !state.items.is_empty() || state.takers <= self.at_once;
+            (state, late) = wait_timeout(&self.changed, state, IDLE_TIMEOUT);
+            needed = !late || !state.items.is_empty() || state.workers <= self.limit;
         }
         state.idle -= 1;
         (state, needed)
@@ -161,19 +167,19 @@ impl<T> Queue<T> {
 
     /// Whether another taker is to come: one more item would find none that waits for it, or nobody looks after those that
     /// are there.
-    pub(crate) fn is_short_of_takers(&self) -> bool {
+    pub(crate) fn needs_worker(&self) -> bool {
         let state = lock(&self.state);
-        if state.takers < self.at_once {
+        if state.workers < self.limit {
             state.idle <= state.items.len()
         } else {
-            state.all_work()
+            state.all_working()
         }
     }
 
     /// Whether items wait, and nobody with them who would notice that all that work are stuck.
-    pub(crate) fn is_left_alone(&self) -> bool {
+    pub(crate) fn needs_watcher(&self) -> bool {
         let state = lock(&self.state);
-        state.all_work() && !state.items.is_empty()
+        state.all_working() && !state.items.is_empty()
     }
 
     /// Lets no more items in; those already there are still taken.
@@ -210,18 +216,18 @@ mod tests {
     #[test]
     fn it_is_short_of_takers_unless_one_waits_for_the_next_item() {
         let queue = Arc::new(Queue::new(4));
-        assert!(queue.is_short_of_takers());
-        queue.expect_taker();
-        let taker = thread::spawn({
+        assert!(queue.needs_worker());
+        queue.add_worker();
+        let worker = thread::spawn({
             let queue = Arc::clone(&queue);
             let take = move || queue.pop().map(|(item, _)| item);
             move || (take(), take())
         });
-        until("the taker never came", || !queue.is_short_of_takers());
+        until("the taker never came", || !queue.needs_worker());
         assert_eq!(queue.push(1), Ok(()));
         queue.close();
         assert_eq!(queue.push(2), Err(2));
-        assert_eq!(taker.join().expect("the taker"), (Some(1), None));
+        assert_eq!(worker.join().expect("the taker"), (Some(1), None));
     }
 
     #[test]
@@ -236,6 +242,6 @@ mod tests {
         let (second, _stuck) = queue.pop().expect("an item");
         let (third, _) = queue.pop().expect("an item");
         assert_eq!((first, second, third), (0, 1, 2));
-        assert!(begun.elapsed() >= Duration::from_nanos(super::STUCK));
+        assert!(begun.elapsed() >= Duration::from_nanos(super::STUCK_AFTER));
     }
 }

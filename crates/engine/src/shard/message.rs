@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::attempt::Attempted;
-use crate::attempt::endpoints::Ends;
+use crate::attempt::endpoints::Endpoints;
 use crate::command::{Abort, OwnerId, TransferId};
 use crate::shard::slab::Key;
 use crate::sync::mailbox::Mailbox;
 use crate::transfer::Running;
 
 /// The way into a shard.
-pub(crate) type Door = Mailbox<Message, mio::Waker>;
+pub(crate) type ShardMailbox = Mailbox<Message, mio::Waker>;
 
 pub(crate) enum Message {
     Start(Box<Running>),
     Abort(TransferId, Abort),
     /// An attempt returns from the cold pool.
-    Back(Back),
+    DiskResult(DiskResult),
     /// A shared rate has changed: a wait for it may be over.
     RateChanged,
     /// The owner is gone; dropping the sender tells that nothing of it is left here.
@@ -26,9 +26,9 @@ pub(crate) enum Message {
     Stop,
 }
 
-pub(crate) struct Back {
+pub(crate) struct DiskResult {
     pub(crate) key: Key,
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) endpoints: Arc<Endpoints>,
     /// `None` if the attempt was not made.
     pub(crate) attempted: Option<Attempted>,
 }

@@ -22,7 +22,7 @@ use crate::clock;
 use crate::command::{Abort, Call, OwnerId, TransferId};
 use crate::disk_pool::Pool;
 use crate::engine::StartError;
-use crate::shard::message::{Door, Message};
+use crate::shard::message::{Message, ShardMailbox};
 use crate::shard::slab::{Key, Slab};
 use crate::transfer::{EIO, Running};
 
@@ -41,7 +41,7 @@ const BROKEN_POLLER_PAUSE: Duration = Duration::from_millis(10);
 
 /// A shard as the engine sees it.
 pub(crate) struct Handle {
-    door: Arc<Door>,
+    mailbox: Arc<ShardMailbox>,
     load: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -60,11 +60,11 @@ impl Handle {
         let poll = Poll::new().map_err(StartError::of(Call::CreatePoller))?;
         let waker = Waker::new(poll.registry(), WAKER);
         let waker = waker.map_err(StartError::of(Call::CreateWaker))?;
-        let door = Arc::new(Door::new(waker));
+        let mailbox = Arc::new(ShardMailbox::new(waker));
         let load = Arc::new(AtomicUsize::new(0));
         let shard = Shard {
             poll,
-            door: Arc::clone(&door),
+            mailbox: Arc::clone(&mailbox),
             load: Arc::clone(&load),
             pool,
             transfers: Slab::new(),
@@ -77,18 +77,22 @@ impl Handle {
         };
         let thread = thread::Builder::new()
             .name(format!("sendfile64-io-{number}"))
-            .spawn(move || shard.live())
+            .spawn(move || shard.run())
             .map_err(StartError::of(Call::CreateThread))?;
-        Ok(Self { door, load, thread })
+        Ok(Self {
+            mailbox,
+            load,
+            thread,
+        })
     }
 
-    pub(crate) fn take_on(&self, running: Box<Running>) {
+    pub(crate) fn start(&self, running: Box<Running>) {
         self.load.fetch_add(1, Ordering::Relaxed);
         self.post(Message::Start(running));
     }
 
     pub(crate) fn post(&self, message: Message) {
-        self.door.post(message);
+        self.mailbox.post(message);
     }
 
     /// How many transfers it has.
@@ -104,7 +108,7 @@ impl Handle {
 
 struct Shard {
     poll: Poll,
-    door: Arc<Door>,
+    mailbox: Arc<ShardMailbox>,
     load: Arc<AtomicUsize>,
     pool: Arc<Pool>,
     transfers: Slab<Box<Running>>,
@@ -120,7 +124,7 @@ struct Shard {
 }
 
 impl Shard {
-    fn live(mut self) {
+    fn run(mut self) {
         signal::block_fatal();
         // After a panic, which only a defect here or in a sink can cause, no transfer's state is to be trusted: all
         // of them are given up, and the thread is there for the next ones.
@@ -145,7 +149,7 @@ impl Shard {
                 self.attempt(key);
             }
             self.fire_timers();
-            match self.poll.poll(&mut events, self.patience()) {
+            match self.poll.poll(&mut events, self.poll_timeout()) {
                 Ok(()) => self.handle_events(&events),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.do_without_poller(&error),
@@ -154,7 +158,7 @@ impl Shard {
     }
 
     /// How long the poller may wait: not at all while an attempt can be made.
-    fn patience(&self) -> Option<Duration> {
+    fn poll_timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -164,21 +168,21 @@ impl Shard {
 
     fn handle_messages(&mut self) {
         if self.messages.is_empty() {
-            self.door.drain(&mut self.messages);
+            self.mailbox.drain(&mut self.messages);
             self.messages.reverse();
         }
         while let Some(message) = self.messages.pop() {
             match message {
-                Message::Start(running) => self.take_on(running),
+                Message::Start(running) => self.start(running),
                 Message::Abort(id, how) => {
                     if let Some(&key) = self.keys.get(&id) {
                         self.abort(key, how);
                     }
                 }
-                Message::Back(back) => self.welcome_back(back),
+                Message::DiskResult(back) => self.on_disk_result(back),
                 Message::RateChanged => {
                     for key in self.transfers.keys(|running| running.is_metered()) {
-                        self.go_on(key);
+                        self.schedule(key);
                     }
                 }
                 Message::Cancel(owner, acknowledge) => {
@@ -199,9 +203,9 @@ impl Shard {
             if self
                 .transfers
                 .get_mut(key)
-                .is_some_and(|running| running.become_writable())
+                .is_some_and(|running| running.handle_writable())
             {
-                self.go_on(key);
+                self.schedule(key);
             }
         }
     }
@@ -232,10 +236,10 @@ impl Shard {
                 continue;
             };
             running.timer = None;
-            if running.time_has_come(now) {
+            if running.handle_timer(now) {
                 watch_again(&self.poll, running, key);
             }
-            self.go_on(key);
+            self.schedule(key);
         }
     }
 
@@ -244,7 +248,7 @@ impl Shard {
     fn do_without_poller(&mut self, error: &io::Error) {
         for key in self
             .transfers
-            .keys(|running| !running.is_away() && running.next_step().is_none())
+            .keys(|running| !running.is_on_disk() && running.next_step().is_none())
         {
             if let Some(running) = self.transfers.get_mut(key) {
                 running.fail(errno_of(error), Call::Poll);

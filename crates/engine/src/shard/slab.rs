@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     index: usize,
-    tenancy: u64,
+    generation: u64,
 }
 
 impl Key {
@@ -16,47 +16,47 @@ impl Key {
 
 /// Values that stay in their place until they are removed.
 pub(crate) struct Slab<T> {
-    places: Vec<Place<T>>,
+    slots: Vec<Slot<T>>,
     free: Vec<usize>,
 }
 
-struct Place<T> {
-    tenancy: u64,
+struct Slot<T> {
+    generation: u64,
     value: Option<T>,
 }
 
 impl<T> Slab<T> {
     pub(crate) fn new() -> Self {
         Self {
-            places: Vec::new(),
+            slots: Vec::new(),
             free: Vec::new(),
         }
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Key {
         if let Some(index) = self.free.pop() {
-            let place = &mut self.places[index];
-            place.tenancy += 1;
-            place.value = Some(value);
+            let slot = &mut self.slots[index];
+            slot.generation += 1;
+            slot.value = Some(value);
             return Key {
                 index,
-                tenancy: place.tenancy,
+                generation: slot.generation,
             };
         }
-        self.places.push(Place {
-            tenancy: 0,
+        self.slots.push(Slot {
+            generation: 0,
             value: Some(value),
         });
         Key {
-            index: self.places.len() - 1,
-            tenancy: 0,
+            index: self.slots.len() - 1,
+            generation: 0,
         }
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let place = self.places.get_mut(key.index)?;
-        if place.tenancy == key.tenancy {
-            place.value.as_mut()
+        let slot = self.slots.get_mut(key.index)?;
+        if slot.generation == key.generation {
+            slot.value.as_mut()
         } else {
             None
         }
@@ -64,35 +64,35 @@ impl<T> Slab<T> {
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get_mut(key)?;
-        let value = self.places[key.index].value.take();
+        let value = self.slots[key.index].value.take();
         self.free.push(key.index);
         value
     }
 
     /// The key of the value that is at this place now.
     pub(crate) fn key_at(&self, index: usize) -> Option<Key> {
-        let place = self.places.get(index)?;
-        place.value.as_ref()?;
+        let slot = self.slots.get(index)?;
+        slot.value.as_ref()?;
         Some(Key {
             index,
-            tenancy: place.tenancy,
+            generation: slot.generation,
         })
     }
 
     /// The keys of all values that `wanted` holds for.
     pub(crate) fn keys(&self, wanted: impl Fn(&T) -> bool) -> Vec<Key> {
-        let places = self.places.iter().enumerate();
-        let tenants = places.filter(|(_, place)| place.value.as_ref().is_some_and(&wanted));
-        tenants
-            .map(|(index, place)| Key {
+        let slots = self.slots.iter().enumerate();
+        let occupied = slots.filter(|(_, slot)| slot.value.as_ref().is_some_and(&wanted));
+        occupied
+            .map(|(index, slot)| Key {
                 index,
-                tenancy: place.tenancy,
+                generation: slot.generation,
             })
             .collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.free.len() == self.places.len()
+        self.free.len() == self.slots.len()
     }
 }
 

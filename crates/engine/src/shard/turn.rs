@@ -12,19 +12,19 @@ use sendfile64_core::{Op, Wait};
 use super::{Shard, errno_of};
 use crate::clock;
 use crate::command::{Abort, Call, Event};
-use crate::disk_pool::{AwayAttempt, Job};
-use crate::shard::message::Back;
+use crate::disk_pool::{DiskAttempt, Job};
+use crate::shard::message::DiskResult;
 use crate::shard::slab::Key;
 use crate::transfer::Running;
 use crate::transfer::progress::Tick;
 
 impl Shard {
-    pub(super) fn take_on(&mut self, running: Box<Running>) {
-        running.ends.pair().cork();
+    pub(super) fn start(&mut self, running: Box<Running>) {
+        running.endpoints.pair().cork();
         let id = running.id;
         let key = self.transfers.insert(running);
         self.keys.insert(id, key);
-        self.go_on(key);
+        self.schedule(key);
     }
 
     /// One step, here or in the cold pool.
@@ -36,45 +36,45 @@ impl Shard {
         let Some(step) = running.next_step() else {
             return;
         };
-        let visit = running.visit(step);
-        if visit.may_wait() {
-            let ends = Arc::clone(&running.ends);
-            let job = Job::Attempt(AwayAttempt {
+        let placed = running.placed(step);
+        if placed.may_wait() {
+            let endpoints = Arc::clone(&running.endpoints);
+            let job = Job::Attempt(DiskAttempt {
                 key,
-                ends,
-                visit,
-                reply_to: Arc::clone(&self.door),
+                endpoints,
+                placed,
+                reply_to: Arc::clone(&self.mailbox),
             });
             if self.pool.submit(job).is_ok() {
-                running.leave();
+                running.begin_disk_attempt();
                 return;
             }
             // Without any thread to send it to, the attempt is made here: late for the others is better than never.
         }
-        let attempted = visit.make(running.ends.pair(), &mut self.buffer);
+        let attempted = placed.make(running.endpoints.pair(), &mut self.buffer);
         running.record(attempted);
-        self.go_on(key);
+        self.schedule(key);
     }
 
-    pub(super) fn welcome_back(&mut self, back: Back) {
-        let Back {
+    pub(super) fn on_disk_result(&mut self, back: DiskResult) {
+        let DiskResult {
             key,
-            ends,
+            endpoints,
             attempted,
         } = back;
-        drop(ends); // ours is the last one now, so that a completion finds the descriptors closed
+        drop(endpoints); // ours is the last one now, so that a completion finds the descriptors closed
         if let Some(running) = self.transfers.get_mut(key) {
-            running.come_back(attempted);
-            self.go_on(key);
+            running.finish_disk_attempt(attempted);
+            self.schedule(key);
         }
     }
 
     /// Puts the transfer where its next op is done.
-    pub(super) fn go_on(&mut self, key: Key) {
+    pub(super) fn schedule(&mut self, key: Key) {
         let Some(running) = self
             .transfers
             .get_mut(key)
-            .filter(|running| !running.is_away())
+            .filter(|running| !running.is_on_disk())
         else {
             return;
         };
@@ -197,14 +197,14 @@ impl Shard {
 
 /// Edge-triggered, so that a destination costs nothing while it is writable and its transfer is not waiting.
 fn watch(poll: &Poll, running: &Running, key: Key) -> io::Result<()> {
-    let fd = running.ends.pair().destination.as_raw_fd();
+    let fd = running.endpoints.pair().destination.as_raw_fd();
     poll.registry()
         .register(&mut SourceFd(&fd), Token(key.index()), Interest::WRITABLE)
 }
 
 /// Makes the poller tell once more whether the destination is writable (epoll_ctl(2), EPOLL_CTL_MOD).
 pub(super) fn watch_again(poll: &Poll, running: &Running, key: Key) {
-    let fd = running.ends.pair().destination.as_raw_fd();
+    let fd = running.endpoints.pair().destination.as_raw_fd();
     let (token, interest) = (Token(key.index()), Interest::WRITABLE);
     // It fails only for a descriptor that is not registered, which nobody waits for.
     let _ = poll
@@ -215,7 +215,7 @@ pub(super) fn watch_again(poll: &Poll, running: &Running, key: Key) {
 /// Comes before our duplicate is closed: the registration belongs to the open file description, which the owner's
 /// descriptor keeps alive, and would go on reporting (epoll(7), question 6).
 fn unwatch(poll: &Poll, running: &Running) {
-    let fd = running.ends.pair().destination.as_raw_fd();
+    let fd = running.endpoints.pair().destination.as_raw_fd();
     // It fails only for a descriptor that is not registered.
     let _ = poll.registry().deregister(&mut SourceFd(&fd));
 }

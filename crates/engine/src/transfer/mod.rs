@@ -13,17 +13,17 @@ use sendfile64_core::{End, Ended, Errno, LeastRate, Outcome, Transfer};
 use sendfile64_sys::net::tcp;
 use sendfile64_sys::{ECONNRESET, fd};
 
-use crate::attempt::endpoints::Ends;
-use crate::attempt::placement::{Pages, Visit};
+use crate::attempt::endpoints::Endpoints;
+use crate::attempt::inline::{Attempts, attempt_now};
+use crate::attempt::placement::{PlacedStep, SourcePages};
 use crate::attempt::{Attempted, Step};
 use crate::clock;
 use crate::command::{Abort, Call, Command, Completion, OwnerId, Sink, TransferId};
-use crate::engine::{Attempts, attempt_now};
 use crate::transfer::limits::Metered;
 use crate::transfer::progress::Progress;
 use crate::transfer::retry::Retry;
 
-use self::state::Place;
+use self::state::State;
 
 /// EIO, the same number on every Unix: what an error without a number is reported as.
 pub(crate) const EIO: i32 = 5;
@@ -31,7 +31,7 @@ pub(crate) const EIO: i32 = 5;
 pub(crate) struct Running {
     pub(crate) id: TransferId,
     pub(crate) owner: OwnerId,
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) transfer: Transfer,
     /// `None` once its owner has been cancelled.
     pub(crate) sink: Option<Arc<dyn Sink>>,
@@ -44,9 +44,9 @@ pub(crate) struct Running {
     least: Option<LeastRate>,
     /// What has been done for it.
     made: Attempts,
-    place: Place,
+    state: State,
     retry: Retry,
-    pages: Pages,
+    pages: SourcePages,
     source_waits: bool,
 }
 
@@ -58,7 +58,7 @@ impl Running {
             destination,
             source,
             source_waits,
-            surround,
+            parts,
             own_position,
             transfer,
             limits,
@@ -69,7 +69,7 @@ impl Running {
         Self {
             id,
             owner,
-            ends: Arc::new(Ends::new(destination, source, own_position, surround)),
+            endpoints: Arc::new(Endpoints::new(destination, source, own_position, parts)),
             transfer,
             sink: Some(sink),
             progress: Progress::new(progress_interval, clock::now()),
@@ -78,9 +78,9 @@ impl Running {
             metered: limits.shared.map(Metered::new),
             least: limits.least,
             made: made.unwrap_or(Attempts::NONE),
-            place: Place::Ready,
+            state: State::Ready,
             retry: Retry::new(),
-            pages: Pages::default(),
+            pages: SourcePages::default(),
             source_waits,
         }
     }
@@ -108,11 +108,11 @@ impl Running {
     }
 
     /// The step, and where it is to be made.
-    pub(crate) fn visit(&mut self, step: Step) -> Visit {
-        if self.source_waits || self.ends.destination().waits_for_disk() {
-            return Visit::to_a_disk(step);
+    pub(crate) fn placed(&mut self, step: Step) -> PlacedStep {
+        if self.source_waits || self.endpoints.destination().waits_for_disk() {
+            return PlacedStep::on_disk(step);
         }
-        self.pages.look(&self.transfer, self.ends.pair(), step)
+        self.pages.look(&self.transfer, self.endpoints.pair(), step)
     }
 
     /// What can be done at once, before any thread is asked.
@@ -120,7 +120,7 @@ impl Running {
         if self.is_metered() || self.source_waits {
             return; // its turn comes with the others'
         }
-        let made = attempt_now(&mut self.transfer, self.ends.pair());
+        let made = attempt_now(&mut self.transfer, self.endpoints.pair());
         self.made.syscalls += made.syscalls;
         self.made.call = made.call;
     }
@@ -131,39 +131,39 @@ impl Running {
         if let Some(metered) = &mut self.metered {
             metered.used(attempted.outcome.bytes);
         }
-        attempted.report(&mut self.transfer, self.ends.pair(), clock::now());
+        attempted.report(&mut self.transfer, self.endpoints.pair(), clock::now());
     }
 
     /// Its next attempt is made on another thread; until it is [back](Self::come_back), nothing else is done with it.
-    pub(crate) fn leave(&mut self) {
-        self.place = Place::OnDisk { writable: false };
+    pub(crate) fn begin_disk_attempt(&mut self) {
+        self.state = State::OnDisk { writable: false };
     }
 
-    pub(crate) fn is_away(&self) -> bool {
-        matches!(self.place, Place::OnDisk { .. })
+    pub(crate) fn is_on_disk(&self) -> bool {
+        matches!(self.state, State::OnDisk { .. })
     }
 
     /// It goes into the ready queue. Returns whether it was not there.
     pub(crate) fn queue(&mut self) -> bool {
-        let was = mem::replace(&mut self.place, Place::Queued);
-        was != Place::Queued
+        let was = mem::replace(&mut self.state, State::Queued);
+        was != State::Queued
     }
 
     pub(crate) fn is_queued(&self) -> bool {
-        self.place == Place::Queued
+        self.state == State::Queued
     }
 
     /// It has left the ready queue.
     pub(crate) fn take_turn(&mut self) {
-        self.place = Place::Ready;
+        self.state = State::Ready;
     }
 
     /// What another thread made of the attempt; `None` if it was not made.
-    pub(crate) fn come_back(&mut self, attempted: Option<Attempted>) {
-        let writable = self.place == Place::OnDisk { writable: true };
-        self.place = Place::Ready;
+    pub(crate) fn finish_disk_attempt(&mut self, attempted: Option<Attempted>) {
+        let writable = self.state == State::OnDisk { writable: true };
+        self.state = State::Ready;
         match attempted {
-            Some(attempted) if self.ends.is_abandoned() => {
+            Some(attempted) if self.endpoints.is_abandoned() => {
                 // What the destination accepted counts; how the attempt ended may be our own shutdown's doing.
                 let Outcome { bytes, .. } = attempted.outcome;
                 let outcome = Outcome {
@@ -189,8 +189,8 @@ impl Running {
 
     /// Asks what the peer has not acknowledged. Where nobody can tell, being queued has to do.
     pub(crate) fn confirm(&mut self) {
-        self.made.call = Call::Inquire;
-        match tcp::unacknowledged(self.ends.pair().destination) {
+        self.made.call = Call::GetTcpInfo;
+        match tcp::unacknowledged(self.endpoints.pair().destination) {
             // The connection is gone, and what was queued with it. SO_ERROR would say why, and forget it: the socket's
             // owner is to hear it.
             Ok(Some(found)) if found.gone => self.transfer.fail(ECONNRESET),
@@ -204,11 +204,11 @@ impl Running {
 
     /// Gives it up: at once, or when it is back.
     pub(crate) fn abort(&mut self, how: Abort) {
-        self.ends.abandon();
+        self.endpoints.abandon();
         if how == Abort::Shutdown {
-            fd::shutdown_both(self.ends.pair().destination);
+            fd::shutdown_both(self.endpoints.pair().destination);
         }
-        if !self.is_away() {
+        if !self.is_on_disk() {
             self.transfer.abort();
         }
     }
@@ -224,14 +224,14 @@ impl Running {
     pub(crate) fn complete(self, end: End) -> (Completion, Option<Arc<dyn Sink>>) {
         let Self {
             id,
-            ends,
+            endpoints,
             transfer,
             made: Attempts { syscalls, call },
             sink,
             ..
         } = self;
-        ends.pair().uncork(&transfer);
-        drop(ends);
+        endpoints.pair().uncork(&transfer);
+        drop(endpoints);
         (
             Completion {
                 id,

@@ -13,7 +13,7 @@
 ///
 /// All of them run in `Waiting` alone; the first of their times is the transfer's timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum State {
     /// With its shard, which makes the next step or waits for a time: that of a rate, or of the next question to the peer.
     Ready,
     /// In the ready queue of its shard.

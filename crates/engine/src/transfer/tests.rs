@@ -10,9 +10,9 @@ use super::*;
 use crate::attempt::destination::Destination;
 use crate::command::Event;
 
-struct Deaf;
+struct NoopSink;
 
-impl Sink for Deaf {
+impl Sink for NoopSink {
     fn deliver(&self, _: Event) {}
 }
 
@@ -21,11 +21,11 @@ fn null_device() -> OwnedFd {
 }
 
 /// A transfer of 10 bytes whose first attempt is away.
-fn away() -> Running {
-    away_to(null_device())
+fn on_disk() -> Running {
+    on_disk_to(null_device())
 }
 
-fn away_to(destination: OwnedFd) -> Running {
+fn on_disk_to(destination: OwnedFd) -> Running {
     let request = Request {
         stall_timeout: Some(1),
         ..Request::new(0, Some(10), Ladder::only(Method::Sendfile))
@@ -35,16 +35,16 @@ fn away_to(destination: OwnedFd) -> Running {
         owner: OwnerId(1),
         destination: Destination::socket(destination),
         source: Arc::new(null_device()),
-        surround: None,
+        parts: None,
         source_waits: false,
         own_position: false,
         transfer: Transfer::new(request, 0),
         limits: crate::transfer::limits::Limits::default(),
         made: None,
         progress_interval: Duration::ZERO,
-        sink: Arc::new(Deaf),
+        sink: Arc::new(NoopSink),
     });
-    running.leave();
+    running.begin_disk_attempt();
     running
 }
 
@@ -59,9 +59,9 @@ fn attempted(bytes: u64, ended: Ended) -> Option<Attempted> {
 
 #[test]
 fn a_readiness_that_came_while_it_was_away_is_not_lost() {
-    let mut running = away();
-    assert!(!running.become_writable(), "it is not here");
-    running.come_back(attempted(4, Ended::WouldBlock));
+    let mut running = on_disk();
+    assert!(!running.handle_writable(), "it is not here");
+    running.finish_disk_attempt(attempted(4, Ended::WouldBlock));
     assert_eq!(
         running.next_step(),
         Some(Step::Attempt {
@@ -71,37 +71,37 @@ fn a_readiness_that_came_while_it_was_away_is_not_lost() {
         })
     );
 
-    running.leave();
-    running.come_back(attempted(1, Ended::WouldBlock));
+    running.begin_disk_attempt();
+    running.finish_disk_attempt(attempted(1, Ended::WouldBlock));
     assert_eq!(
         running.next_step(),
         None,
         "that readiness was for the attempt before"
     );
-    assert!(running.become_writable());
+    assert!(running.handle_writable());
     assert!(
-        !running.become_writable(),
+        !running.handle_writable(),
         "it is in the ready queue already"
     );
 }
 
 #[test]
 fn an_attempt_that_was_not_made_ends_the_transfer() {
-    let mut running = away();
-    running.come_back(None);
+    let mut running = on_disk();
+    running.finish_disk_attempt(None);
     assert_eq!(running.transfer.end(), Some(End::Aborted));
 }
 
 #[test]
 fn our_own_shutdown_is_not_the_peers_failure() {
-    let mut running = away();
+    let mut running = on_disk();
     running.abort(Abort::Shutdown);
     assert_eq!(
         running.transfer.end(),
         None,
         "its attempt may be moving bytes"
     );
-    running.come_back(attempted(3, Ended::Failed(Errno(32))));
+    running.finish_disk_attempt(attempted(3, Ended::Failed(Errno(32))));
     assert_eq!(
         (running.transfer.end(), running.transfer.bytes_sent()),
         (Some(End::Aborted), 3)
@@ -110,37 +110,37 @@ fn our_own_shutdown_is_not_the_peers_failure() {
 
 #[test]
 fn an_error_of_the_engine_ends_it_wherever_it_stands() {
-    let mut moving = away();
-    moving.come_back(attempted(4, Ended::Progress));
-    let mut waiting = away();
-    waiting.come_back(attempted(4, Ended::WouldBlock));
+    let mut moving = on_disk();
+    moving.finish_disk_attempt(attempted(4, Ended::Progress));
+    let mut waiting = on_disk();
+    waiting.finish_disk_attempt(attempted(4, Ended::WouldBlock));
     for running in [&mut moving, &mut waiting] {
         assert_eq!(running.fail(Errno(28), Call::Watch), End::Failed(Errno(28)));
         assert_eq!(running.transfer.end(), Some(End::Failed(Errno(28))));
     }
-    let mut done = away();
-    done.come_back(attempted(10, Ended::Progress));
+    let mut done = on_disk();
+    done.finish_disk_attempt(attempted(10, Ended::Progress));
     assert_eq!(done.fail(Errno(28), Call::Watch), End::Done);
 }
 
 #[test]
 fn what_the_destination_held_in_an_earlier_wait_says_nothing_of_a_later_one() {
     let (near, mut far) = UnixStream::pair().expect("socketpair");
-    let mut running = away_to(near.try_clone().expect("a duplicate").into());
-    running.come_back(attempted(0, Ended::WouldBlock));
+    let mut running = on_disk_to(near.try_clone().expect("a duplicate").into());
+    running.finish_disk_attempt(attempted(0, Ended::WouldBlock));
     running.wait(true); // it holds nothing
 
-    running.leave();
+    running.begin_disk_attempt();
     (&near).write_all(b"four").expect("room");
-    running.come_back(attempted(4, Ended::WouldBlock));
+    running.finish_disk_attempt(attempted(4, Ended::WouldBlock));
     running.wait(true);
     far.read_exact(&mut [0; 4]).expect("four bytes");
-    running.time_has_come(clock::now());
+    running.handle_timer(clock::now());
     assert_eq!(
         running.transfer.end(),
         None,
         "it has passed on what it held"
     );
-    running.time_has_come(u64::MAX);
+    running.handle_timer(u64::MAX);
     assert_eq!(running.transfer.end(), Some(End::Stalled));
 }

@@ -1,23 +1,23 @@
-//! A transfer that waits for its destination; see [`Place`] for the clocks that run meanwhile.
+//! A transfer that waits for its destination; see [`State`] for the clocks that run meanwhile.
 
 use sendfile64_core::{Op, Readiness, Wait};
 use sendfile64_sys::fd;
 
 use super::Running;
-use super::state::Place;
+use super::state::State;
 use crate::clock;
 use crate::transfer::retry::Due;
 
 impl Running {
     /// Its destination accepts bytes again. Returns whether it was waiting for that.
-    pub(crate) fn become_writable(&mut self) -> bool {
-        match &mut self.place {
-            Place::OnDisk { writable } => {
+    pub(crate) fn handle_writable(&mut self) -> bool {
+        match &mut self.state {
+            State::OnDisk { writable } => {
                 *writable = true;
                 return false;
             }
-            place @ Place::Waiting { .. } => *place = Place::Ready,
-            Place::Ready | Place::Queued => {}
+            state @ State::Waiting { .. } => *state = State::Ready,
+            State::Ready | State::Queued => {}
         }
         let op = self.transfer.poll_op(clock::now());
         self.end_wait();
@@ -29,12 +29,12 @@ impl Running {
 
     /// It waits for its destination, perhaps under a time limit. Returns when that is looked at again, beside the limit.
     pub(crate) fn wait(&mut self, limited: bool) -> Option<u64> {
-        let held = match self.place {
-            Place::Waiting { held } => held,
+        let held = match self.state {
+            State::Waiting { held } => held,
             _ => None,
         };
-        let held = held.or_else(|| limited.then(|| self.holding()).flatten());
-        self.place = Place::Waiting { held };
+        let held = held.or_else(|| limited.then(|| self.outstanding()).flatten());
+        self.state = State::Waiting { held };
         let retry = self.retry.waits(self.accepted(), clock::now());
         retry.into_iter().chain(self.begin_wait()).min()
     }
@@ -58,7 +58,7 @@ impl Running {
     fn taken(&self) -> Option<i64> {
         self.least?;
         let accepted = i64::try_from(self.accepted()).unwrap_or(i64::MAX);
-        let held = i64::try_from(self.holding().unwrap_or(0)).unwrap_or(i64::MAX);
+        let held = i64::try_from(self.outstanding().unwrap_or(0)).unwrap_or(i64::MAX);
         Some(accepted.saturating_sub(held))
     }
 
@@ -66,7 +66,7 @@ impl Running {
     /// stalled: a socket has room again only when a good part of its buffer is empty. So it is looked at once more in
     /// each period, and a stall is noticed two periods after the last movement at the latest.
     /// Returns whether the poller is to be asked whether it is writable.
-    pub(crate) fn time_has_come(&mut self, now: u64) -> bool {
+    pub(crate) fn handle_timer(&mut self, now: u64) -> bool {
         if self.has_moved() {
             self.transfer.handle_movement(now);
         } else {
@@ -78,21 +78,21 @@ impl Running {
             self.transfer.give_up();
         }
         let due = self.retry.due(now);
-        if due == Due::Attempt && matches!(self.place, Place::Waiting { .. }) {
+        if due == Due::Attempt && matches!(self.state, State::Waiting { .. }) {
             self.end_wait();
             self.transfer.handle_retry();
-            self.place = Place::Ready;
+            self.state = State::Ready;
         }
         due == Due::Ask
     }
 
     /// Whether the destination that is waited for holds less than when it was last looked at.
     fn has_moved(&mut self) -> bool {
-        let Place::Waiting { held: Some(before) } = self.place else {
+        let State::Waiting { held: Some(before) } = self.state else {
             return false;
         };
-        let held = self.holding();
-        self.place = Place::Waiting { held };
+        let held = self.outstanding();
+        self.state = State::Waiting { held };
         held.is_some_and(|held| held < before)
     }
 
@@ -100,8 +100,8 @@ impl Running {
         self.transfer.headers_sent() + self.transfer.bytes_sent()
     }
 
-    fn holding(&self) -> Option<u64> {
-        let pair = self.ends.pair();
+    fn outstanding(&self) -> Option<u64> {
+        let pair = self.endpoints.pair();
         fd::outstanding(pair.destination, pair.kind)
     }
 }

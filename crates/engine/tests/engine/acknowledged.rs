@@ -12,7 +12,7 @@ use sendfile64_engine::{Abort, Started};
 use sendfile64_sys::fd::outstanding;
 
 use crate::scene::{
-    MIB, ONE_SHARD, PATIENCE, Plan, Sample, Scene, assert_same, read_all, tcp, unix, wait_until,
+    MIB, ONE_SHARD, Plan, Sample, Scene, TIMEOUT, assert_same, read_all, tcp, unix, wait_until,
 };
 
 const ECONNRESET: i32 = 104;
@@ -29,7 +29,7 @@ fn narrow() -> (UnixStream, UnixStream) {
     let sending = TcpStream::connect(address).expect("a connection");
     let (peer, _) = listener.accept().expect("its other side");
     sending.set_nonblocking(true).expect("non-blocking mode");
-    peer.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    peer.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
     (
         UnixStream::from(OwnedFd::from(sending)),
         UnixStream::from(OwnedFd::from(peer)),

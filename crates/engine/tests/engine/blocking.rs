@@ -94,13 +94,13 @@ fn a_pipe_that_cannot_be_opened_again_is_spliced_to_or_refused() {
             let sample = Sample::new(1000);
             let (mut reader, writer) = std::io::pipe().expect("a pipe");
             let scene = Scene::new();
-            let surrounded = Plan {
+            let has_parts = Plan {
                 headers: b"before",
                 ..choosing(Choice::Auto, 1000)
             };
             let copied = choosing(Choice::Only(Method::Copy), 1000);
             let sent = choosing(Choice::Only(Method::Sendfile), 1000);
-            for plan in [surrounded, copied, sent] {
+            for plan in [has_parts, copied, sent] {
                 let completion = scene.run(&writer, &sample.fd, plan);
                 assert_eq!(completion.end, End::Refused(EAGAIN));
                 assert_eq!(completion.syscalls, 0);

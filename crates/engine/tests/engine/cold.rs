@@ -79,7 +79,7 @@ fn attempts_away_miss_no_readiness() {
         let sample = Sample::new(4 * MIB + 1);
         let scene = Scene::with(Config {
             shards: 2,
-            cold_threads: 4,
+            disk_threads: 4,
             ..Config::default()
         });
         let mut running = Vec::new();

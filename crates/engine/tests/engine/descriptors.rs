@@ -9,7 +9,7 @@ use sendfile64_engine::{Abort, Completion, Event, OwnerId, Sink, Started, Transf
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::scene::{
-    MIB, PATIENCE, Plan, Sample, Scene, alone, fill, open_descriptors, read_all, tcp, unix,
+    MIB, Plan, Sample, Scene, TIMEOUT, alone, fill, open_descriptors, read_all, tcp, unix,
 };
 
 /// Looks, at the moment it hears of a completion, whether the transfer's descriptors are open.
@@ -70,7 +70,7 @@ fn a_completion_comes_after_the_descriptors_are_released() {
                     scene.engine.abort(id, Abort::Release);
                 }
                 let (duplicate_open, holders) =
-                    reports.recv_timeout(PATIENCE).expect("a completion");
+                    reports.recv_timeout(TIMEOUT).expect("a completion");
                 assert!(!duplicate_open);
                 assert_eq!(holders, 2, "this test's and the inspector's own");
                 drop(sending);

@@ -7,11 +7,12 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::scene::{PATIENCE, fill, tcp, unix};
+use crate::scene::{TIMEOUT, fill, tcp, unix};
 
-fn is_reported(poll: &mut Poll, patience: Duration) -> bool {
+fn is_reported(poll: &mut Poll, join_timeout: Duration) -> bool {
     let mut events = Events::with_capacity(4);
-    poll.poll(&mut events, Some(patience)).expect("an answer");
+    poll.poll(&mut events, Some(join_timeout))
+        .expect("an answer");
     events
         .iter()
         .any(|event| event.token() == Token(7) && event.is_writable())
@@ -30,7 +31,7 @@ fn a_registration_reports_the_room_that_is_there_already() {
         poll.registry()
             .register(&mut SourceFd(&fd), Token(7), Interest::WRITABLE)
             .expect("a registration");
-        assert!(is_reported(&mut poll, PATIENCE));
+        assert!(is_reported(&mut poll, TIMEOUT));
         assert!(
             !is_reported(&mut poll, Duration::ZERO),
             "edge-triggered: told once"

@@ -8,7 +8,7 @@ use sendfile64_core::End;
 use sendfile64_engine::{Config, Engine, Event, Sink};
 
 use crate::scene::{
-    MIB, PATIENCE, Plan, Sample, Scene, alone, assert_same, read_all, unix, wait_until,
+    MIB, Plan, Sample, Scene, TIMEOUT, alone, assert_same, read_all, unix, wait_until,
 };
 
 /// The engine's threads in this process, with the nanoseconds that each has run (proc(5), schedstat).
@@ -46,7 +46,7 @@ fn threads_start_with_work_and_end_with_the_join() {
             let sample = Sample::new(4 * MIB);
             let scene = Scene::with(Config {
                 shards: 2,
-                cold_threads: 4,
+                disk_threads: 4,
                 ..Config::default()
             });
             assert_eq!((scene.engine.threads(), run_times().len()), (0, 0));
@@ -130,7 +130,7 @@ fn the_engines_threads_block_sigpipe_and_the_callers_mask_stays() {
             let sample = Sample::new(2 * MIB);
             let scene = Scene::with(Config {
                 shards: 1,
-                cold_threads: 1,
+                disk_threads: 1,
                 ..Config::default()
             });
             let (sending, peer) = unix();
@@ -180,7 +180,7 @@ impl Sink for DeadDisk {
 #[test]
 fn the_end_of_an_engine_does_not_wait_for_a_disk_that_does_not_answer() {
     let engine = Engine::new(Config {
-        patience: Duration::from_millis(50),
+        join_timeout: Duration::from_millis(50),
         ..Config::default()
     });
     let (called, is_called) = mpsc::channel();
@@ -195,11 +195,11 @@ fn the_end_of_an_engine_does_not_wait_for_a_disk_that_does_not_answer() {
     engine
         .open(1, owner, sample.path.clone(), sink)
         .expect("a thread");
-    is_called.recv_timeout(PATIENCE).expect("a busy thread");
+    is_called.recv_timeout(TIMEOUT).expect("a busy thread");
 
     let begun = Instant::now();
     engine.join();
-    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT / 2, "{:?}", begun.elapsed());
     assert_eq!(
         Arc::strong_count(&disk),
         2,

@@ -63,7 +63,7 @@ pub struct Status {
 /// A regular file of an ordinary filesystem that has been met before, by the figures of [`Status`]. It stays one: a file
 /// does not change its filesystem while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownFile {
     /// The device that holds the file.
     pub device: u64,
     /// Its number there.
@@ -109,7 +109,7 @@ pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
 ///
 /// # Errors
 /// EAGAIN for any other file: ask [`status`] on a thread that may wait. EBADF.
-pub fn status_at_once(fd: BorrowedFd<'_>, known: Option<Known>) -> Result<Status, Errno> {
+pub fn status_at_once(fd: BorrowedFd<'_>, known: Option<KnownFile>) -> Result<Status, Errno> {
     platform::status::status_at_once(fd, known)
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn is_local(fd: BorrowedFd<'_>) -> bool {
 
 /// What is to be known of a file before it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parting {
+pub struct CloseInfo {
     /// Its size in bytes, where nobody has to be asked for it.
     pub size: Option<u64>,
     /// Whether close(2) may wait: a remote filesystem is told of every close, and the last one of a file without a name
@@ -139,8 +139,8 @@ pub struct Parting {
 }
 
 /// Looks at a file for the last time. Waits for nobody.
-pub fn parting(fd: BorrowedFd<'_>) -> Parting {
-    platform::status::parting(fd)
+pub fn close_info(fd: BorrowedFd<'_>) -> CloseInfo {
+    platform::status::close_info(fd)
 }
 
 pub(crate) fn kind_of(fd: BorrowedFd<'_>, mode: SFlag) -> Result<Kind, Errno> {

@@ -24,7 +24,7 @@ pub enum Residency {
 
 impl Residency {
     /// Whether a read need not be expected to wait for a disk.
-    pub fn is_there(self) -> bool {
+    pub fn is_resident(self) -> bool {
         matches!(self, Self::Resident | Self::Likely)
     }
 }
@@ -44,8 +44,8 @@ pub fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Residency {
 
 /// Whether every byte of `[offset, offset + count)` that the file has was read within the last seconds, under a [`Watch`].
 /// For a file of which [`residency`] has said `Unknown`, which is dearer to ask.
-pub fn was_read_lately(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
-    platform::page_cache::was_read_lately(source, offset, count)
+pub fn was_read_recently(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
+    platform::page_cache::was_read_recently(source, offset, count)
 }
 
 /// The bytes from `first` up to `end` have been read, by whomever: they are in memory for now.

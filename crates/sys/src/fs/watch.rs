@@ -42,7 +42,7 @@ impl Watch {
     /// those from `start` on.
     pub fn end(self, source: BorrowedFd<'_>, start: u64, offset: u64, bytes: u64) {
         if self.trusted.is_some_and(|trusted| trusted.has_waited()) {
-            platform::disappoint();
+            platform::distrust();
         } else if bytes > 0 {
             platform::remember(source, start, offset, offset.saturating_add(bytes));
         }

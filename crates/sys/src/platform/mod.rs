@@ -16,7 +16,7 @@
 //! | `status` | `status_at_once`, `identify`, `is_local`, `parting` |
 //! | `filesystem` | `of` |
 //! | `open` | `open_cached`, `open_local`, `find_cached` |
-//! | `page_cache` | `residency`, `was_read_lately`, `read_cached`, `remember`, `disappoint`, `sleeps` |
+//! | `page_cache` | `residency`, `was_read_recently`, `read_cached`, `remember`, `disappoint`, `sleeps` |
 //! | `tcp` | `CORK`, `is_multipath`, `unacknowledged` |
 //!
 //! `IS_LINUX` says whether the features that only Linux has may exist.

@@ -14,7 +14,7 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
 use sendfile64_sys::fd::{
-    Flags, Kind, duplicate, flags, outstanding, parting, position, set_position, shutdown_both,
+    Flags, Kind, close_info, duplicate, flags, outstanding, position, set_position, shutdown_both,
     status,
 };
 
@@ -251,7 +251,7 @@ fn a_file_has_a_name_until_the_last_is_removed() {
         status(file.as_fd()).expect("fstat");
         for (removed, may_wait) in [(&one, false), (&other, true)] {
             std::fs::remove_file(removed).expect("remove");
-            assert_eq!(parting(file.as_fd()).may_wait, may_wait);
+            assert_eq!(close_info(file.as_fd()).may_wait, may_wait);
         }
     });
 }

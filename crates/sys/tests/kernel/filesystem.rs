@@ -7,7 +7,7 @@ use nix::errno::Errno as NixErrno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::fstatfs;
 use sendfile64_core::Errno;
-use sendfile64_sys::fd::{Known, Parting, Status, parting, status, status_at_once};
+use sendfile64_sys::fd::{CloseInfo, KnownFile, Status, close_info, status, status_at_once};
 use sendfile64_sys::fs::Filesystem;
 
 use crate::fixture::{bounded, file};
@@ -68,14 +68,14 @@ fn a_file_that_has_been_met_is_ordinary_and_any_other_is_not() {
     bounded(|| {
         let file = open("/proc/version");
         let status = status(file.as_fd()).expect("fstat");
-        let met = Known {
+        let met = KnownFile {
             device: status.device,
             inode: status.inode,
         };
         let again = |met| status_at_once(file.as_fd(), Some(met)).map(|status| status.filesystem);
         // It is not, and who says so is believed.
         assert_eq!(again(met), Ok(Filesystem::Ordinary));
-        let other = Known {
+        let other = KnownFile {
             inode: met.inode + 1,
             ..met
         };
@@ -101,18 +101,18 @@ fn the_close_of_a_file_without_a_name_may_wait_and_that_of_others_does_not() {
     bounded(|| {
         let unlinked = file("parting", b"0123456789");
         assert_eq!(class(&unlinked), Filesystem::Ordinary);
-        let seen = parting(unlinked.as_fd());
+        let seen = close_info(unlinked.as_fd());
         assert_eq!(
             seen,
-            Parting {
+            CloseInfo {
                 size: Some(10),
                 may_wait: true
             }
         );
         let named = File::open(std::env::current_exe().expect("a path")).expect("open");
         assert_eq!(class(&named), Filesystem::Ordinary);
-        assert!(!parting(named.as_fd()).may_wait);
-        assert!(!parting(open("/dev/null").as_fd()).may_wait);
+        assert!(!close_info(named.as_fd()).may_wait);
+        assert!(!close_info(open("/dev/null").as_fd()).may_wait);
     });
 }
 

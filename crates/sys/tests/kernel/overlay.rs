@@ -14,7 +14,7 @@ use nix::unistd::{Uid, getuid, setresuid};
 use sendfile64_core::Errno;
 use sendfile64_sys::fd;
 use sendfile64_sys::fs::page_cache::Residency::{Absent, Likely, Resident, Unknown};
-use sendfile64_sys::fs::page_cache::{Watch, read_cached, residency, was_read, was_read_lately};
+use sendfile64_sys::fs::page_cache::{Watch, read_cached, residency, was_read, was_read_recently};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::fixture::{in_own_variant, path, pattern};
@@ -190,14 +190,14 @@ fn of_somebody_else_only_what_was_read_lately_is_known() {
         warm(&file);
         watch.end(above, 0, 0, LENGTH);
         assert_eq!(residency(above, 0, LENGTH), Likely);
-        assert!(was_read_lately(above, 0, u64::MAX));
+        assert!(was_read_recently(above, 0, u64::MAX));
         let mut buffer = [0; 100];
         assert_eq!(read_cached(above, &mut buffer, Some(1000)), Ok(100));
         assert_eq!(buffer[..], pattern(2000)[1000..1100]);
 
         forbid(Feature::Recency);
         assert_eq!(residency(above, 0, LENGTH), Unknown);
-        assert!(!was_read_lately(above, 0, 1));
+        assert!(!was_read_recently(above, 0, 1));
         was_read(above, 0, LENGTH);
     });
 }
@@ -212,14 +212,14 @@ fn of_somebody_else_a_hole_between_pages_that_are_there_is_seen() {
         fd::status(below).expect("fstat");
         become_nobody();
         warm(&layers.below);
-        assert!(residency(below, 0, LENGTH).is_there());
+        assert!(residency(below, 0, LENGTH).is_resident());
         layers.cool();
         // No readahead, which would fill the hole.
         posix_fadvise(below, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM).expect("fadvise");
         for (from, to) in [(0, 256 * 1024), (512 * 1024, LENGTH)] {
             let mut bytes = vec![0; (to - from) as usize];
             layers.below.read_exact_at(&mut bytes, from).expect("read");
-            assert!(residency(below, from, to - from).is_there());
+            assert!(residency(below, from, to - from).is_resident());
         }
         assert_eq!(residency(below, 0, LENGTH), Absent);
     });

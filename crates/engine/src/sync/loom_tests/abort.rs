@@ -9,18 +9,18 @@ use loom::sync::Arc;
 use loom::thread;
 use sendfile64_core::{End, Ended, Ladder, Method, Outcome, Request, Transfer};
 
-use super::{Door, explore};
+use super::{TestMailbox, explore};
 use crate::attempt::Attempted;
 use crate::attempt::destination::Destination;
-use crate::attempt::endpoints::Ends;
+use crate::attempt::endpoints::Endpoints;
 use crate::command::{Abort, Call, Command, Completion, Event, OwnerId, Sink, TransferId};
-use crate::shard::message::{Back, Message};
+use crate::shard::message::{DiskResult, Message};
 use crate::shard::slab::{Key, Slab};
 use crate::transfer::Running;
 
-struct Deaf;
+struct NoopSink;
 
-impl Sink for Deaf {
+impl Sink for NoopSink {
     fn deliver(&self, _: Event) {}
 }
 
@@ -29,15 +29,15 @@ fn null_device() -> OwnedFd {
 }
 
 /// A shard with one transfer of 10 bytes, whose first attempt is on its way to the pool.
-struct Desk {
+struct ShardModel {
     source: StdArc<OwnedFd>,
     transfers: Slab<Running>,
     key: Key,
     completions: Vec<Completion>,
 }
 
-impl Desk {
-    fn new() -> (Self, StdArc<Ends>) {
+impl ShardModel {
+    fn new() -> (Self, StdArc<Endpoints>) {
         let source = StdArc::new(null_device());
         let request = Request::new(0, Some(10), Ladder::only(Method::Sendfile));
         let mut running = Running::new(Command {
@@ -45,17 +45,17 @@ impl Desk {
             owner: OwnerId(1),
             destination: Destination::socket(null_device()),
             source: StdArc::clone(&source),
-            surround: None,
+            parts: None,
             source_waits: false,
             own_position: false,
             transfer: Transfer::new(request, 0),
             limits: crate::transfer::limits::Limits::default(),
             made: None,
             progress_interval: Duration::ZERO,
-            sink: StdArc::new(Deaf),
+            sink: StdArc::new(NoopSink),
         });
-        let ends = StdArc::clone(&running.ends);
-        running.leave();
+        let endpoints = StdArc::clone(&running.endpoints);
+        running.begin_disk_attempt();
         let mut transfers = Slab::new();
         let key = transfers.insert(running);
         (
@@ -65,7 +65,7 @@ impl Desk {
                 key,
                 completions: Vec::new(),
             },
-            ends,
+            endpoints,
         )
     }
 
@@ -75,11 +75,13 @@ impl Desk {
         };
         match message {
             Message::Abort(_, how) => running.abort(how),
-            Message::Back(Back {
-                ends, attempted, ..
+            Message::DiskResult(DiskResult {
+                endpoints,
+                attempted,
+                ..
             }) => {
-                drop(ends);
-                running.come_back(attempted);
+                drop(endpoints);
+                running.finish_disk_attempt(attempted);
             }
             Message::Start(_) | Message::Cancel(..) | Message::RateChanged | Message::Stop => {
                 unreachable!("not in this model")
@@ -99,11 +101,11 @@ impl Desk {
 
 /// The pool's attempt moves `bytes`, and an abort comes at any time.
 fn abort_beside_an_attempt(bytes: u64, ended: Ended, how: Abort) -> Completion {
-    let (mut desk, ends) = Desk::new();
-    let door = Door::new();
-    let key = desk.key;
+    let (mut shard, endpoints) = ShardModel::new();
+    let mailbox = TestMailbox::new();
+    let key = shard.key;
     let pool = thread::spawn({
-        let door = Arc::clone(&door);
+        let mailbox = Arc::clone(&mailbox);
         move || {
             let attempted = Attempted {
                 outcome: Outcome { bytes, ended },
@@ -111,30 +113,30 @@ fn abort_beside_an_attempt(bytes: u64, ended: Ended, how: Abort) -> Completion {
                 call: Call::Sendfile,
                 took: 0,
             };
-            let attempted = (!ends.is_abandoned()).then_some(attempted);
-            door.post(Message::Back(Back {
+            let attempted = (!endpoints.is_abandoned()).then_some(attempted);
+            mailbox.post(Message::DiskResult(DiskResult {
                 key,
-                ends,
+                endpoints,
                 attempted,
             }));
         }
     });
     let javascript = thread::spawn({
-        let door = Arc::clone(&door);
-        move || door.post(Message::Abort(TransferId(7), how))
+        let mailbox = Arc::clone(&mailbox);
+        move || mailbox.post(Message::Abort(TransferId(7), how))
     });
-    for message in door.receive_all(2) {
-        desk.handle(message);
+    for message in mailbox.receive_all(2) {
+        shard.handle(message);
     }
     pool.join().expect("the pool");
     javascript.join().expect("the JavaScript thread");
-    assert!(desk.transfers.is_empty());
+    assert!(shard.transfers.is_empty());
     assert_eq!(
-        desk.completions.len(),
+        shard.completions.len(),
         1,
         "one completion, no more and no less"
     );
-    desk.completions.remove(0)
+    shard.completions.remove(0)
 }
 
 #[test]

@@ -42,12 +42,12 @@ impl Wake for Arc<Bell> {
 }
 
 /// A mailbox, and the bell that its receiver sleeps by.
-struct Door<T> {
+struct TestMailbox<T> {
     bell: Arc<Bell>,
     mailbox: Mailbox<T, Arc<Bell>>,
 }
 
-impl<T> Door<T> {
+impl<T> TestMailbox<T> {
     fn new() -> Arc<Self> {
         let bell = Bell::new();
         Arc::new(Self {
@@ -87,15 +87,15 @@ fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 #[test]
 fn every_message_arrives_once_and_in_its_senders_order() {
     explore(4, || {
-        let door = Door::new();
+        let mailbox = TestMailbox::new();
         let posters = [0, 1].map(|poster| {
-            let door = Arc::clone(&door);
+            let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || {
-                door.post((poster, 0));
-                door.post((poster, 1));
+                mailbox.post((poster, 0));
+                mailbox.post((poster, 1));
             })
         });
-        let mut messages = door.receive_all(4);
+        let mut messages = mailbox.receive_all(4);
         messages.sort_by_key(|&(poster, _)| poster); // stable: the order within a poster stays
         assert_eq!(messages, [(0, 0), (0, 1), (1, 0), (1, 1)]);
         for poster in posters {
@@ -108,12 +108,12 @@ fn every_message_arrives_once_and_in_its_senders_order() {
 #[test]
 fn no_event_is_left_without_a_wake_up() {
     explore(4, || {
-        let door = Door::new();
+        let mailbox = TestMailbox::new();
         let shard = thread::spawn({
-            let door = Arc::clone(&door);
-            move || (0..3).for_each(|event| door.post(event))
+            let mailbox = Arc::clone(&mailbox);
+            move || (0..3).for_each(|event| mailbox.post(event))
         });
-        assert_eq!(door.receive_all(3), [0, 1, 2]);
+        assert_eq!(mailbox.receive_all(3), [0, 1, 2]);
         shard.join().expect("the shard");
     });
 }
@@ -121,46 +121,46 @@ fn no_event_is_left_without_a_wake_up() {
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Start(u32),
-    Back(u32),
+    DiskResult(u32),
     Stop,
 }
 
 #[test]
 fn a_transfer_comes_back_from_the_pool_and_completes() {
     explore(2, || {
-        let (shard_door, sink) = (Door::new(), Door::new());
+        let (shard_mailbox, sink) = (TestMailbox::new(), TestMailbox::new());
         let queue = Arc::new(Queue::new(usize::MAX));
         let pool = thread::spawn({
-            let (queue, shard_door) = (Arc::clone(&queue), Arc::clone(&shard_door));
+            let (queue, shard_mailbox) = (Arc::clone(&queue), Arc::clone(&shard_mailbox));
             move || {
                 while let Some((id, _)) = queue.pop() {
-                    shard_door.post(Step::Back(id));
+                    shard_mailbox.post(Step::DiskResult(id));
                 }
             }
         });
         let shard = thread::spawn({
-            let (queue, shard_door, sink) = (
+            let (queue, shard_mailbox, sink) = (
                 Arc::clone(&queue),
-                Arc::clone(&shard_door),
+                Arc::clone(&shard_mailbox),
                 Arc::clone(&sink),
             );
             move || {
                 let mut stopped = false;
                 while !stopped {
-                    for step in shard_door.receive() {
+                    for step in shard_mailbox.receive() {
                         match step {
                             Step::Start(id) => assert_eq!(queue.push(id), Ok(())),
-                            Step::Back(id) => sink.post(id),
+                            Step::DiskResult(id) => sink.post(id),
                             Step::Stop => stopped = true,
                         }
                     }
                 }
             }
         });
-        shard_door.post(Step::Start(1));
-        shard_door.post(Step::Start(2));
+        shard_mailbox.post(Step::Start(1));
+        shard_mailbox.post(Step::Start(2));
         assert_eq!(sink.receive_all(2), [1, 2]);
-        shard_door.post(Step::Stop);
+        shard_mailbox.post(Step::Stop);
         shard.join().expect("the shard");
         queue.close();
         pool.join().expect("the pool");
@@ -171,7 +171,7 @@ fn a_transfer_comes_back_from_the_pool_and_completes() {
 fn a_closing_queue_loses_nothing() {
     explore(3, || {
         let queue = Arc::new(Queue::new(usize::MAX));
-        let takers = [0, 1].map(|_| {
+        let workers = [0, 1].map(|_| {
             let queue = Arc::clone(&queue);
             thread::spawn(move || {
                 std::iter::from_fn(|| queue.pop().map(|(item, _)| item)).collect::<Vec<u32>>()
@@ -188,8 +188,8 @@ fn a_closing_queue_loses_nothing() {
             }
         }
         closer.join().expect("the closer");
-        for taker in takers {
-            seen.extend(taker.join().expect("a taker"));
+        for worker in workers {
+            seen.extend(worker.join().expect("a taker"));
         }
         seen.sort_unstable();
         assert_eq!(seen, [1, 2]);
@@ -200,34 +200,34 @@ fn a_closing_queue_loses_nothing() {
 #[test]
 fn what_was_accepted_before_a_stop_is_seen_before_it() {
     explore(4, || {
-        let door = Door::new();
-        let crew = Arc::new(Mutex::new(Some(Arc::clone(&door))));
+        let mailbox = TestMailbox::new();
+        let threads = Arc::new(Mutex::new(Some(Arc::clone(&mailbox))));
         let shard = thread::spawn(move || {
             let mut started = Vec::new();
             loop {
-                for step in door.receive() {
+                for step in mailbox.receive() {
                     match step {
                         Step::Start(id) => started.push(id),
                         Step::Stop => return started,
-                        Step::Back(_) => unreachable!("not in this model"),
+                        Step::DiskResult(_) => unreachable!("not in this model"),
                     }
                 }
             }
         });
         let starter = thread::spawn({
-            let crew = Arc::clone(&crew);
+            let threads = Arc::clone(&threads);
             move || {
                 let offer = |id: u32| {
-                    lock(&crew)
+                    lock(&threads)
                         .as_ref()
-                        .map(|door| door.post(Step::Start(id)))
+                        .map(|mailbox| mailbox.post(Step::Start(id)))
                         .map(|()| id)
                 };
                 [1, 2].into_iter().filter_map(offer).collect::<Vec<_>>()
             }
         });
-        if let Some(door) = lock(&crew).take() {
-            door.post(Step::Stop);
+        if let Some(mailbox) = lock(&threads).take() {
+            mailbox.post(Step::Stop);
         }
         let accepted = starter.join().expect("the starter");
         assert_eq!(shard.join().expect("the shard"), accepted);

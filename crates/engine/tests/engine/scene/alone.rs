@@ -6,7 +6,7 @@ use std::process::Command as Process;
 use std::thread;
 use std::time::Instant;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// Runs `body` in a process that runs nothing else: this test program again, with `test` (its full name) alone.
 /// `limits` are shell commands to run before, such as `ulimit`.
@@ -62,7 +62,7 @@ pub(crate) fn open_descriptors() -> Vec<(String, PathBuf)> {
 pub(crate) fn wait_until(condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "it never came");
+        assert!(begun.elapsed() < TIMEOUT, "it never came");
         thread::yield_now();
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use sendfile64_core::{DEFAULT_QUANTUM, End, Kind, Ladder, Method, Rate, Request, Transfer};
 use sendfile64_engine::{
-    Choice, Command, Completion, Config, Destination, Engine, Event, Limits, OwnerId, Sink,
-    Started, Surround, TransferId, now,
+    Choice, Command, Completion, Config, Destination, Engine, Event, HeadersAndTrailers, Limits,
+    OwnerId, Sink, Started, TransferId, now,
 };
 
 pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
@@ -25,7 +25,7 @@ pub(crate) use sockets::{fill, read_all, tcp, unix};
 /// No wait in a test is longer.
 ///
 /// A sanitizer on a busy machine takes minutes for what takes a second otherwise.
-pub(crate) const PATIENCE: Duration = match option_env!("SENDFILE64_SANITIZER") {
+pub(crate) const TIMEOUT: Duration = match option_env!("SENDFILE64_SANITIZER") {
     None => Duration::from_secs(30),
     Some(_) => Duration::from_secs(300),
 };
@@ -35,8 +35,8 @@ pub(crate) const MIB: usize = 1 << 20;
 /// An engine on which everything meets everything.
 pub(crate) const ONE_SHARD: Config = Config {
     shards: 1,
-    cold_threads: 4,
-    patience: PATIENCE,
+    disk_threads: 4,
+    join_timeout: TIMEOUT,
 };
 
 /// Methods as the product chooses them.
@@ -54,7 +54,7 @@ impl Watchdog {
         let (sender, finished) = mpsc::channel::<()>();
         let test = thread::current().name().unwrap_or("a test").to_owned();
         thread::spawn(move || {
-            if finished.recv_timeout(3 * PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if finished.recv_timeout(3 * TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let _ = writeln!(std::io::stderr(), "{test} hangs");
                 process::abort();
             }
@@ -64,9 +64,9 @@ impl Watchdog {
 }
 
 /// Passes every event on to the test.
-pub(crate) struct Ear(Mutex<mpsc::Sender<Event>>);
+pub(crate) struct EventSink(Mutex<mpsc::Sender<Event>>);
 
-impl Sink for Ear {
+impl Sink for EventSink {
     fn deliver(&self, event: Event) {
         // A test that has heard enough may be gone.
         let _ = self.0.lock().expect("no panic under this lock").send(event);
@@ -133,9 +133,9 @@ impl Plan {
             .try_clone_to_owned()
             .expect("a duplicate");
         let destination = Destination::of(duplicate).expect("a descriptor");
-        let surrounded = !self.headers.is_empty() || !self.trailers.is_empty();
+        let has_parts = !self.headers.is_empty() || !self.trailers.is_empty();
         let (ladder, refused) = match self.choice {
-            Some(choice) => destination.ladder(Kind::File, choice, surrounded),
+            Some(choice) => destination.ladder(Kind::File, choice, has_parts),
             None => (self.ladder, None),
         };
         let request = Request {
@@ -152,8 +152,8 @@ impl Plan {
         if let Some(errno) = refused {
             transfer.refuse(errno);
         }
-        let surround = surrounded.then(|| {
-            Box::new(Surround {
+        let parts = has_parts.then(|| {
+            Box::new(HeadersAndTrailers {
                 headers: self.headers.to_vec(),
                 trailers: self.trailers.to_vec(),
             })
@@ -164,7 +164,7 @@ impl Plan {
             destination,
             source: Arc::clone(source),
             source_waits: false,
-            surround,
+            parts,
             own_position: self.own_position,
             transfer,
             limits: Limits::default(),
@@ -178,9 +178,9 @@ impl Plan {
 /// An engine, and everything it says.
 pub(crate) struct Scene {
     pub(crate) engine: Engine,
-    pub(crate) sink: Arc<Ear>,
+    pub(crate) sink: Arc<EventSink>,
     events: mpsc::Receiver<Event>,
-    heard: RefCell<Vec<Event>>,
+    kept: RefCell<Vec<Event>>,
     ids: Cell<u64>,
     _watchdog: Watchdog,
 }
@@ -194,12 +194,12 @@ impl Scene {
         let (sender, events) = mpsc::channel();
         Self {
             engine: Engine::new(Config {
-                patience: PATIENCE,
+                join_timeout: TIMEOUT,
                 ..config
             }),
-            sink: Arc::new(Ear(Mutex::new(sender))),
+            sink: Arc::new(EventSink(Mutex::new(sender))),
             events,
-            heard: RefCell::default(),
+            kept: RefCell::default(),
             ids: Cell::new(0),
             _watchdog: Watchdog::new(),
         }
@@ -285,19 +285,16 @@ impl Scene {
 
     /// Waits for the first event that is `wanted`. Others are kept.
     pub(crate) fn event(&self, wanted: impl Fn(&Event) -> bool) -> Event {
-        let mut heard = self.heard.borrow_mut();
-        if let Some(index) = heard.iter().position(&wanted) {
-            return heard.remove(index);
+        let mut kept = self.kept.borrow_mut();
+        if let Some(index) = kept.iter().position(&wanted) {
+            return kept.remove(index);
         }
         loop {
-            let event = self
-                .events
-                .recv_timeout(PATIENCE)
-                .expect("an event in time");
+            let event = self.events.recv_timeout(TIMEOUT).expect("an event in time");
             if wanted(&event) {
                 return event;
             }
-            heard.push(event);
+            kept.push(event);
         }
     }
 
@@ -313,7 +310,7 @@ impl Scene {
 
     /// Everything that has been delivered and not been asked for.
     pub(crate) fn rest(&self) -> Vec<Event> {
-        let mut rest = self.heard.take();
+        let mut rest = self.kept.take();
         rest.extend(self.events.try_iter());
         rest
     }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A connection over TCP: the sending side, in non-blocking mode, and its peer. Both are sockets like any other to
 /// read(2) and write(2), so one type does for TCP and unix.
@@ -29,7 +29,7 @@ pub(crate) fn unix() -> (UnixStream, UnixStream) {
 
 fn ready_pair(sending: UnixStream, peer: UnixStream) -> (UnixStream, UnixStream) {
     sending.set_nonblocking(true).expect("non-blocking mode");
-    peer.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    peer.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
     (sending, peer)
 }
 

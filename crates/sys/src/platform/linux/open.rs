@@ -58,7 +58,7 @@ fn walk_cached(path: &Path, flags: OFlag, bounds: ResolveFlag) -> Result<OwnedFd
         // may as well be about this path (a NUL byte in it; fanotify(7) denies it).
         NixErrno::ENOSYS | NixErrno::EINVAL | NixErrno::EPERM => match missing() {
             Some(found) => {
-                probe::found_missing(Feature::Openat2, found);
+                probe::set_unavailable(Feature::Openat2, found);
                 Err(EAGAIN)
             }
             None => Err(number(errno)),

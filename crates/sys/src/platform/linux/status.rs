@@ -6,22 +6,22 @@ use nix::errno::Errno as NixErrno;
 use nix::sys::stat::{SFlag, fstat};
 use sendfile64_core::Errno;
 
-use super::filesystem::statx::{Seen, look};
+use super::filesystem::statx::{FileInfo, inspect};
 use super::filesystem::table;
 use crate::errno::number;
-use crate::fd::{Kind, Known, Parting, Status, kind_of, unsigned};
+use crate::fd::{CloseInfo, Kind, KnownFile, Status, kind_of, unsigned};
 use crate::fs::Filesystem;
 
-pub(crate) fn status_at_once(fd: BorrowedFd<'_>, met: Option<Known>) -> Result<Status, Errno> {
-    let seen = look(fd)?;
+pub(crate) fn status_at_once(fd: BorrowedFd<'_>, met: Option<KnownFile>) -> Result<Status, Errno> {
+    let seen = inspect(fd)?;
     let status = identified(fd, &seen)?;
     if status.kind != Kind::Regular {
         return Ok(status);
     }
     let Status { device, inode, .. } = status;
     let filesystem = match met {
-        Some(met) if met == (Known { device, inode }) => Some(Filesystem::Ordinary),
-        _ => table::remembered(seen.place),
+        Some(met) if met == (KnownFile { device, inode }) => Some(Filesystem::Ordinary),
+        _ => table::lookup(seen.location),
     };
     match filesystem {
         None | Some(Filesystem::Remote) => Err(number(NixErrno::EAGAIN)),
@@ -37,46 +37,46 @@ pub(crate) fn status_at_once(fd: BorrowedFd<'_>, met: Option<Known>) -> Result<S
 }
 
 pub(crate) fn identify(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
-    identified(fd, &look(fd)?)
+    identified(fd, &inspect(fd)?)
 }
 
-pub(crate) fn parting(fd: BorrowedFd<'_>) -> Parting {
-    let Ok(seen) = look(fd) else {
-        return Parting {
+pub(crate) fn close_info(fd: BorrowedFd<'_>) -> CloseInfo {
+    let Ok(seen) = inspect(fd) else {
+        return CloseInfo {
             size: None,
             may_wait: true,
         };
     };
     if SFlag::from_bits_truncate(seen.mode) & SFlag::S_IFMT != SFlag::S_IFREG {
-        return Parting {
+        return CloseInfo {
             size: None,
             may_wait: false,
         };
     }
     let is_local = is_here(&seen);
-    Parting {
+    CloseInfo {
         size: seen.size.filter(|_| is_local),
         may_wait: !is_local || seen.links == Some(0),
     }
 }
 
 pub(crate) fn is_local(fd: BorrowedFd<'_>) -> bool {
-    look(fd).is_ok_and(|seen| is_here(&seen))
+    inspect(fd).is_ok_and(|seen| is_here(&seen))
 }
 
-fn is_here(seen: &Seen) -> bool {
+fn is_here(seen: &FileInfo) -> bool {
     !matches!(
-        table::remembered(seen.place),
+        table::lookup(seen.location),
         None | Some(Filesystem::Remote)
     )
 }
 
-fn identified(fd: BorrowedFd<'_>, seen: &Seen) -> Result<Status, Errno> {
+fn identified(fd: BorrowedFd<'_>, seen: &FileInfo) -> Result<Status, Errno> {
     Ok(Status {
         kind: kind_of(fd, SFlag::from_bits_truncate(seen.mode))?,
         filesystem: Filesystem::Ordinary,
         size: 0,
-        device: seen.place.device,
+        device: seen.location.device,
         inode: seen.inode,
     })
 }

@@ -19,13 +19,13 @@ pub(crate) fn read_cached(
     Err(Errno(NixErrno::EAGAIN as i32))
 }
 
-pub(crate) fn was_read_lately(_source: BorrowedFd<'_>, _offset: u64, _count: u64) -> bool {
+pub(crate) fn was_read_recently(_source: BorrowedFd<'_>, _offset: u64, _count: u64) -> bool {
     false
 }
 
 pub(crate) fn remember(_source: BorrowedFd<'_>, _start: u64, _first: u64, _end: u64) {}
 
-pub(crate) fn disappoint() {}
+pub(crate) fn distrust() {}
 
 pub(crate) fn sleeps() -> Option<i64> {
     None

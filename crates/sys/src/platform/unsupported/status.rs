@@ -5,9 +5,9 @@ use std::os::fd::BorrowedFd;
 use nix::sys::stat::fstat;
 use sendfile64_core::Errno;
 
-use crate::fd::{Known, Parting, Status, status, unsigned};
+use crate::fd::{CloseInfo, KnownFile, Status, status, unsigned};
 
-pub(crate) fn status_at_once(fd: BorrowedFd<'_>, _met: Option<Known>) -> Result<Status, Errno> {
+pub(crate) fn status_at_once(fd: BorrowedFd<'_>, _met: Option<KnownFile>) -> Result<Status, Errno> {
     status(fd)
 }
 
@@ -19,13 +19,13 @@ pub(crate) fn is_local(_fd: BorrowedFd<'_>) -> bool {
     true
 }
 
-pub(crate) fn parting(fd: BorrowedFd<'_>) -> Parting {
+pub(crate) fn close_info(fd: BorrowedFd<'_>) -> CloseInfo {
     match fstat(fd) {
-        Ok(stat) => Parting {
+        Ok(stat) => CloseInfo {
             size: Some(unsigned(stat.st_size)),
             may_wait: stat.st_nlink == 0,
         },
-        Err(_) => Parting {
+        Err(_) => CloseInfo {
             size: None,
             may_wait: true,
         },

@@ -30,8 +30,8 @@ fn ask(file: BorrowedFd<'_>) -> Filesystem {
         // The field is signed or unsigned, of 32 or 64 bits, by architecture and C library; the number has 32.
         named(statfs.filesystem_type().0 as u32)
     });
-    match (found, statx::look(file)) {
-        (Filesystem::Ordinary, Ok(seen)) if table::has_remote_name(seen.place.device) => {
+    match (found, statx::inspect(file)) {
+        (Filesystem::Ordinary, Ok(seen)) if table::has_remote_name(seen.location.device) => {
             Filesystem::Remote
         }
         _ => found,

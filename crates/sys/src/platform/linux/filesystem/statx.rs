@@ -13,17 +13,17 @@ use crate::probe::{self, Availability, Feature};
 /// Where a file is. Device numbers of filesystems without a disk are given out again, and so are mount ids before
 /// Linux 6.8; an id of STATX_MNT_ID_UNIQUE never is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::platform::linux) struct Place {
+pub(in crate::platform::linux) struct Location {
     pub(in crate::platform::linux) device: u64,
     pub(in crate::platform::linux) mount: u64,
     /// Whether `mount` stands for this mount for ever.
-    pub(in crate::platform::linux) lasts: bool,
+    pub(in crate::platform::linux) is_permanent: bool,
 }
 
 /// The figures of a file. `size` and `links` are those of the inode in memory: right for a filesystem of this machine.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::platform::linux) struct Seen {
-    pub(in crate::platform::linux) place: Place,
+pub(in crate::platform::linux) struct FileInfo {
+    pub(in crate::platform::linux) location: Location,
     pub(in crate::platform::linux) mode: u32,
     pub(in crate::platform::linux) inode: u64,
     /// `None` where the filesystem has not told, as it has not been asked to: it is not one of those that tell all.
@@ -69,7 +69,7 @@ const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
 /// Looks at a file. Never waits for who serves its filesystem.
 #[expect(unsafe_code, reason = "nix has no statx")]
-pub(in crate::platform::linux) fn look(fd: BorrowedFd<'_>) -> Result<Seen, Errno> {
+pub(in crate::platform::linux) fn inspect(fd: BorrowedFd<'_>) -> Result<FileInfo, Errno> {
     let mut found = Statx::default();
     let lasting = match probe::availability(Feature::Statmount) {
         Availability::Unavailable => 0, // as before Linux 6.8
@@ -88,11 +88,11 @@ pub(in crate::platform::linux) fn look(fd: BorrowedFd<'_>) -> Result<Seen, Errno
         )
     };
     NixErrno::result(answer).map_err(number)?;
-    Ok(Seen {
-        place: Place {
+    Ok(FileInfo {
+        location: Location {
             device: libc::makedev(found.dev_major, found.dev_minor),
             mount: found.mnt_id,
-            lasts: found.mask & STATX_MNT_ID_UNIQUE != 0,
+            is_permanent: found.mask & STATX_MNT_ID_UNIQUE != 0,
         },
         mode: found.mode.into(),
         inode: found.ino,
@@ -102,7 +102,7 @@ pub(in crate::platform::linux) fn look(fd: BorrowedFd<'_>) -> Result<Seen, Errno
 }
 
 /// What a mount is of.
-pub(in crate::platform::linux) struct Mounted {
+pub(in crate::platform::linux) struct MountInfo {
     /// `f_type` of statfs(2).
     pub(in crate::platform::linux) magic: u32,
     /// As in /proc/self/mountinfo.
@@ -142,7 +142,7 @@ const STATMOUNT_FS_TYPE: u64 = 0x20;
 /// Asks the kernel what a lasting mount id stands for: statmount(2), Linux 6.8. It is answered from memory. `None` where the
 /// call is not there or not allowed, or the mount is not one of this process.
 #[expect(unsafe_code, reason = "nix has no statmount")]
-pub(in crate::platform::linux) fn mounted(mount: u64) -> Option<Mounted> {
+pub(in crate::platform::linux) fn statmount(mount: u64) -> Option<MountInfo> {
     let asked = STATMOUNT_SB_BASIC | STATMOUNT_FS_TYPE;
     let request = MountRequest {
         size: size_of::<MountRequest>() as u32,
@@ -176,7 +176,7 @@ pub(in crate::platform::linux) fn mounted(mount: u64) -> Option<Mounted> {
     }
     let name = found.strings.get(found.name as usize..)?;
     let name = std::ffi::CStr::from_bytes_until_nul(name).ok()?;
-    Some(Mounted {
+    Some(MountInfo {
         magic: found.magic as u32,
         name: name.to_string_lossy().into_owned(),
     })

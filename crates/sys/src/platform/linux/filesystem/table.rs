@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::mounts::{self, Local, Mounts};
 use super::named;
-use super::statx::{self, Place};
+use super::statx::{self, Location};
 use crate::fs::Filesystem;
 
 /// More places than that are not remembered at a time; a container host has a mount for each container.
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Table {
-    places: Vec<(Place, Filesystem)>,
+    locations: Vec<(Location, Filesystem)>,
     /// The table of mounts, to watch it.
     mounts: Option<File>,
     /// How often it has changed.
@@ -39,7 +39,7 @@ struct Table {
 }
 
 static TABLE: Mutex<Table> = Mutex::new(Table {
-    places: Vec::new(),
+    locations: Vec::new(),
     mounts: None,
     changes: 0,
     local: None,
@@ -52,17 +52,20 @@ fn table() -> MutexGuard<'static, Table> {
 }
 
 /// What is remembered of this place, or told by the kernel alone; no server is asked.
-pub(in crate::platform::linux) fn remembered(place: Place) -> Option<Filesystem> {
-    if let Some(known) = table().find(place) {
+pub(in crate::platform::linux) fn lookup(location: Location) -> Option<Filesystem> {
+    if let Some(known) = table().find(location) {
         return Some(known);
     }
-    let told = place.lasts.then(|| statx::mounted(place.mount)).flatten()?;
+    let told = location
+        .is_permanent
+        .then(|| statx::statmount(location.mount))
+        .flatten()?;
     let filesystem = if mounts::is_remote_name(&told.name) {
         Filesystem::Remote
     } else {
         named(told.magic)
     };
-    table().remember(place, filesystem);
+    table().remember(location, filesystem);
     Some(filesystem)
 }
 
@@ -85,9 +88,9 @@ pub(super) fn local() -> Local {
 pub(super) fn is_ordinary(device: u64) -> bool {
     let table = table();
     let mut here = table
-        .places
+        .locations
         .iter()
-        .filter(|(place, _)| place.device == device)
+        .filter(|(location, _)| location.device == device)
         .map(|(_, filesystem)| *filesystem)
         .peekable();
     here.peek().is_some() && here.all(|filesystem| filesystem == Filesystem::Ordinary)
@@ -95,17 +98,17 @@ pub(super) fn is_ordinary(device: u64) -> bool {
 
 /// Asks for the filesystem of `file`, and remembers the answer. The lock is not held meanwhile.
 pub(super) fn learn(file: BorrowedFd<'_>, ask: impl FnOnce() -> Filesystem) -> Filesystem {
-    let Ok(seen) = statx::look(file) else {
+    let Ok(seen) = statx::inspect(file) else {
         return ask();
     };
-    if !seen.place.lasts {
+    if !seen.location.is_permanent {
         local(); // the table of mounts is watched from now on
     }
-    let before = table().looked_for_changes(seen.place);
+    let before = table().looked_for_changes(seen.location);
     let found = ask();
     let mut table = table();
-    if before.is_some() && table.looked_for_changes(seen.place) == before {
-        table.remember(seen.place, found);
+    if before.is_some() && table.looked_for_changes(seen.location) == before {
+        table.remember(seen.location, found);
     }
     found
 }
@@ -116,11 +119,11 @@ pub(super) fn has_remote_name(device: u64) -> bool {
 }
 
 impl Table {
-    fn find(&mut self, place: Place) -> Option<Filesystem> {
-        if !place.lasts {
+    fn find(&mut self, location: Location) -> Option<Filesystem> {
+        if !location.is_permanent {
             self.look_for_changes();
         }
-        let known = self.places.iter().find(|(known, _)| *known == place);
+        let known = self.locations.iter().find(|(known, _)| *known == location);
         known.map(|(_, filesystem)| *filesystem)
     }
 
@@ -151,7 +154,7 @@ impl Table {
     }
 
     fn forget(&mut self) {
-        self.places.retain(|(place, _)| place.lasts);
+        self.locations.retain(|(location, _)| location.is_permanent);
         self.changes += 1;
         self.local = None;
     }
@@ -168,20 +171,20 @@ impl Table {
     }
 
     /// How often the mounts have changed, for a place to which that matters; `None` where nobody could tell.
-    fn looked_for_changes(&mut self, place: Place) -> Option<u64> {
-        if place.lasts {
+    fn looked_for_changes(&mut self, location: Location) -> Option<u64> {
+        if location.is_permanent {
             return Some(0);
         }
         self.look_for_changes();
         self.mounts.is_some().then_some(self.changes)
     }
 
-    fn remember(&mut self, place: Place, filesystem: Filesystem) {
-        self.places.retain(|(known, _)| *known != place);
-        if self.places.len() >= MOST {
-            self.places.remove(0);
+    fn remember(&mut self, location: Location, filesystem: Filesystem) {
+        self.locations.retain(|(known, _)| *known != location);
+        if self.locations.len() >= MOST {
+            self.locations.remove(0);
         }
-        self.places.push((place, filesystem));
+        self.locations.push((location, filesystem));
     }
 }
 
@@ -191,13 +194,13 @@ mod tests {
 
     #[test]
     fn a_place_that_does_not_last_is_forgotten_when_nobody_can_tell_of_changes() {
-        let passing = Place {
+        let passing = Location {
             device: 1,
             mount: 2,
-            lasts: false,
+            is_permanent: false,
         };
-        let lasting = Place {
-            lasts: true,
+        let lasting = Location {
+            is_permanent: true,
             ..passing
         };
         let mut table = Table::default();
@@ -206,25 +209,25 @@ mod tests {
         table.remember(passing, Filesystem::Ordinary);
         table.remember(lasting, Filesystem::Remote);
         table.look_for_changes();
-        assert_eq!(table.places, [(lasting, Filesystem::Remote)]);
+        assert_eq!(table.locations, [(lasting, Filesystem::Remote)]);
     }
 
     #[test]
     fn a_place_that_does_not_last_is_remembered_while_the_mounts_stay() {
-        let place = Place {
+        let location = Location {
             device: 1,
             mount: 2,
-            lasts: false,
+            is_permanent: false,
         };
         let mut table = Table {
             mounts: mounts::read().ok().map(|mounts| mounts.file),
             ..Table::default()
         };
-        let before = table.looked_for_changes(place);
+        let before = table.looked_for_changes(location);
         assert!(before.is_some());
-        table.remember(place, Filesystem::Ordinary);
-        assert_eq!(table.looked_for_changes(place), before);
-        assert_eq!(table.places, [(place, Filesystem::Ordinary)]);
+        table.remember(location, Filesystem::Ordinary);
+        assert_eq!(table.looked_for_changes(location), before);
+        assert_eq!(table.locations, [(location, Filesystem::Ordinary)]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) fn cached_pages(source: BorrowedFd<'_>, first: u64, last: u64) -> Opt
             return Some(counts.cached);
         }
         // Before 6.5.
-        Err(errno @ NixErrno::ENOSYS) => probe::found_missing(Feature::Cachestat, number(errno)),
+        Err(errno @ NixErrno::ENOSYS) => probe::set_unavailable(Feature::Cachestat, number(errno)),
         // A seccomp filter; or, since 6.14 and in older stable kernels, the file is neither ours nor writable by us.
         // Only the first concerns other files.
         Err(errno @ NixErrno::EPERM)
@@ -57,7 +57,7 @@ pub(super) fn cached_pages(source: BorrowedFd<'_>, first: u64, last: u64) -> Opt
                 count: 1,
             };
             match cachestat(-1, nowhere) {
-                Err(NixErrno::EPERM) => probe::found_missing(Feature::Cachestat, number(errno)),
+                Err(NixErrno::EPERM) => probe::set_unavailable(Feature::Cachestat, number(errno)),
                 _ => probe::found(Feature::Cachestat),
             }
         }

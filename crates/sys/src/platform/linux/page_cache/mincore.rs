@@ -22,7 +22,12 @@ const PAGES_PER_CALL: usize = 1024;
 ///
 /// Of a file that is neither ours nor writable by us, mincore(2) says that all of it is there (Linux 5.2, can_do_mincore).
 /// It says so of the page behind the end of the file as well, which is never there.
-pub(super) fn all_there(source: BorrowedFd<'_>, first: u64, last: u64, size: u64) -> Option<bool> {
+pub(super) fn all_resident(
+    source: BorrowedFd<'_>,
+    first: u64,
+    last: u64,
+    size: u64,
+) -> Option<bool> {
     if probe::availability(Feature::Mincore) == Availability::Unavailable {
         return None;
     }
@@ -31,10 +36,10 @@ pub(super) fn all_there(source: BorrowedFd<'_>, first: u64, last: u64, size: u64
     let behind = size.checked_next_multiple_of(page)?;
     let asked = pages(last - start)?;
     let mapping = Mapping::of(source, start, behind.checked_add(page)? - start)?;
-    if !mapping.are_there(0, asked)? {
+    if !mapping.are_resident(0, asked)? {
         return Some(false);
     }
-    let lies = mapping.are_there(pages(behind - 1 - start)?, 1)?;
+    let lies = mapping.are_resident(pages(behind - 1 - start)?, 1)?;
     (!lies).then_some(true)
 }
 
@@ -71,7 +76,7 @@ impl Mapping {
     }
 
     /// Whether `count` pages from the page `first` on are in memory.
-    fn are_there(&self, first: usize, count: usize) -> Option<bool> {
+    fn are_resident(&self, first: usize, count: usize) -> Option<bool> {
         let page = usize::try_from(page()).ok()?;
         for from in (first..first + count).step_by(PAGES_PER_CALL) {
             let count = PAGES_PER_CALL.min(first + count - from);
@@ -83,7 +88,7 @@ impl Mapping {
                 Ok(_) => probe::found(Feature::Mincore),
                 // A seccomp filter; the call is as old as Linux 2.4.
                 Err(errno @ (NixErrno::ENOSYS | NixErrno::EPERM)) => {
-                    probe::found_missing(Feature::Mincore, number(errno));
+                    probe::set_unavailable(Feature::Mincore, number(errno));
                     return None;
                 }
                 Err(_) => return None,

@@ -18,9 +18,9 @@ use nix::unistd::{SysconfVar, Whence, lseek, read, sysconf};
 use sendfile64_core::Errno;
 
 use self::cachestat::cached_pages;
-use self::mincore::all_there;
+use self::mincore::all_resident;
 use self::preadv2::{peek, read_nowait};
-use self::recent::{CHUNK, File, Memory};
+use self::recent::{CHUNK, File, RecentReads};
 use super::filesystem;
 use crate::errno::number;
 use crate::fs::Filesystem;
@@ -38,7 +38,7 @@ fn page() -> u64 {
     *PAGE
 }
 
-static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
+static MEMORY: LazyLock<Mutex<RecentReads>> = LazyLock::new(Mutex::default);
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 pub(crate) fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Residency {
@@ -47,7 +47,7 @@ pub(crate) fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Resi
     };
     let cached = cached_pages(source, offset, last);
     if cached == Some(pages(offset, last)) {
-        match settled(source, last) {
+        match readahead_done(source, last) {
             Residency::Unknown => within_file(source, offset, last, None),
             residency => residency,
         }
@@ -56,7 +56,7 @@ pub(crate) fn residency(source: BorrowedFd<'_>, offset: u64, count: u64) -> Resi
     }
 }
 
-pub(crate) fn was_read_lately(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
+pub(crate) fn was_read_recently(source: BorrowedFd<'_>, offset: u64, count: u64) -> bool {
     fstat(source).is_ok_and(|stat| is_all_recent(&stat, offset, count))
 }
 
@@ -86,18 +86,19 @@ fn within_file(source: BorrowedFd<'_>, offset: u64, last: u64, cached: Option<u6
         counted => counted,
     };
     match counted {
-        Some(counted) if counted == pages(offset, range.1) => match settled(source, range.1) {
-            Residency::Unknown => unseen(source, &stat, range),
+        Some(counted) if counted == pages(offset, range.1) => match readahead_done(source, range.1)
+        {
+            Residency::Unknown => without_reads(source, &stat, range),
             residency => residency,
         },
         Some(1..) => Residency::Absent,
-        counted => uncounted(source, &stat, range, counted.is_some()),
+        counted => by_reading(source, &stat, range, counted.is_some()),
     }
 }
 
 /// Every page is counted as cached. Readahead adds its pages before it has read them, in order, so the last is the one
 /// to look at.
-fn settled(source: BorrowedFd<'_>, last: u64) -> Residency {
+fn readahead_done(source: BorrowedFd<'_>, last: u64) -> Residency {
     match peek(source, last) {
         // tmpfs knows no RWF_NOWAIT, but reads nothing ahead either: what is there is whole.
         Residency::Unknown
@@ -111,7 +112,7 @@ fn settled(source: BorrowedFd<'_>, last: u64) -> Residency {
 
 /// cachestat(2) has counted nothing (`asked`), or is not there, or is not for us. A read tells page by page; it is made
 /// where the attempt would begin, so what it reads ahead is what the attempt needs.
-fn uncounted(
+fn by_reading(
     source: BorrowedFd<'_>,
     stat: &FileStat,
     range @ (first, last): (u64, u64),
@@ -119,7 +120,7 @@ fn uncounted(
 ) -> Residency {
     match peek(source, first) {
         // The pages of overlayfs belong to another inode, where cachestat(2) does not look.
-        Residency::Unknown => unseen(source, stat, range),
+        Residency::Unknown => without_reads(source, stat, range),
         // That it succeeds proves nothing where no page was counted: a fast disk may have answered it.
         _ if asked => Residency::Absent,
         Residency::Resident if pages(first, last) <= 2 => peek(source, last),
@@ -145,7 +146,7 @@ fn sampled(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -
 }
 
 /// Nothing but a mapping, or what was read lately, can tell.
-fn unseen(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -> Residency {
+fn without_reads(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -> Residency {
     if is_recent(file_of(stat), first, last) {
         return Residency::Likely;
     }
@@ -161,7 +162,7 @@ fn through_mapping(
     if !is_local(stat) {
         return Residency::Unknown;
     }
-    match all_there(source, first, last, size_of(stat)) {
+    match all_resident(source, first, last, size_of(stat)) {
         Some(true) => Residency::Likely,
         Some(false) => Residency::Absent,
         None => Residency::Unknown,
@@ -202,7 +203,7 @@ fn read_where_resident(
     } else {
         residency(source, at, count)
     };
-    if !residency.is_there() {
+    if !residency.is_resident() {
         return Err(NixErrno::EAGAIN);
     }
     let watch = Watch::begin(residency);
@@ -233,8 +234,8 @@ pub(crate) fn remember(source: BorrowedFd<'_>, start: u64, first: u64, end: u64)
 }
 
 /// A read that was to find everything in memory has waited.
-pub(crate) fn disappoint() {
-    memory().disappoint(now());
+pub(crate) fn distrust() {
+    memory().distrust(now());
 }
 
 fn is_recent(file: File, first: u64, last: u64) -> bool {
@@ -282,7 +283,7 @@ fn pages(first: u64, last: u64) -> u64 {
     last / page() - first / page() + 1
 }
 
-fn memory() -> MutexGuard<'static, Memory> {
+fn memory() -> MutexGuard<'static, RecentReads> {
     MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

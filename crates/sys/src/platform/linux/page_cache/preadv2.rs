@@ -56,7 +56,7 @@ pub(super) fn read_nowait(
         Ok(_) | Err(NixErrno::EAGAIN) => probe::found(Feature::ReadNowait),
         // ENOSYS: before 4.6. EPERM: a seccomp filter; no file answers a read with it.
         Err(errno @ (NixErrno::ENOSYS | NixErrno::EPERM)) => {
-            probe::found_missing(Feature::ReadNowait, number(errno));
+            probe::set_unavailable(Feature::ReadNowait, number(errno));
         }
         Err(_) => {}
     }

@@ -1,7 +1,7 @@
 //! What has been read a moment ago, and so is in memory most likely: for files of which the kernel does not tell.
 //!
 //! Everything here follows from one fact: a page that has been sent has been in memory. What takes it away is a shortage
-//! of memory, which an attempt that waited after all gives away ([`Memory::disappoint`]).
+//! of memory, which an attempt that waited after all gives away ([`RecentReads::disappoint`]).
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ pub(super) const CHUNK: u64 = 64 * 1024;
 const PERIOD: u64 = 5_000_000_000;
 
 /// How long nothing is trusted after an attempt that was trusted has waited, in nanoseconds.
-const MUTE: u64 = 1_000_000_000;
+const DISTRUST_TIME: u64 = 1_000_000_000;
 
 /// The chunks of one file that are remembered: those of its first 64 GiB.
 const MOST_CHUNKS: u64 = 1 << 20;
@@ -31,19 +31,19 @@ type Chunks = HashMap<File, Vec<u64>>;
 
 /// The chunks that were read in this period and in the one before. Times are nanoseconds of a clock that never goes back.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct RecentReads {
     current: Chunks,
     previous: Chunks,
     words: usize,
     begun: u64,
-    muted_until: u64,
+    distrusted_until: u64,
 }
 
-impl Memory {
+impl RecentReads {
     /// Whether every byte from `first` to `last` was read lately.
     pub(super) fn covers(&mut self, file: File, first: u64, last: u64, now: u64) -> bool {
         self.turn(now);
-        if now < self.muted_until {
+        if now < self.distrusted_until {
             return false;
         }
         let (current, previous) = (self.current.get(&file), self.previous.get(&file));
@@ -88,11 +88,11 @@ impl Memory {
     }
 
     /// An attempt that was trusted has waited for a disk: memory is short, and what else was read may be gone as well.
-    pub(super) fn disappoint(&mut self, now: u64) {
+    pub(super) fn distrust(&mut self, now: u64) {
         self.current.clear();
         self.previous.clear();
         self.words = 0;
-        self.muted_until = now.saturating_add(MUTE);
+        self.distrusted_until = now.saturating_add(DISTRUST_TIME);
     }
 
     fn turn(&mut self, now: u64) {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_was_read_is_covered_and_nothing_else() {
-        let mut memory = Memory::default();
+        let mut memory = RecentReads::default();
         assert!(!memory.covers(FILE, 0, 0, 0));
         memory.remember(FILE, CHUNK, 3 * CHUNK, SIZE, 0);
         assert!(memory.covers(FILE, CHUNK, 3 * CHUNK - 1, 0));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_chunk_counts_when_all_of_it_was_read() {
-        let mut memory = Memory::default();
+        let mut memory = RecentReads::default();
         memory.remember(FILE, 1, CHUNK, SIZE, 0);
         memory.remember(FILE, CHUNK, 2 * CHUNK - 1, SIZE, 0);
         assert!(!memory.covers(FILE, 0, 0, 0));
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn it_is_forgotten_unless_it_is_read_again() {
-        let mut memory = Memory::default();
+        let mut memory = RecentReads::default();
         memory.remember(FILE, 0, SIZE, SIZE, 0);
         assert!(memory.covers(FILE, 0, SIZE - 1, PERIOD - 1));
         assert!(memory.covers(FILE, 0, SIZE - 1, PERIOD));
@@ -175,19 +175,19 @@ mod tests {
 
     #[test]
     fn after_a_disappointment_nothing_is_trusted_for_a_while() {
-        let mut memory = Memory::default();
+        let mut memory = RecentReads::default();
         memory.remember(FILE, 0, SIZE, SIZE, 0);
-        memory.disappoint(1);
+        memory.distrust(1);
         assert!(!memory.covers(FILE, 0, 0, 1));
         memory.remember(FILE, 0, CHUNK, SIZE, 2);
-        assert!(!memory.covers(FILE, 0, 0, MUTE));
-        assert!(memory.covers(FILE, 0, 0, MUTE + 1));
-        assert!(!memory.covers(FILE, CHUNK, CHUNK, MUTE + 1));
+        assert!(!memory.covers(FILE, 0, 0, DISTRUST_TIME));
+        assert!(memory.covers(FILE, 0, 0, DISTRUST_TIME + 1));
+        assert!(!memory.covers(FILE, CHUNK, CHUNK, DISTRUST_TIME + 1));
     }
 
     #[test]
     fn its_size_is_bounded() {
-        let mut memory = Memory::default();
+        let mut memory = RecentReads::default();
         let huge = u64::MAX;
         memory.remember(FILE, huge - 2 * CHUNK, huge, huge, 0);
         assert_eq!(memory.words, 0, "beyond what is remembered of a file");

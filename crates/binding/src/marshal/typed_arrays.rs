@@ -10,7 +10,7 @@ use napi::{Status, sys};
 /// # Errors
 /// The array is on a SharedArrayBuffer.
 pub fn floats<'a>(array: &'a mut Float64ArraySlice<'_>) -> Result<&'a mut [f64]> {
-    must_be_ours(array)?;
+    reject_shared(array)?;
     // SAFETY: no other thread has the memory, and JavaScript on this one does not run before we return. Nothing else of us
     // refers to it: the arrays of one call are read before one of them is written to.
     Ok(unsafe { array.as_mut() })
@@ -21,13 +21,13 @@ pub fn floats<'a>(array: &'a mut Float64ArraySlice<'_>) -> Result<&'a mut [f64]>
 /// # Errors
 /// The array is on a SharedArrayBuffer.
 pub fn bytes<'a>(array: &'a mut Uint8ArraySlice<'_>) -> Result<&'a mut [u8]> {
-    must_be_ours(array)?;
+    reject_shared(array)?;
     // SAFETY: as in `floats`.
     Ok(unsafe { array.as_mut() })
 }
 
 /// Other threads may read and write what is on a SharedArrayBuffer, which is no ArrayBuffer to Node-API.
-fn must_be_ours<'a>(array: &impl JsValue<'a>) -> Result<()> {
+fn reject_shared<'a>(array: &impl JsValue<'a>) -> Result<()> {
     let array = array.value();
     let mut buffer = ptr::null_mut();
     // SAFETY: `array` is a typed array of this environment, as its slice has made sure; what is NULL is not written.
