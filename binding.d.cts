@@ -3,7 +3,7 @@
 
 /** The connection between one environment and the engine. */
 export declare class Environment {
-  /** `onEvents` is called in each turn of the event loop in which there is something to take by `takeEvents`. */
+  /** `onEvents` is called in each turn of the event loop in which `takeEvents` has events to return. */
   constructor(onEvents: () => void)
   /**
    * Starts a transfer that `command` describes by the places of `COMMAND`. Both numbers are duplicated at once.
@@ -28,17 +28,21 @@ export declare class Environment {
   takeEvents(events: Float64Array): number
   /** The rate of a limiter has changed: transfers that wait for it are looked at again. */
   rateChanged(): void
-  /** Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno. */
+  /**
+   * Opens a file on a thread that may wait for the disk. An event reports the end. Returns the id of the open, or
+   * the negative errno.
+   */
   open(path: Uint8Array): number
   /**
-   * Duplicates a descriptor at once, as `adopt`, and has a thread that may wait for the server of its filesystem ask
-   * what it is; an event tells when. Returns its id, to be taken as what `open` has opened, or the negative errno.
+   * Duplicates a descriptor at once, as `adopt` does. A thread that may wait for the server of its filesystem reads
+   * its status, and an event reports the end. Returns the id, which `takeOpened` takes as that of `open`, or the
+   * negative errno.
    */
   inspect(fd: number): number
   /**
-   * Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the negative
-   * errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what
-   * is said of a source, by the places of `STATUS`.
+   * Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the
+   * negative errno. -EAGAIN means that the open would wait, or that the filesystem is not known yet. `status`
+   * receives the status of a source, at the indexes of `STATUS`.
    */
   openCached(path: Uint8Array, status: Float64Array): number
   /**
@@ -49,8 +53,8 @@ export declare class Environment {
    */
   adopt(fd: number, device: number, inode: number, withPosition: boolean, status: Float64Array): number
   /**
-   * Fills in what a descriptor of the caller's stands for and which file that is, without a word of any server: its kind,
-   * device and inode. Returns the number, or the negative errno.
+   * Writes the kind, device and inode of a descriptor of the caller to `status`, without asking a server. Returns
+   * the number, or the negative errno.
    */
   identify(fd: number, status: Float64Array): number
   /**
@@ -69,7 +73,7 @@ export declare class Environment {
    * piece of a stream needs; below 0 where it is not open here.
    */
   leave(file: number, position: number): number
-  /** Closes what `openFileCached` has just opened, and JavaScript has told nobody. */
+  /** Closes a descriptor that `openFileCached` has just opened and that JavaScript has not passed on. */
   discard(fd: number): void
   /** Lets go of a file, on a thread where its close may wait; transfers that run keep it open. Does nothing for a number that is not open here. */
   close(file: number): void
@@ -99,13 +103,13 @@ export declare class LimiterShare {
 /** One transfer by method `copy`, with JavaScript as its executor: one call for each of its steps. */
 export declare class Planner {
   /** `count` null: until the source ends. `now` in milliseconds of a clock that never goes back, here and below. */
-  constructor(start: JsBytes, count: JsBytes | undefined | null, terms: Terms, now: number)
+  constructor(start: JsBytes, count: JsBytes | undefined | null, options: PlannerOptions, now: number)
   /**
    * Takes what has happened, one of `HAPPENED`, and returns what comes next, one of `STEP` with its figure. `bytes`: how
    * many the destination has taken, where it has. `owed`: what it still has to pass on, by a measure that changes as
    * it goes on; asked for where it is waited for.
    */
-  next(now: number, happened: number, bytes: number, owed: number): number
+  next(now: number, happened: number, bytes: number, outstanding: number): number
   /** Of the range; headers and trailers do not count. */
   get bytesSent(): number
 }
@@ -129,6 +133,24 @@ export type JsBytes = number | bigint
  */
 export declare function openFileCached(path: Uint8Array, status: Float64Array): number
 
+/** What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds. */
+export interface PlannerOptions {
+  /** The size of a chunk. */
+  quantum: number
+  headers: number
+  trailers: number
+  /** Bytes per second; 0 for no limit. */
+  rate: number
+  burst: number
+  /** 0 for no limit. */
+  stallTimeout: number
+  /** The id of a limiter that the transfer shares, instead of a rate of its own; 0 for none. */
+  limiter: number
+  /** Bytes per second; 0 for no limit. */
+  minRate: number
+  minRateWindow: number
+}
+
 /**
  * Whether a feature can be used: one of `AVAILABILITY`, or the negative errno of the answer that it is not.
  * 'sendfile', 'splice' and 'copy_file_range' are asked for by a call that cannot move anything; the others are known
@@ -148,29 +170,11 @@ export declare function readCached(fd: number, buffer: Uint8Array, position: num
  */
 export declare function sendfileOnce(outFd: number, inFd: number, offset: JsBytes | undefined | null, count: JsBytes): JsBytes
 
-/** What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds. */
-export interface Terms {
-  /** The size of a chunk. */
-  quantum: number
-  headers: number
-  trailers: number
-  /** Bytes per second; 0 for no limit. */
-  rate: number
-  burst: number
-  /** 0 for no limit. */
-  stallTimeout: number
-  /** The id of a limiter that the transfer shares, instead of a rate of its own; 0 for none. */
-  limiter: number
-  /** Bytes per second; 0 for no limit. */
-  minRate: number
-  minRateWindow: number
-}
-
 /** `lib/native/load.ts` does not use a binding of another version: the records that cross may differ. */
 export declare function version(): string
 
 /**
- * `fs` has read these bytes of a regular file, from `position` on, or below 0 up to the file position. They are in memory
- * for now, which `readCached` takes into account where the kernel does not tell.
+ * Records that `fs` has read these bytes of a regular file: from `position` on, or if that is below 0, up to the file
+ * position. They are in memory for now; `readCached` uses this where the kernel does not report residency.
  */
 export declare function wasRead(fd: number, position: number, bytes: number): void

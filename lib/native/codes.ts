@@ -1,6 +1,6 @@
 /** Every number that crosses between Rust and JavaScript. Written by `npm run codes` from crates/binding/src/codes.rs. */
 
-/** What an event tells. */
+/** The type of an event. */
 export const EVENT = {
   progress: 0,
   completed: 1,
@@ -26,7 +26,7 @@ export const CALL = {
   copy_file_range: 2,
   read: 3,
   write: 4,
-  /** TCP_INFO, which tells what the peer has acknowledged. */
+  /** TCP_INFO, which reports what the peer has acknowledged. */
   getsockopt: 5,
   /** A descriptor of the transfer's own. */
   fcntl: 6,
@@ -102,7 +102,7 @@ export const STEP = {
   headers: 2,
   /** Hand on the trailers. */
   trailers: 3,
-  /** Wait until the destination goes on. The figure is how long at most, in milliseconds; 0 for as long as it takes. */
+  /** Wait until the destination accepts bytes again. The figure is the longest wait in milliseconds; 0 for no limit. */
   wait: 4,
   kinds: 8,
 } as const
@@ -113,9 +113,9 @@ export const HAPPENED = {
   nothing: 0,
   /** The destination has taken bytes. */
   taken: 1,
-  /** The destination has taken bytes, and says when it goes on. */
+  /** The destination has accepted bytes, and will report when it accepts more. */
   busy: 2,
-  /** The destination goes on. */
+  /** The destination accepts bytes again. */
   ready: 3,
   /** The source has no byte more. */
   sourceEnded: 4,
@@ -203,7 +203,7 @@ export const COMMAND = {
   limiter: 15,
   /** The least that the destination has to take, a second; 0 for no limit. */
   minRate: 16,
-  /** On average over so many milliseconds. */
+  /** The period of the average, in milliseconds. */
   minRateWindow: 17,
   length: 18,
 } as const
@@ -216,7 +216,7 @@ export const REPORT = {
   bytesSent: 2,
   /** One of {@link END}. */
   end: 3,
-  /** The kernel's answer behind {@link END}, or that of open(2): positive; 0 if there is none. */
+  /** The errno behind {@link END}, or that of open(2): positive; 0 for none. */
   errno: 4,
   /** One of {@link METHOD}. */
   method: 5,

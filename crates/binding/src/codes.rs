@@ -7,7 +7,7 @@
     reason = "JavaScript alone names some of them, and without host descriptors most never cross"
 )]
 
-/// What an event tells.
+/// The type of an event.
 pub mod event {
     pub const PROGRESS: u8 = 0;
     pub const COMPLETED: u8 = 1;
@@ -33,7 +33,7 @@ pub mod call {
     pub const COPY_FILE_RANGE: u8 = 2;
     pub const READ: u8 = 3;
     pub const WRITE: u8 = 4;
-    /// TCP_INFO, which tells what the peer has acknowledged.
+    /// TCP_INFO, which reports what the peer has acknowledged.
     pub const GETSOCKOPT: u8 = 5;
     /// A descriptor of the transfer's own.
     pub const FCNTL: u8 = 6;
@@ -91,7 +91,7 @@ pub mod step {
     pub const HEADERS: u8 = 2;
     /// Hand on the trailers.
     pub const TRAILERS: u8 = 3;
-    /// Wait until the destination goes on. The figure is how long at most, in milliseconds; 0 for as long as it takes.
+    /// Wait until the destination accepts bytes again. The figure is the longest wait in milliseconds; 0 for no limit.
     pub const WAIT: u8 = 4;
     pub const KINDS: u8 = 8;
 }
@@ -102,9 +102,9 @@ pub mod happened {
     pub const NOTHING: u8 = 0;
     /// The destination has taken bytes.
     pub const TAKEN: u8 = 1;
-    /// The destination has taken bytes, and says when it goes on.
+    /// The destination has accepted bytes, and will report when it accepts more.
     pub const BUSY: u8 = 2;
-    /// The destination goes on.
+    /// The destination accepts bytes again.
     pub const READY: u8 = 3;
     /// The source has no byte more.
     pub const SOURCE_ENDED: u8 = 4;
@@ -192,7 +192,7 @@ pub mod command {
     pub const LIMITER: usize = 15;
     /// The least that the destination has to take, a second; 0 for no limit.
     pub const MIN_RATE: usize = 16;
-    /// On average over so many milliseconds.
+    /// The period of the average, in milliseconds.
     pub const MIN_RATE_WINDOW: usize = 17;
     pub const LENGTH: usize = 18;
 }
@@ -205,7 +205,7 @@ pub mod report {
     pub const BYTES_SENT: usize = 2;
     /// One of `end`.
     pub const END: usize = 3;
-    /// The kernel's answer behind `end`, or that of open(2): positive; 0 if there is none.
+    /// The errno behind `end`, or that of open(2): positive; 0 for none.
     pub const ERRNO: usize = 4;
     /// One of `method`.
     pub const METHOD: usize = 5;

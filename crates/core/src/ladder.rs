@@ -5,7 +5,7 @@ use crate::op::{Errno, Method};
 /// The most methods a ladder holds: one place for each [`Method`].
 const RUNGS: usize = 4;
 
-/// What a descriptor stands for, as far as the choice of a method goes.
+/// The type of a descriptor, as far as the choice of a method depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file.

@@ -103,8 +103,8 @@ pub enum Ended {
     Progress,
     /// The destination takes no more for now (EAGAIN).
     WouldBlock,
-    /// The destination has taken the bytes and is at work on them: it says when it goes on. Nothing was turned away, so it
-    /// is no count of [`Transfer::would_block`](crate::Transfer::would_block).
+    /// The destination has accepted the bytes and is processing them; it reports when it accepts more. No byte was
+    /// rejected, so this does not count in [`Transfer::would_block`](crate::Transfer::would_block).
     Busy,
     /// A signal came first (EINTR).
     Interrupted,

@@ -35,7 +35,8 @@ pub struct Request {
     pub stall_timeout: Option<u64>,
     /// Whether the transfer is over only when the peer has acknowledged everything.
     pub acknowledged: bool,
-    /// Whether the transfer is over only when a destination that made it wait after the last byte goes on.
+    /// Whether the transfer is over only when a destination that reported `Busy` or `WouldBlock` with the last byte
+    /// accepts bytes again.
     pub awaits_drain: bool,
 }
 

@@ -48,7 +48,8 @@ impl StallTimer {
         self.last = None;
     }
 
-    /// The destination owes so much, by a measure that changes as it goes on: one that moves has not stalled.
+    /// The destination still holds `owed`, in a unit that changes as it passes bytes on. A destination whose figure
+    /// changes has not stalled.
     pub(crate) fn observe(&mut self, owed: u64, now: u64) {
         if self.last.is_some_and(|before| before.owed != owed) {
             self.since = Some(now);

@@ -43,7 +43,7 @@ pub struct Transfer {
     piped: u64,
     /// The last attempt moved fewer bytes than it was asked for.
     short: bool,
-    /// The source has no more bytes, and nobody had said how many there would be.
+    /// The source has no more bytes, and the request had no `count`.
     exhausted: bool,
     would_block: u64,
     phase: Phase,
@@ -122,11 +122,11 @@ impl Transfer {
         }
     }
 
-    /// Takes the outcome of the attempt, drain or write that [`poll_op`](Self::poll_op) asked for. Outcomes that
-    /// nobody asked for are ignored: a finished transfer stays finished, a waiting one goes on waiting.
+    /// Takes the outcome of the attempt, drain or write that [`poll_op`](Self::poll_op) requested. Other outcomes are
+    /// ignored: a finished transfer stays finished, a waiting one continues to wait.
     ///
-    /// `now` is not before the time of the poll: a limit allowed less then, so the outcome would be one that nobody
-    /// asked for.
+    /// `now` is not before the time of the poll: a limit allowed fewer bytes then, so the outcome would not be that of
+    /// the op.
     pub fn handle_outcome(&mut self, outcome: Outcome, now: u64) {
         let op = self.poll_op(now);
         let (Op::Attempt { count: asked, .. }
@@ -149,9 +149,9 @@ impl Transfer {
         self.phase = self.phase_after(ended, now);
     }
 
-    /// The attempt whose outcome was handled last has moved `bytes` in `nanoseconds`. What takes long is asked for in
-    /// smaller attempts from now on, so that an abort between two of them is heard soon; what does not, in larger ones,
-    /// up to the quantum. Ignored once the transfer is over; an executor that never waits need not tell.
+    /// The attempt whose outcome was handled last has moved `bytes` in `nanoseconds`. Slow attempts become smaller, so
+    /// that an abort between two of them takes effect soon; fast ones become larger, up to the quantum. Ignored once
+    /// the transfer is over. An executor that never waits need not report durations.
     pub fn handle_duration(&mut self, bytes: u64, nanoseconds: u64) {
         if self.end().is_none() {
             self.stride.took(bytes, nanoseconds);
@@ -212,8 +212,8 @@ impl Transfer {
         &self.ladder
     }
 
-    /// Whether the last attempt got fewer bytes than it had asked for. A kernel that was told to send more than the source
-    /// had may hold the last of them back for the rest.
+    /// Whether the last attempt moved fewer bytes than it requested. A kernel that was asked to send more than the
+    /// source had may hold back the last bytes.
     pub fn fell_short(&self) -> bool {
         self.short
     }

@@ -93,7 +93,7 @@ fn a_preferred_method_comes_first_and_the_others_stay_behind_it_in_their_order()
 }
 
 #[test]
-fn each_step_down_is_told_with_its_errno() {
+fn each_fallback_is_recorded_with_its_errno() {
     let mut transfer = Transfer::new(Request::new(0, None, Ladder::of(&METHODS)), 0);
     for errno in 1..=3 {
         let refused = Outcome {

@@ -89,7 +89,7 @@ fn only_a_destination_that_turns_bytes_away_can_stall() {
 }
 
 #[test]
-fn a_pause_for_the_rate_is_no_stall() {
+fn a_pause_for_the_rate_is_not_a_stall() {
     let rate = Some(Rate {
         per_second: 1,
         burst: 1,

@@ -16,7 +16,7 @@ use crate::transfer::limits::Limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransferId(pub u64);
 
-/// Names whoever transfers and opens belong to, so that all of them can be [cancelled](crate::Engine::cancel) together.
+/// The owner of transfers and opens, which can be [cancelled](crate::Engine::cancel) together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerId(pub u64);
 
@@ -26,14 +26,15 @@ pub struct Command {
     pub id: TransferId,
     /// Whose it is.
     pub owner: OwnerId,
-    /// Where the bytes go. A duplicate of its own, which the engine registers, and closes unless there is a clone.
+    /// Where the bytes go: a duplicate that belongs to the transfer. The engine registers it, and closes it unless
+    /// there is a clone.
     pub destination: Destination,
     /// A regular file or a device, open for reading.
     pub source: Arc<OwnedFd>,
     /// Whether any question about the source may wait, for the server of its filesystem: then each attempt is made by a
     /// thread that may.
     pub source_waits: bool,
-    /// What goes before and after the range; as long as the planner has been told.
+    /// The headers and trailers. Their lengths are those in the request of the planner.
     pub parts: Option<Box<HeadersAndTrailers>>,
     /// Whether the source's own file position is used and moved (sendfile(2), `offset` NULL). The transfer's range
     /// must start at that position.
@@ -42,20 +43,20 @@ pub struct Command {
     pub transfer: Transfer,
     /// What bounds its speed beside the planner's own rate.
     pub limits: Limits,
-    /// What [`attempt_now`](crate::attempt_now) has made of it before; `None` where nobody has tried.
+    /// What [`attempt_now`](crate::attempt_now) has done before; `None` if it was not called.
     pub made: Option<Attempts>,
     /// The least time between two [`Event::Progress`]; zero for none at all.
     pub progress_interval: Duration,
-    /// Who hears of it.
+    /// Receives the events of the transfer.
     pub sink: Arc<dyn Sink>,
 }
 
 /// What [`Engine::start`](crate::Engine::start) did with a command.
 #[derive(Clone, Debug)]
 pub enum Started {
-    /// It is over; its descriptors are released and its sink will not hear of it.
+    /// The transfer is over and its descriptors are released. The sink receives no event.
     Finished(Box<Completion>),
-    /// It goes on; its sink hears of the completion.
+    /// The transfer continues. The sink receives the completion.
     Queued,
 }
 
@@ -76,7 +77,7 @@ pub trait Sink: Send + Sync {
     fn deliver(&self, event: Event);
 }
 
-/// What a [`Sink`] hears.
+/// An event for a [`Sink`].
 #[derive(Debug)]
 pub enum Event {
     /// A transfer is over. The last event of that transfer.
@@ -95,7 +96,7 @@ pub enum Event {
     Opened {
         /// The name given to it.
         id: u64,
-        /// The open file, or why there is none.
+        /// The open file, or the errno.
         result: Result<Opened, Errno>,
     },
 }

@@ -41,9 +41,10 @@ impl StartError {
 pub struct Config {
     /// Threads that run transfers; at least 1. Default: 2, or 1 on a machine with one processor.
     pub shards: usize,
-    /// Threads that may wait for a disk at the same time; at least 1. Those that have waited for 50 ms do not count: up to
-    /// eight times as many threads make up for them, so that a disk that does not answer keeps others from nothing.
-    /// Default: 4.
+    /// Threads that may wait for a disk at the same time; at least 1. A thread that has waited for 50 ms counts as stuck,
+    /// and another one takes its place, up to eight threads for each of these. While all of them work, one more watches
+    /// whether they are stuck. With the defaults an engine has 2 shards and 4 disk threads, a fifth disk thread that
+    /// watches, and at most 32 disk threads if disks do not answer. Default: 4.
     pub disk_threads: usize,
     /// How long [`Engine::cancel`] and [`Engine::join`] wait for threads that wait for a disk. Default: 250 ms, more than an
     /// attempt takes on a disk that answers.
@@ -173,9 +174,9 @@ impl Engine {
         let _closed = self.lock_threads().pool.submit(Job::Close(file));
     }
 
-    /// Ends everything that belongs to `owner`, without an event. When it returns, the owner's sinks have been let go,
-    /// and its descriptors too, except where a thread still waits for a disk. A shard seldom does, but if so, it may
-    /// still hold a sink: whoever that belongs to closes it first.
+    /// Ends all transfers and opens of `owner`, without an event. When it returns, the owner's sinks and descriptors
+    /// have been released, except by threads that are blocked on a disk. A shard is seldom blocked, but it may then
+    /// still hold a sink: the owner closes its sink first.
     pub fn cancel(&self, owner: OwnerId) {
         self.opens.cancel(owner);
         let (acknowledge, acknowledged) = mpsc::channel();

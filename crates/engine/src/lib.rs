@@ -5,8 +5,8 @@
 //!   waits for the sockets of the others.
 //! - The *cold pool* is a bounded set of threads that may wait for a disk: attempts whose pages are not in the page
 //!   cache, and opens whose path is not in the dentry cache.
-//! - The caller's thread hands over a [`Command`] and hears of it through its [`Sink`], or at once when the transfer
-//!   was short enough to finish on the spot.
+//! - The thread of the caller passes a [`Command`] and receives the events through its [`Sink`]. A short transfer may
+//!   finish within the call.
 //!
 //! # Signals
 //!

@@ -36,7 +36,7 @@ pub enum Feature {
 /// What is known of a [`Feature`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Availability {
-    /// Nobody has needed it yet.
+    /// Not needed so far.
     NotProbed,
     /// The kernel has it.
     Available,
@@ -122,7 +122,7 @@ pub(crate) fn remember(feature: Feature, ended: Ended) {
     const EPERM: i32 = NixErrno::EPERM as i32;
     match ended {
         Ended::Refused(errno @ Errno(ENOSYS)) => set_unavailable(feature, errno),
-        // A sealed or immutable destination says EPERM as well, and concerns nobody else.
+        // A sealed or immutable destination gives EPERM as well, which does not concern other descriptors.
         Ended::Refused(Errno(EPERM)) => match probing_call(feature).and_then(|missing| missing()) {
             Some(errno) => set_unavailable(feature, errno),
             None => found(feature),

@@ -26,8 +26,8 @@ pub fn read_cached(fd: i32, mut buffer: Uint8ArraySlice<'_>, position: f64) -> R
     })
 }
 
-/// `fs` has read these bytes of a regular file, from `position` on, or below 0 up to the file position. They are in memory
-/// for now, which `readCached` takes into account where the kernel does not tell.
+/// Records that `fs` has read these bytes of a regular file: from `position` on, or if that is below 0, up to the file
+/// position. They are in memory for now; `readCached` uses this where the kernel does not report residency.
 #[napi]
 pub fn was_read(fd: i32, position: f64, bytes: u32) {
     executor::was_read(fd, offset(position), u64::from(bytes));

@@ -1,4 +1,4 @@
-//! One JavaScript environment (the main thread or a worker): starts transfers and hears of them in batches.
+//! One JavaScript environment (the main thread or a worker): starts transfers and receives their events in batches.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use crate::marshal::typed_arrays::floats;
 /// Wakes JavaScript when something has happened. Weak: by itself it does not keep the process alive.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// How many transfers and opens JavaScript waits for. While there is one, the environment stays alive.
+/// The number of transfers and opens that JavaScript waits for. The environment stays alive while it is above 0.
 struct Pending {
     count: Cell<usize>,
     wake: Arc<Wake>,
@@ -59,7 +59,7 @@ pub struct Environment {
 
 #[napi]
 impl Environment {
-    /// `onEvents` is called in each turn of the event loop in which there is something to take by `takeEvents`.
+    /// `onEvents` is called in each turn of the event loop in which `takeEvents` has events to return.
     #[napi(constructor)]
     pub fn new(env: Env, on_events: Function<'_, (), ()>) -> Result<Self> {
         let slot: Arc<OnceLock<Arc<Wake>>> = Arc::new(OnceLock::new());
@@ -162,14 +162,16 @@ impl Environment {
         self.link.rate_changed();
     }
 
-    /// Opens a file on a thread that may wait for the disk; an event tells when. Returns its id, or the negative errno.
+    /// Opens a file on a thread that may wait for the disk. An event reports the end. Returns the id of the open, or
+    /// the negative errno.
     #[napi]
     pub fn open(&self, env: Env, path: &[u8]) -> f64 {
         self.opening(&env, self.link.open(path))
     }
 
-    /// Duplicates a descriptor at once, as `adopt`, and has a thread that may wait for the server of its filesystem ask
-    /// what it is; an event tells when. Returns its id, to be taken as what `open` has opened, or the negative errno.
+    /// Duplicates a descriptor at once, as `adopt` does. A thread that may wait for the server of its filesystem reads
+    /// its status, and an event reports the end. Returns the id, which `takeOpened` takes as that of `open`, or the
+    /// negative errno.
     #[napi]
     pub fn inspect(&self, env: Env, fd: i32) -> f64 {
         self.opening(&env, self.link.inspect(fd))

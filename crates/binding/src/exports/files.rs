@@ -11,9 +11,9 @@ use crate::marshal::typed_arrays::floats;
 
 #[napi]
 impl Environment {
-    /// Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the negative
-    /// errno; -EAGAIN means that somebody would have to be asked, or that the filesystem is not known yet. `status` gets what
-    /// is said of a source, by the places of `STATUS`.
+    /// Opens a file without waiting for a disk or a server (openat2(2), RESOLVE_CACHED). Returns its number, or the
+    /// negative errno. -EAGAIN means that the open would wait, or that the filesystem is not known yet. `status`
+    /// receives the status of a source, at the indexes of `STATUS`.
     #[napi]
     pub fn open_cached(&self, path: &[u8], status: Float64ArraySlice<'_>) -> Result<i32> {
         fill_status(status, || self.link().open_cached(path))
@@ -36,8 +36,8 @@ impl Environment {
         fill_status(status, || self.link().adopt(fd, known, with_position))
     }
 
-    /// Fills in what a descriptor of the caller's stands for and which file that is, without a word of any server: its kind,
-    /// device and inode. Returns the number, or the negative errno.
+    /// Writes the kind, device and inode of a descriptor of the caller to `status`, without asking a server. Returns
+    /// the number, or the negative errno.
     #[napi]
     pub fn identify(&self, fd: i32, status: Float64ArraySlice<'_>) -> Result<i32> {
         fill_status(status, || self.link().identify(fd))
@@ -83,7 +83,7 @@ impl Environment {
             .map_or_else(|errno| -f64::from(errno), |size| size as f64)
     }
 
-    /// Closes what `openFileCached` has just opened, and JavaScript has told nobody.
+    /// Closes a descriptor that `openFileCached` has just opened and that JavaScript has not passed on.
     #[napi]
     pub fn discard(&self, fd: i32) {
         self.link().discard(fd);

@@ -70,7 +70,7 @@ impl Limiter {
     }
 }
 
-/// What the limiter with this id gives to one more transfer; `None` where there is no such limiter.
+/// The share of one more transfer in the limiter with this id; `None` if there is no such limiter.
 pub(crate) fn share_of(id: f64) -> Option<Share> {
     let bucket = lock(&BUCKETS).get(&(id as u64))?.upgrade()?;
     Some(Share {

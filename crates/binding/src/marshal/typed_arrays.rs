@@ -26,7 +26,7 @@ pub fn bytes<'a>(array: &'a mut Uint8ArraySlice<'_>) -> Result<&'a mut [u8]> {
     Ok(unsafe { array.as_mut() })
 }
 
-/// Other threads may read and write what is on a SharedArrayBuffer, which is no ArrayBuffer to Node-API.
+/// Other threads may read and write a SharedArrayBuffer. Node-API does not count it as an ArrayBuffer.
 fn reject_shared<'a>(array: &impl JsValue<'a>) -> Result<()> {
     let array = array.value();
     let mut buffer = ptr::null_mut();

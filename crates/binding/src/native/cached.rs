@@ -46,6 +46,6 @@ pub(super) fn taken(fd: i32) -> Option<OwnedFd> {
     if fd < 0 {
         return None;
     }
-    // SAFETY: JavaScript, whose number it is, has just got it from us and gives it back; nobody else knows it.
+    // SAFETY: the number belongs to JavaScript, which received it from us and returns it; no other code has it.
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendfile64_engine::{Config, Engine};
 
-/// The engine, and how many environments use it: the last one to end joins the threads, as far as no disk keeps them.
+/// The engine, and the number of environments that use it. The last one to end joins the threads, except those that are
+/// blocked on a disk.
 static ENGINE: Mutex<Option<(Arc<Engine>, usize)>> = Mutex::new(None);
 /// Transfer and owner ids are never used twice in a process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);

@@ -29,15 +29,15 @@ use files::{CLOSED, ClosingFile, Files, figures};
 pub use probe::{forbid, probe, sendfile_once};
 
 const EMFILE: i32 = 24;
-/// Somebody would have to be asked; JavaScript sees only that it is an error.
+/// The question would have to wait for a server. JavaScript only sees that it is an error.
 const EAGAIN: i32 = 11;
 
 fn code(Errno(errno): Errno) -> i32 {
     errno
 }
 
-/// Events on their way to one environment; `wake` is called when there is something after there was nothing. Without it the
-/// environment has ended.
+/// Events for one environment. `wake` is called when the queue is no longer empty. It is `None` once the environment
+/// has ended.
 struct EventQueue {
     events: Inbox<Event>,
     wake: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
@@ -82,7 +82,7 @@ impl Link {
         }
     }
 
-    /// Comes last in the making of an environment: whatever fails before has no engine to give back.
+    /// The last step in the creation of an environment: if an earlier step fails, there is no engine to release.
     pub fn connect(&self) {
         *lock(&self.engine) = Some(acquire());
     }

@@ -33,7 +33,8 @@ struct Prepared {
 }
 
 impl ResolvedTarget {
-    /// The record of a transfer whose end nobody could tell, if that is so.
+    /// The record of a transfer that cannot be confirmed, because the system cannot report what the peer has
+    /// acknowledged.
     fn unconfirmable(&self, request: Request) -> Option<EventRecord> {
         let errno = match self {
             Self::Socket(fd) => unconfirmable(borrow(fd).ok()?),

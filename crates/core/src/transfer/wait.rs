@@ -4,8 +4,8 @@ use super::{Phase, Transfer};
 use crate::op::End;
 
 impl Transfer {
-    /// The peer has not acknowledged `pending` of what was queued, in whatever unit the kernel counts it; 0 is the end.
-    /// Ignored unless [`Op::Confirm`] asks for it.
+    /// The peer has not acknowledged `pending` of what was queued, in the unit of the kernel; 0 is the end. Ignored
+    /// unless [`Op::Confirm`](crate::Op::Confirm) asks for it.
     pub fn handle_unacknowledged(&mut self, pending: u64, now: u64) {
         let Phase::Confirming(poll) = &mut self.phase else {
             return;
@@ -30,7 +30,7 @@ impl Transfer {
         }
     }
 
-    /// The readiness has not come, but the destination is to be tried again; that it takes nothing goes on.
+    /// The destination has not become ready, but is to be tried again. The stall timer continues to run.
     pub fn handle_retry(&mut self) {
         if let Phase::Waiting(_) = self.phase
             && !self.is_complete()
@@ -59,8 +59,9 @@ impl Transfer {
         }
     }
 
-    /// The destination, which is waited for, owes so much of what it has taken, by a measure that changes as it goes on.
-    /// [`Op::Wait`] says when to look again; one that stands still for as long as the caller is willing to wait has stalled.
+    /// The destination still holds `owed` of what it has accepted, in a unit that changes as it passes bytes on.
+    /// [`Op::Wait`](crate::Op::Wait) says when to look again. A destination whose figure does not change for the stall
+    /// timeout has stalled.
     pub fn handle_outstanding(&mut self, owed: u64, now: u64) {
         if let Phase::Waiting(_) = self.phase {
             self.stall_timer.observe(owed, now);

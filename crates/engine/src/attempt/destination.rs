@@ -32,7 +32,7 @@ impl Choice {
     }
 }
 
-/// Where the bytes go. A clone stands for the same descriptor: the last of them closes it.
+/// Where the bytes go. A clone refers to the same descriptor; dropping the last clone closes it.
 #[derive(Clone, Debug)]
 pub struct Destination {
     fd: Arc<OwnedFd>,
@@ -45,9 +45,9 @@ pub struct Destination {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Allowed {
     All,
-    /// The descriptor is in blocking mode, but this method can be told not to wait.
+    /// The descriptor is in blocking mode, but this method has a flag for a non-blocking call.
     Only(Method),
-    /// It is in blocking mode, and nothing can be told so.
+    /// The descriptor is in blocking mode, and no method has such a flag.
     Nothing,
 }
 
@@ -65,7 +65,7 @@ impl Destination {
     /// Whatever the descriptor is. Its number is ours; the description behind it may be shared.
     ///
     /// # Errors
-    /// Those of fstat(2) and fcntl(2); EPIPE for a FIFO in blocking mode that nobody reads.
+    /// Those of fstat(2) and fcntl(2); EPIPE for a FIFO in blocking mode without a reader.
     pub fn of(fd: OwnedFd) -> Result<Self, Errno> {
         let nonblocking = fd::flags(fd.as_fd())?.nonblocking;
         let blocking = |allowed| if nonblocking { Allowed::All } else { allowed };
@@ -76,7 +76,7 @@ impl Destination {
             // splice(2) takes SPLICE_F_NONBLOCK.
             Found::Fifo => (Kind::Pipe, blocking(Allowed::Only(Method::Splice)), false),
             Found::Terminal => (Kind::Device, blocking(Allowed::Nothing), false),
-            // Nobody reads at the other end: what a device waits for is its hardware, as a disk does.
+            // There is no reader at the other end: a device waits for its hardware, as a disk does.
             _ => (Kind::Device, Allowed::All, true),
         };
         let reopens = kind == Kind::Pipe || (kind == Kind::Device && !waits_for_disk);

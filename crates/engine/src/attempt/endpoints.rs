@@ -49,7 +49,7 @@ pub struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// A socket that somebody else owns, for attempts on the caller's thread.
+    /// A socket that the caller owns, for attempts on the thread of the caller.
     pub fn of_socket(destination: BorrowedFd<'a>, source: BorrowedFd<'a>) -> Self {
         Self {
             destination,
@@ -88,9 +88,8 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Why nobody could tell when the peer has acknowledged what a destination has taken, if that is so: of a Multipath TCP
-/// socket TCP_INFO is that of the first subflow, which may be gone while the connection lives
-/// (multipath-tcp/mptcp_net-next#21).
+/// The errno if the system cannot report what the peer has acknowledged. TCP_INFO of a Multipath TCP socket is that of
+/// the first subflow, which may be closed while the connection is open (multipath-tcp/mptcp_net-next#21).
 pub fn unconfirmable(destination: BorrowedFd<'_>) -> Option<Errno> {
     tcp::is_multipath(destination).then_some(EPROTONOSUPPORT)
 }

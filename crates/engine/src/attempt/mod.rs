@@ -218,7 +218,7 @@ fn by_copy(pair: Pair<'_>, offset: u64, count: u64, buffer: &mut CopyBuffer) -> 
 fn write_part(pair: Pair<'_>, part: Part, from: u64, more: bool) -> Attempted {
     let bytes = pair.parts.map_or(&[][..], |parts| parts.part(part));
     let from = usize::try_from(from).map_or(bytes.len(), |from| from.min(bytes.len()));
-    // Not a call of a copy: it is no record, and does not count as one.
+    // Not part of a copy: `syscalls` does not count it.
     Attempted {
         outcome: write(pair, &bytes[from..], more),
         syscalls: 0,

@@ -19,7 +19,7 @@ pub(crate) struct PlacedStep {
 /// What is known of the pages of one transfer's source.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SourcePages {
-    /// How often the system could not tell.
+    /// How often the system could not report residency.
     unknown: u32,
 }
 
@@ -52,7 +52,7 @@ impl SourcePages {
 }
 
 impl PlacedStep {
-    /// A step that waits for a disk whatever its source is.
+    /// A step that waits for a disk, independent of its source.
     pub(crate) fn on_disk(step: Step) -> Self {
         Self {
             step,
@@ -66,7 +66,7 @@ impl PlacedStep {
         !self.residency.is_resident()
     }
 
-    /// Makes the attempt, on whatever thread this is.
+    /// Makes the attempt on the current thread.
     pub(crate) fn make(self, pair: Pair<'_>, buffer: &mut CopyBuffer) -> Attempted {
         let read = reads(self.step);
         let watch = read.and_then(|_| Watch::begin(self.residency));

@@ -26,7 +26,7 @@ use crate::sync::join::wait_for;
 /// How many threads there may be for each that works: the others are stuck, on disks that do not answer.
 const THREADS_PER_SLOT: usize = 8;
 
-/// A bounded set of threads, started one by one as there is work for them.
+/// A bounded set of threads that may wait for a disk. Each is started when there is work for it.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
 }
@@ -77,7 +77,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// There is no thread and none could be made, or the pool has been joined. The job is dropped.
+    /// No thread exists and none could be created, or the pool has been joined. The job is dropped.
     pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
         if self.shared.queue.needs_worker() {
             self.shared.grow()?;
@@ -179,7 +179,7 @@ impl Job {
                 id,
                 wanted,
             }) => {
-                // Only the sink could panic, and then nobody waits any more.
+                // Only the sink can panic, and then nothing waits for the open any more.
                 let _ = catch_unwind(AssertUnwindSafe(|| opens.open(owner, id, wanted)));
             }
             Self::Close(file) => drop(file),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_are_stuck_are_made_up_for() {
+    fn stuck_threads_are_replaced() {
         let pool = Pool::new(2);
         let (called, calls) = mpsc::channel();
         let mut stuck = Vec::new();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_are_stuck_are_not_made_up_for_without_end() {
+    fn the_number_of_replacement_threads_is_bounded() {
         let pool = Pool::new(1);
         let (called, calls) = mpsc::channel();
         let stuck: Vec<_> = (0..20).map(|id| submit(&pool, id, &called)).collect();

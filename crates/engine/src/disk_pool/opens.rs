@@ -16,7 +16,7 @@ use crate::command::{Event, Opened, OwnerId, Sink};
 pub enum OpenRequest {
     /// A path.
     Path(PathBuf),
-    /// A descriptor that is open: only its status is asked for, which a server may have to tell.
+    /// An open descriptor. Only its status is read, for which a server may have to be asked.
     Open(OwnedFd),
 }
 
@@ -45,7 +45,7 @@ impl OpenRequest {
     }
 }
 
-/// Who waits for which open. The threads that open hold no sink: a cancelled owner's goes at once, whatever a disk does.
+/// The sinks of the pending opens. The threads that open files hold no sink, so a cancelled owner is released at once.
 #[derive(Default)]
 pub(crate) struct PendingOpens {
     waiting: Mutex<HashMap<(OwnerId, u64), Arc<dyn Sink>>>,
@@ -64,7 +64,7 @@ impl PendingOpens {
         self.waiting().retain(|(waiting, _), _| *waiting != owner);
     }
 
-    /// Opens it and tells who waits for it; does nothing when nobody does.
+    /// Opens the file and delivers the result; does nothing if the open was cancelled.
     pub(crate) fn open(&self, owner: OwnerId, id: u64, wanted: OpenRequest) {
         if self.waiting().contains_key(&(owner, id)) {
             self.answer(owner, id, wanted.open());

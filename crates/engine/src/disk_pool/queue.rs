@@ -6,15 +6,14 @@ use std::time::Duration;
 use crate::clock;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_timeout};
 
-/// Who has worked on one item for so long, in nanoseconds, waits for something that may never come, and no longer counts as
-/// one of those that work.
+/// A worker that has worked on one item for this long, in nanoseconds, counts as stuck: the disk may never answer. It
+/// no longer counts against the limit.
 const STUCK_AFTER: u64 = 50_000_000;
 
-/// How long a taker that is not needed stays.
+/// How long a worker that is not needed stays.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A first-in, first-out queue with a number of takers, of which so many work at the same time; those that are stuck are
-/// made up for by others.
+/// A first-in, first-out queue of which `limit` workers work at the same time. Workers that are stuck do not count.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -24,7 +23,7 @@ pub(crate) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     workers: usize,
-    /// The takers that have nothing to do, or not yet.
+    /// The workers that have nothing to do, or not yet.
     idle: usize,
     /// Those of them that wait for the work of others to take too long.
     watching: usize,
@@ -39,7 +38,7 @@ struct State<T> {
 pub(crate) struct Ticket(u64);
 
 impl<T> State<T> {
-    /// Whether no taker is idle, nor on its way.
+    /// Whether no worker is idle, nor on its way.
     fn all_working(&self) -> bool {
         self.workers <= self.working.len()
     }
@@ -57,7 +56,7 @@ impl<T> State<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue of whose takers `limit` work at the same time.
+    /// A queue of whose workers `limit` work at the same time.
     pub(crate) fn new(limit: usize) -> Self {
         let state = State {
             items: VecDeque::new(),
@@ -82,7 +81,7 @@ impl<T> Queue<T> {
             return Err(item);
         }
         state.items.push_back(item);
-        // Who watches wakes by itself when there is something to take; who works comes back for it before.
+        // A watching worker wakes by itself when it may take an item, unless a working one has taken it before.
         let watcher_takes_it = state.watching > 0 && self.time_until_slot(&state).is_some();
         drop(state);
         if !watcher_takes_it {
@@ -91,7 +90,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// One more taker is about to come.
+    /// One more worker is about to come.
     pub(crate) fn add_worker(&self) {
         lock(&self.state).workers += 1;
     }
@@ -101,12 +100,12 @@ impl<T> Queue<T> {
         lock(&self.state).workers -= 1;
     }
 
-    /// How many takers there are.
+    /// How many workers there are.
     pub(crate) fn workers(&self) -> usize {
         lock(&self.state).workers
     }
 
-    /// Takes the first item, waiting for one if need be. `None` once the queue is closed and empty, or when the taker is not
+    /// Takes the first item, waiting for one if need be. `None` once the queue is closed and empty, or when the worker is not
     /// needed any more. The work on it ends with [`done`](Self::done).
     pub(crate) fn pop(&self) -> Option<(T, Ticket)> {
         let mut state = lock(&self.state);
@@ -131,7 +130,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// How long nobody may take the first item, because enough others work.
+    /// How long no worker may take the first item, because `limit` others work.
     fn time_until_slot(&self, state: &State<T>) -> Option<Duration> {
         if state.items.is_empty() || state.working.len() < self.limit {
             return None;
@@ -141,7 +140,7 @@ impl<T> Queue<T> {
         (working >= self.limit).then(|| Duration::from_nanos(until.saturating_sub(now).max(1)))
     }
 
-    /// Waits for an item. Returns whether the taker is still needed.
+    /// Waits for an item. Returns whether the worker is still needed.
     fn wait_for_item<'a>(
         &self,
         mut state: MutexGuard<'a, State<T>>,
@@ -165,8 +164,8 @@ impl<T> Queue<T> {
         state.working.retain(|&(_, other)| other != ticket);
     }
 
-    /// Whether another taker is to come: one more item would find none that waits for it, or nobody looks after those that
-    /// are there.
+    /// Whether another worker is needed: no idle worker would take one more item, or all workers work and none watches
+    /// them.
     pub(crate) fn needs_worker(&self) -> bool {
         let state = lock(&self.state);
         if state.workers < self.limit {
@@ -176,7 +175,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Whether items wait, and nobody with them who would notice that all that work are stuck.
+    /// Whether items wait while no worker watches whether those that work are stuck.
     pub(crate) fn needs_watcher(&self) -> bool {
         let state = lock(&self.state);
         state.all_working() && !state.items.is_empty()
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_short_of_takers_unless_one_waits_for_the_next_item() {
+    fn a_worker_is_needed_unless_one_waits_for_the_next_item() {
         let queue = Arc::new(Queue::new(4));
         assert!(queue.needs_worker());
         queue.add_worker();
@@ -223,15 +222,15 @@ mod tests {
             let take = move || queue.pop().map(|(item, _)| item);
             move || (take(), take())
         });
-        until("the taker never came", || !queue.needs_worker());
+        until("the worker never came", || !queue.needs_worker());
         assert_eq!(queue.push(1), Ok(()));
         queue.close();
         assert_eq!(queue.push(2), Err(2));
-        assert_eq!(worker.join().expect("the taker"), (Some(1), None));
+        assert_eq!(worker.join().expect("the worker"), (Some(1), None));
     }
 
     #[test]
-    fn no_more_work_at_once_than_may_unless_they_are_stuck() {
+    fn no_more_than_limit_workers_work_unless_some_are_stuck() {
         let queue = Queue::new(1);
         for item in 0..3 {
             assert_eq!(queue.push(item), Ok(()));

@@ -20,7 +20,7 @@ pub(crate) enum Message {
     DiskResult(DiskResult),
     /// A shared rate has changed: a wait for it may be over.
     RateChanged,
-    /// The owner is gone; dropping the sender tells that nothing of it is left here.
+    /// The owner has ended. Dropping the sender reports that the shard holds nothing of it any more.
     Cancel(OwnerId, Sender<()>),
     /// The last message: abort everything, and end when nothing is left.
     Stop,

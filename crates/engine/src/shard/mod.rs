@@ -30,7 +30,7 @@ use crate::transfer::{EIO, Running};
 /// the kernel copies gigabytes a second, eight quanta of 1 MiB are a few milliseconds.
 const ATTEMPTS_PER_LOOK: usize = 8;
 
-/// How many sockets one look at the poller tells about.
+/// The most events that one call of the poller returns.
 const EVENTS_PER_LOOK: usize = 256;
 
 /// The waker's place among the tokens; the others are places in the slab.
@@ -243,8 +243,8 @@ impl Shard {
         }
     }
 
-    /// epoll_wait(2) fails only on a descriptor that is no poller any more: somebody in the process has closed ours.
-    /// Who waits would wait for ever, so it ends with the error; attempts and messages still get their turns.
+    /// epoll_wait(2) fails only if the descriptor is no longer a poller, because other code in the process has closed
+    /// it. A waiting transfer would wait forever, so it ends with the error. Attempts and messages continue.
     fn do_without_poller(&mut self, error: &io::Error) {
         for key in self
             .transfers

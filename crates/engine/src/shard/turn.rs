@@ -123,7 +123,7 @@ impl Shard {
         }
     }
 
-    /// Lets the descriptors go, then tells of the completion.
+    /// Releases the descriptors, then delivers the completion.
     pub(super) fn finish(&mut self, key: Key) {
         let Some(end) = self
             .transfers
@@ -174,7 +174,8 @@ impl Shard {
         }
     }
 
-    /// Reports what is due. Returns when the next report is, if there is news for one.
+    /// Reports progress if a report is due. Returns the time of the next report, if bytes have been sent since the last
+    /// one.
     fn report_progress(&mut self, key: Key) -> Option<u64> {
         let running = self.transfers.get_mut(key)?;
         let bytes_sent = running.transfer.bytes_sent();
@@ -202,11 +203,11 @@ fn watch(poll: &Poll, running: &Running, key: Key) -> io::Result<()> {
         .register(&mut SourceFd(&fd), Token(key.index()), Interest::WRITABLE)
 }
 
-/// Makes the poller tell once more whether the destination is writable (epoll_ctl(2), EPOLL_CTL_MOD).
+/// Makes the poller report once more whether the destination is writable (epoll_ctl(2), EPOLL_CTL_MOD).
 pub(super) fn watch_again(poll: &Poll, running: &Running, key: Key) {
     let fd = running.endpoints.pair().destination.as_raw_fd();
     let (token, interest) = (Token(key.index()), Interest::WRITABLE);
-    // It fails only for a descriptor that is not registered, which nobody waits for.
+    // It fails only for a descriptor that is not registered, which no transfer waits for.
     let _ = poll
         .registry()
         .reregister(&mut SourceFd(&fd), token, interest);

@@ -6,9 +6,9 @@ use crate::sync::{Mutex, lock};
 
 /// Items on their way from many threads to one that is woken by other means.
 ///
-/// The protocol: whoever's [`push`](Self::push) found it empty wakes the receiver, and the receiver
-/// [drains](Self::drain) it after every wake-up, before it sleeps again. So an item never lies there without a wake-up
-/// on its way, and a thousand items cost one wake-up.
+/// The protocol: the sender whose [`push`](Self::push) found the inbox empty wakes the receiver. The receiver
+/// [drains](Self::drain) the inbox after every wake-up, before it sleeps again. Items therefore never wait without a
+/// wake-up on its way, and a thousand items cost one wake-up.
 pub struct Inbox<T> {
     items: Mutex<Vec<T>>,
 }

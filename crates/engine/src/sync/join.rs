@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_micros(50);
 const LATER: Duration = Duration::from_millis(5);
 
-/// Waits for a thread, until `deadline` at the latest. Returns whether it has ended; if not, it is left alone and ends by
-/// itself: it owns whatever it uses.
+/// Waits for a thread, until `deadline` at the latest. Returns whether it has ended. Otherwise the thread ends by
+/// itself: it owns everything that it uses.
 pub(crate) fn wait_for(thread: JoinHandle<()>, deadline: Instant) -> bool {
     let mut pause = SOON;
     while !thread.is_finished() {

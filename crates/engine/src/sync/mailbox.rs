@@ -9,8 +9,8 @@ pub(crate) trait Wake {
 
 impl Wake for mio::Waker {
     fn wake(&self) {
-        // An eventfd write fails only when the counter is full, which mio handles, or the descriptor is not ours any
-        // more; nobody could be told here, and the messages stay in the inbox for the next turn.
+        // An eventfd write fails only if the counter is full, which mio handles, or if other code has closed the
+        // descriptor. There is no caller to report it to; the messages stay in the inbox for the next turn.
         let _ = mio::Waker::wake(self);
     }
 }

@@ -47,7 +47,7 @@ impl Metered {
         self.admitted
     }
 
-    /// An attempt has moved so many bytes.
+    /// An attempt has moved `bytes`.
     pub(crate) fn used(&mut self, bytes: u64) {
         let left = std::mem::take(&mut self.admitted).saturating_sub(bytes);
         if left > 0 {

@@ -179,20 +179,20 @@ impl Running {
             Some(attempted) => self.record(attempted),
             None => self.transfer.abort(),
         }
-        // The poller tells of a change once (epoll(7), EPOLLET): if it did after the destination had turned the
-        // attempt away, there would be nothing left to wait for.
+        // The poller reports a change once (epoll(7), EPOLLET). If it did so after the destination had rejected the
+        // attempt, no further event would come.
         if writable {
             self.retry.writable(self.accepted());
             self.transfer.handle_ready();
         }
     }
 
-    /// Asks what the peer has not acknowledged. Where nobody can tell, being queued has to do.
+    /// Asks what the peer has not acknowledged. If the system cannot report it, queued bytes count as acknowledged.
     pub(crate) fn confirm(&mut self) {
         self.made.call = Call::GetTcpInfo;
         match tcp::unacknowledged(self.endpoints.pair().destination) {
-            // The connection is gone, and what was queued with it. SO_ERROR would say why, and forget it: the socket's
-            // owner is to hear it.
+            // The connection is closed and its queue was dropped. SO_ERROR would give the reason and clear it, but the
+            // owner of the socket has to receive it.
             Ok(Some(found)) if found.gone => self.transfer.fail(ECONNRESET),
             Ok(found) => {
                 let pending = found.map_or(0, |found| found.pending);
@@ -220,7 +220,7 @@ impl Running {
         self.transfer.end().unwrap_or(End::Failed(errno))
     }
 
-    /// Releases the descriptors; then there is a completion, and perhaps somebody who wants to hear of it.
+    /// Releases the descriptors. Returns the completion, and the sink that receives it unless the owner was cancelled.
     pub(crate) fn complete(self, end: End) -> (Completion, Option<Arc<dyn Sink>>) {
         let Self {
             id,

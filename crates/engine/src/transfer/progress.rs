@@ -15,7 +15,7 @@ pub(crate) struct Progress {
 /// What to do about progress now.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tick {
-    /// There is no news.
+    /// No bytes since the last report.
     Nothing,
     /// There is news, too early; look again at this time.
     At(u64),
@@ -35,7 +35,7 @@ impl Progress {
         (interval > 0).then_some(progress)
     }
 
-    /// Whoever gets [`Tick::Report`] makes the report.
+    /// The caller makes the report if it receives [`Tick::Report`].
     pub(crate) fn check(&mut self, bytes_sent: u64, now: u64) -> Tick {
         if bytes_sent == self.reported {
             return Tick::Nothing;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_keep_their_distance_and_carry_news() {
+    fn reports_keep_the_interval_and_need_new_bytes() {
         let mut progress = Progress::new(INTERVAL, 0).expect("an interval");
         assert_eq!(progress.check(0, at(500)), Tick::Nothing);
         assert_eq!(progress.check(10, at(99)), Tick::At(at(100)));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn no_interval_reports_nothing_and_an_endless_one_waits_for_ever() {
+    fn an_interval_of_zero_reports_nothing_and_an_endless_one_waits_forever() {
         assert!(Progress::new(Duration::ZERO, 0).is_none());
         let mut endless = Progress::new(Duration::MAX, at(1)).expect("an interval");
         assert_eq!(endless.check(10, at(1_000)), Tick::At(u64::MAX));

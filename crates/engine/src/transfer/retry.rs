@@ -5,7 +5,7 @@
 //! once in every long wait, and a destination that is reported as writable but accepts nothing is tried again at increasing
 //! intervals.
 
-/// How long a wait is before the poller is asked, in nanoseconds: a reader that is no slower costs nothing.
+/// How long a wait lasts before the poller is asked, in nanoseconds. Faster readers cost no call.
 const LONG_WAIT: u64 = 100_000_000;
 /// The first pause before another attempt.
 const FIRST_PAUSE: u64 = 10_000_000;
@@ -41,13 +41,13 @@ impl Retry {
         }
     }
 
-    /// The destination is said to be writable; it has accepted so many bytes.
+    /// The poller reports the destination as writable; it has accepted `accepted` bytes.
     pub(crate) fn writable(&mut self, accepted: u64) {
         self.writable_at = Some(accepted);
         self.next = None;
     }
 
-    /// It is waited for. Returns when there is something to do about that.
+    /// The transfer waits for the destination. Returns the time of the next action.
     pub(crate) fn waits(&mut self, accepted: u64, now: u64) -> Option<u64> {
         if self.writable_at == Some(accepted) {
             if self.next.is_none() {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_said_to_be_writable_and_takes_nothing_is_tried_ever_more_seldom() {
+    fn a_writable_destination_that_accepts_nothing_is_tried_at_growing_intervals() {
         let mut retry = Retry::new();
         retry.writable(0);
         assert_eq!(retry.waits(0, 5), Some(5 + FIRST_PAUSE));

@@ -8,8 +8,8 @@
 ///   that a destination passes on what it had accepted before. `held` does: less than before is a movement, with which
 ///   that clock begins anew.
 /// - [`LeastRate`](sendfile64_core::LeastRate): has it passed on too little, on average?
-/// - [`Retry`](crate::transfer::retry::Retry): has the poller forgotten it? That tells of a change once (epoll(7), EPOLLET), and
-///   some refusals are not followed by one.
+/// - [`Retry`](crate::transfer::retry::Retry): is an event of the poller missing? The poller reports a change once
+///   (epoll(7), EPOLLET), and some refusals are not followed by a change.
 ///
 /// All of them run in `Waiting` alone; the first of their times is the transfer's timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub(crate) enum State {
     Queued,
     /// Its destination has turned an attempt away, and the poller watches it.
     Waiting {
-        /// What the destination held when it was last looked at, where the wait has a limit and the system can tell.
+        /// What the destination held when it was last checked, if the wait has a limit and the system reports it.
         held: Option<u64>,
     },
     /// Its attempt is made on a thread that may wait for a disk; until that is back nothing else is done with it.
     OnDisk {
-        /// The poller has told of the destination meanwhile, and will not do it again.
+        /// The poller has reported the destination as writable meanwhile, and will not do so again.
         writable: bool,
     },
 }

@@ -58,7 +58,7 @@ fn attempted(bytes: u64, ended: Ended) -> Option<Attempted> {
 }
 
 #[test]
-fn a_readiness_that_came_while_it_was_away_is_not_lost() {
+fn a_writable_event_during_a_disk_attempt_is_not_lost() {
     let mut running = on_disk();
     assert!(!running.handle_writable(), "it is not here");
     running.finish_disk_attempt(attempted(4, Ended::WouldBlock));
@@ -93,7 +93,7 @@ fn an_attempt_that_was_not_made_ends_the_transfer() {
 }
 
 #[test]
-fn our_own_shutdown_is_not_the_peers_failure() {
+fn a_shutdown_by_an_abort_is_not_reported_as_a_failure_of_the_peer() {
     let mut running = on_disk();
     running.abort(Abort::Shutdown);
     assert_eq!(
@@ -109,7 +109,7 @@ fn our_own_shutdown_is_not_the_peers_failure() {
 }
 
 #[test]
-fn an_error_of_the_engine_ends_it_wherever_it_stands() {
+fn an_error_of_the_engine_ends_a_transfer_in_every_state() {
     let mut moving = on_disk();
     moving.finish_disk_attempt(attempted(4, Ended::Progress));
     let mut waiting = on_disk();
@@ -124,7 +124,7 @@ fn an_error_of_the_engine_ends_it_wherever_it_stands() {
 }
 
 #[test]
-fn what_the_destination_held_in_an_earlier_wait_says_nothing_of_a_later_one() {
+fn a_wait_does_not_compare_with_an_earlier_wait() {
     let (near, mut far) = UnixStream::pair().expect("socketpair");
     let mut running = on_disk_to(near.try_clone().expect("a duplicate").into());
     running.finish_disk_attempt(attempted(0, Ended::WouldBlock));

@@ -50,7 +50,7 @@ fn goes_on_beside_a_full_pipe(choice: Choice, expected: &[Fallback]) {
 }
 
 #[test]
-fn a_full_pipe_holds_nobody_up_and_keeps_its_flags() {
+fn a_full_pipe_delays_no_other_transfer_and_keeps_its_flags() {
     goes_on_beside_a_full_pipe(Choice::Auto, &[]);
     goes_on_beside_a_full_pipe(Choice::Only(Method::Splice), &[]);
     goes_on_beside_a_full_pipe(Choice::Only(Method::Copy), &[]);
@@ -114,7 +114,7 @@ fn a_pipe_that_cannot_be_opened_again_is_spliced_to_or_refused() {
 }
 
 #[test]
-fn a_terminal_that_nobody_reads_holds_nobody_up_and_keeps_its_flags() {
+fn a_terminal_without_a_reader_delays_no_other_transfer_and_keeps_its_flags() {
     let sample = Sample::new(MIB);
     let scene = Scene::with(ONE_SHARD);
     let pty = openpty(None, None).expect("a terminal");

@@ -105,10 +105,10 @@ fn a_truncated_splice_holds_nothing_back() {
 
 /// The engine needs a poller, and there is no descriptor for one: by then the headers are on their way.
 #[test]
-fn a_start_that_fails_behind_its_headers_tells_and_lets_them_go() {
+fn a_start_that_fails_after_its_headers_reports_and_uncorks_them() {
     alone_with(
         "ulimit -n 64;",
-        "cork::a_start_that_fails_behind_its_headers_tells_and_lets_them_go",
+        "cork::a_start_that_fails_after_its_headers_reports_and_uncorks_them",
         || {
             let sample = Sample::new(2 * MIB);
             let scene = Scene::new();

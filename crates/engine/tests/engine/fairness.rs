@@ -41,7 +41,7 @@ fn hold_shard(scene: &Scene, sample: &Sample) -> mpsc::Sender<()> {
 /// The caller's thread takes the first four quanta of each. Neither the order of their starts nor its reverse is that of
 /// their lengths: who was allowed more than a quantum at a turn would be over too early.
 #[test]
-fn who_needs_fewer_turns_is_done_first() {
+fn a_transfer_that_needs_fewer_turns_is_done_first() {
     const QUANTUM: usize = 8192;
     let sample = Sample::new(MIB);
     let scene = Scene::with(ONE_SHARD);

@@ -107,8 +107,8 @@ fn processor_time() -> Duration {
 }
 
 #[test]
-fn who_waits_for_a_limit_sleeps() {
-    alone("rate::who_waits_for_a_limit_sleeps", || {
+fn a_transfer_that_waits_for_a_limit_sleeps() {
+    alone("rate::a_transfer_that_waits_for_a_limit_sleeps", || {
         let sample = Sample::new(LENGTH);
         let scene = Scene::new();
         let running: Vec<_> = (0..10)

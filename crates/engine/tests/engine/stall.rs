@@ -71,7 +71,7 @@ fn a_slow_reader_has_not_stalled() {
 
 /// It is the limit that pauses, for longer than a destination may.
 #[test]
-fn a_pause_of_the_limit_is_no_stall() {
+fn a_pause_of_the_limit_is_not_a_stall() {
     let sample = Sample::new(300_000);
     let scene = Scene::new();
     let (sending, peer) = unix();

@@ -11,7 +11,7 @@ pub(crate) use crate::platform::copy_file_range::missing;
 /// files. `offset` is an offset of the source, and leaves its file position alone; `None` uses and moves the position.
 /// The destination is written at its file position, which moves.
 ///
-/// It waits for the disk whatever the status flags are. It may raise SIGXFSZ ([`crate::signal::block_fatal`]).
+/// It waits for the disk, with any status flags. It may raise SIGXFSZ ([`crate::signal::block_fatal`]).
 ///
 /// `EndOfFile` where the source has no byte at this offset. A kernel that says so of a file whose bytes it cannot reach
 /// (Linux 5.3 to 5.18 of /proc and its like: copy_file_range(2), BUGS) is taken to have refused with EINVAL. Where the

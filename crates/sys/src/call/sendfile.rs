@@ -52,8 +52,8 @@ pub fn sendfile(
     Outcome { bytes, ended }
 }
 
-/// sendfile(2) as the page has it: exactly one call, nothing clamped, nothing interpreted, whatever the numbers are.
-/// Returns the bytes moved. `offset` −1 and closed numbers are for the kernel to answer.
+/// sendfile(2) as its page describes it: exactly one call, with unchanged arguments. Returns the bytes moved. The
+/// kernel itself rejects an `offset` of −1 and numbers that are not open.
 ///
 /// Bytes that came with an error (FreeBSD, macOS) are a short count, as they are on Linux: the next call has the error.
 ///

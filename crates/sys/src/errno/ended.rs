@@ -1,7 +1,8 @@
 //! errno → how the attempt ended, one function per family of calls.
 //!
-//! `Refused` says that another method may do this pair of descriptors; `Failed` that the user hears of it. An errno
-//! without an arm is a failure: a fallback that hides an unforeseen error would send wrong bytes or none.
+//! `Refused` means that another method may work for this pair of descriptors; `Failed` that the caller receives the
+//! error. An errno without an arm is a failure: a fallback that hides an unforeseen error would send wrong bytes or
+//! none.
 
 use nix::errno::Errno;
 use sendfile64_core::Ended;
@@ -17,11 +18,11 @@ pub(crate) fn of_sendfile(errno: Errno) -> Ended {
         // A signal came before the first byte (Linux), or after some (FreeBSD, macOS).
         Errno::EINTR => Ended::Interrupted,
 
-        // Overloaded. Linux: the destination has O_APPEND, or takes no splice (/dev/full, eventfd, epoll); the source
-        // gives none (/proc files since 5.10, directories, FUSE with direct_io, ZFS by version), or is a pipe or socket
-        // read at its position; a kernel-TLS record of another type is open; the offset is out of range.
-        // FreeBSD, macOS: the source is no regular file, or the destination no stream socket.
-        // Where the argument itself is wrong, read(2) and send(2) say so in their turn.
+        // Overloaded. Linux: the destination has O_APPEND or does not support splice (/dev/full, eventfd, epoll); the
+        // source does not (/proc files since 5.10, directories, FUSE with direct_io, ZFS by version), or is a pipe or
+        // socket read at its position; a kernel-TLS record of another type is open; the offset is out of range.
+        // FreeBSD, macOS: the source is not a regular file, or the destination not a stream socket.
+        // If the argument itself is wrong, read(2) and send(2) report it in their turn.
         Errno::EINVAL => Ended::Refused(number(errno)),
 
         // Not in this kernel, or a seccomp filter pretends so (SECCOMP_RET_ERRNO).

@@ -1,4 +1,4 @@
-//! What an errno means: its number, and the end of an attempt it stands for.
+//! The number of an errno, and how it ends an attempt.
 
 mod ended;
 #[cfg(test)]
@@ -15,13 +15,13 @@ pub const EAGAIN: Errno = Errno(NixErrno::EAGAIN as i32);
 /// What a call answers on a connection that its peer has reset, with this system's number.
 pub const ECONNRESET: Errno = Errno(NixErrno::ECONNRESET as i32);
 
-/// A FIFO that nobody reads, to who opens it for writing without waiting (open(2)).
+/// A FIFO without a reader was opened for writing with O_NONBLOCK (open(2)).
 pub const ENXIO: Errno = Errno(NixErrno::ENXIO as i32);
 
 /// The protocol of a socket is not one for this.
 pub const EPROTONOSUPPORT: Errno = Errno(NixErrno::EPROTONOSUPPORT as i32);
 
-/// Nobody reads what is written.
+/// The destination has no reader.
 pub const EPIPE: Errno = Errno(NixErrno::EPIPE as i32);
 
 /// The number of the error that a call on this thread has just returned.

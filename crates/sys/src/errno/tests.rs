@@ -35,14 +35,14 @@ fn sendfile_refuses_with_these_and_no_other() {
 }
 
 #[test]
-fn the_last_method_refuses_nothing_but_a_destination_that_no_write_fits() {
+fn the_last_method_refuses_only_a_destination_that_rejects_every_write() {
     assert_eq!(refused(of_read), []);
     assert_eq!(refused(of_send), []);
     assert_eq!(refused(of_write), [Errno::EINVAL]);
 }
 
 #[test]
-fn would_block_and_interrupted_are_no_failures() {
+fn would_block_and_interrupted_are_not_failures() {
     for ended_of in WAITING {
         assert_eq!(ended_of(Errno::EAGAIN), Ended::WouldBlock);
         assert_eq!(ended_of(Errno::EINTR), Ended::Interrupted);

@@ -21,7 +21,7 @@ use crate::errno::number;
 use crate::fs::Filesystem;
 use crate::platform;
 
-/// What a descriptor stands for.
+/// The type of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file.
@@ -48,7 +48,7 @@ pub enum Kind {
 /// What fstat(2) says of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// What it stands for.
+    /// The type.
     pub kind: Kind,
     /// Size in bytes; 0 for what has none (devices, pipes, files of /proc).
     pub size: u64,
@@ -79,7 +79,7 @@ pub struct Flags {
     pub writable: bool,
     /// O_APPEND: every write(2) goes to the end of the file.
     pub append: bool,
-    /// O_NONBLOCK, which is shared with every duplicate of the descriptor, in whatever process.
+    /// O_NONBLOCK, which every duplicate of the descriptor shares, in all processes.
     pub nonblocking: bool,
 }
 
@@ -104,8 +104,9 @@ pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
     })
 }
 
-/// [`status`] where that waits for nobody: of what is no regular file, and of a file on a filesystem that is known to be
-/// one of this machine. A descriptor of open(2) with O_PATH will do. `known`: such a file that has been met before.
+/// [`status`] if it can be determined without waiting: of anything but a regular file, and of a file on a filesystem
+/// that is known to be local. A descriptor of open(2) with O_PATH is enough. `known`: such a file, from an earlier
+/// call.
 ///
 /// # Errors
 /// EAGAIN for any other file: ask [`status`] on a thread that may wait. EBADF.
@@ -113,8 +114,8 @@ pub fn status_at_once(fd: BorrowedFd<'_>, known: Option<KnownFile>) -> Result<St
     platform::status::status_at_once(fd, known)
 }
 
-/// What a descriptor stands for, and which file it is: what waits for nobody wherever the file is. `size` is 0, and
-/// `filesystem` says nothing.
+/// The type of a descriptor, and the identity of its file, without waiting. `size` is 0, and `filesystem` has no
+/// meaning.
 ///
 /// # Errors
 /// EBADF.
@@ -122,8 +123,8 @@ pub fn identify(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
     platform::status::identify(fd)
 }
 
-/// Whether this is on a filesystem that is known to be one of this machine. Waits for nobody. A descriptor of open(2) with
-/// O_PATH will do.
+/// Whether the descriptor is on a filesystem that is known to be local. Never waits. A descriptor of open(2) with
+/// O_PATH is enough.
 pub(crate) fn is_local(fd: BorrowedFd<'_>) -> bool {
     platform::status::is_local(fd)
 }
@@ -131,14 +132,14 @@ pub(crate) fn is_local(fd: BorrowedFd<'_>) -> bool {
 /// What is to be known of a file before it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseInfo {
-    /// Its size in bytes, where nobody has to be asked for it.
+    /// The size in bytes, if no server has to be asked for it.
     pub size: Option<u64>,
-    /// Whether close(2) may wait: a remote filesystem is told of every close, and the last one of a file without a name
-    /// frees its blocks (unlink(2)).
+    /// Whether close(2) may wait: a remote filesystem is informed of every close, and the last close of a file without
+    /// a name frees its blocks (unlink(2)).
     pub may_wait: bool,
 }
 
-/// Looks at a file for the last time. Waits for nobody.
+/// Inspects a file before it is closed. Never waits.
 pub fn close_info(fd: BorrowedFd<'_>) -> CloseInfo {
     platform::status::close_info(fd)
 }
@@ -183,10 +184,10 @@ pub fn flags(fd: BorrowedFd<'_>) -> Result<Flags, Errno> {
     reason = "a number of somebody else's may be closed, which BorrowedFd cannot express"
 )]
 pub fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
-    // SAFETY: F_DUPFD_CLOEXEC reads and writes no memory of this process, whatever `fd` is.
+    // SAFETY: F_DUPFD_CLOEXEC accesses no memory of this process, for any `fd`.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
     let copy = NixErrno::result(copy).map_err(number)?;
-    // SAFETY: the kernel has just made `copy` for this call, so nobody else owns it.
+    // SAFETY: the kernel has just created `copy` for this call, so no other code owns it.
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
 }
 

@@ -3,8 +3,8 @@
 /// How far the size and the cached pages of a regular file can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Filesystem {
-    /// They are the file's. Also the answer for what is no regular file, for a filesystem not listed here (overlayfs
-    /// shows nothing of those below it), and on systems other than Linux.
+    /// They are those of the file. Also the answer for anything but a regular file, for a filesystem that is not listed
+    /// (overlayfs does not show the ones below it), and on systems other than Linux.
     Ordinary,
     /// Another machine, the host of a virtual machine, or a process (FUSE) changes the file without this kernel knowing.
     /// read(2) asks whether the cached pages are still right; what sendfile(2) and splice(2) send may be stale.

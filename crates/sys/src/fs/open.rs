@@ -20,12 +20,12 @@ pub(crate) const FLAGS: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NOCTTY);
 
 /// Opens `path` only if neither a disk nor the server of a remote filesystem is needed: openat2(2) with RESOLVE_CACHED
-/// (Linux 5.12). Where this process sees mounts that may have a server, what the path leads to is looked at before that is
-/// opened. The answer tells what that was; whoever is in doubt whether the name still stood for it compares.
+/// (Linux 5.12). If this process sees mounts that may have a server, the target of the path is checked before it is
+/// opened. The status is that of the checked target; a caller that has to exclude a rename in between compares.
 ///
 /// # Errors
-/// EAGAIN where somebody would have to be asked, the kernel gives the reason only to a walk that may wait (ENOTDIR is
-/// such), or this system cannot ask: try [`open`] on a thread that may wait. Otherwise the errors of open(2).
+/// EAGAIN if the open would wait, if the kernel gives the reason only to a walk that may wait (ENOTDIR is one), or if
+/// this system has no such open: call [`open`] on a thread that may wait. Otherwise the errors of open(2).
 pub fn open_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
     if let Some(opened) = platform::open::open_local(path) {
         let file = opened?;

@@ -13,12 +13,12 @@ use crate::platform;
 pub enum Residency {
     /// All in memory when asked. They may be dropped before they are used; that is rare, and costs a wait.
     Resident,
-    /// All in memory as far as can be told without the kernel's word for each page: whoever acts on it keeps a
-    /// [`Watch`] on the read.
+    /// Probably all in memory, although the kernel has not confirmed each page: the caller watches the read with a
+    /// [`Watch`].
     Likely,
     /// At least one must come from the disk.
     Absent,
-    /// This kernel or filesystem cannot tell.
+    /// This kernel or filesystem does not report it.
     Unknown,
 }
 
@@ -48,7 +48,7 @@ pub fn was_read_recently(source: BorrowedFd<'_>, offset: u64, count: u64) -> boo
     platform::page_cache::was_read_recently(source, offset, count)
 }
 
-/// The bytes from `first` up to `end` have been read, by whomever: they are in memory for now.
+/// The bytes from `first` up to `end` have been read, by this or other code: they are in memory for now.
 pub fn was_read(source: BorrowedFd<'_>, first: u64, end: u64) {
     platform::page_cache::remember(source, first, first, end);
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::page_cache::Residency;
 use crate::platform::page_cache as platform;
 
-/// A read of pages that were in memory goes on without a sleep, or with a short one for a lock. One that slept for less
-/// has kept nobody waiting.
+/// A read of pages that are in memory sleeps not at all, or briefly for a lock. A shorter sleep delays no other
+/// transfer noticeably.
 const WAIT: Duration = Duration::from_millis(1);
 
 /// Watches one read: what it has read is remembered, and where it waited although it was not to, nothing is trusted for a
@@ -24,7 +24,7 @@ struct Trusted {
 }
 
 impl Watch {
-    /// Call it before the read. `None` where nothing is to be learnt: the kernel itself has told where the pages are.
+    /// Call it before the read. `None` if there is nothing to learn, because the kernel has reported the residency.
     pub fn begin(residency: Residency) -> Option<Self> {
         match residency {
             Residency::Resident | Residency::Absent => None,

@@ -32,9 +32,9 @@ pub fn is_multipath(socket: BorrowedFd<'_>) -> bool {
 }
 
 /// What the peer's kernel has yet to acknowledge. It reads the connection's state (tcp(7) TCP_INFO) and the length of
-/// its send queue (SIOCOUTQ), and never SO_ERROR, which would clear the error that somebody else waits for.
+/// its send queue (SIOCOUTQ), and never SO_ERROR, because reading clears it.
 ///
-/// `None` where the descriptor is no TCP socket, and on systems other than Linux.
+/// `None` if the descriptor is not a TCP socket, and on systems other than Linux.
 ///
 /// # Errors
 /// Those of getsockopt(2). EINVAL for a socket that listens.

@@ -50,7 +50,7 @@ fn files_of_proc_and_sys_have_sizes_that_mean_nothing() {
 }
 
 #[test]
-fn what_is_told_at_once_is_what_a_thread_that_may_wait_is_told() {
+fn the_status_without_waiting_is_that_of_a_thread_that_may_wait() {
     bounded(|| {
         for path in ["/proc/version", "/sys/devices/system/cpu/possible"] {
             let file = open(path);
@@ -84,7 +84,7 @@ fn a_file_that_has_been_met_is_ordinary_and_any_other_is_not() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_told_at_once_wherever_it_is() {
+fn anything_but_a_regular_file_has_its_status_without_waiting() {
     bounded(|| {
         for path in ["/dev/null", "/proc", "/sys"] {
             let file = open(path);

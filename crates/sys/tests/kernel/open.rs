@@ -134,7 +134,7 @@ fn a_file_opens_with_what_fstat_says_of_it() {
 }
 
 #[test]
-fn what_is_no_file_is_not_opened_as_one() {
+fn only_a_regular_file_is_opened_as_a_file() {
     bounded(|| {
         let path = path("no-file");
         mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).expect("mkfifo");

@@ -169,8 +169,8 @@ fn through_overlayfs_what_is_in_memory_is_read_at_once() {
 
 /// mincore(2) says of a file of somebody else that all of it is there.
 #[test]
-fn of_somebody_else_only_what_was_read_lately_is_known() {
-    let name = "overlay::of_somebody_else_only_what_was_read_lately_is_known";
+fn of_a_file_of_another_user_only_recent_reads_are_known() {
+    let name = "overlay::of_a_file_of_another_user_only_recent_reads_are_known";
     as_root(name, &["lower", "upper"], |layer| {
         let layers = Layers::mount(&format!("theirs-{layer}"));
         let merged = layers.directory.join("merged/file");
@@ -204,8 +204,8 @@ fn of_somebody_else_only_what_was_read_lately_is_known() {
 
 /// Ordinary filesystems, too, tell root more than others: since 6.14 cachestat(2) answers EPERM.
 #[test]
-fn of_somebody_else_a_hole_between_pages_that_are_there_is_seen() {
-    let name = "overlay::of_somebody_else_a_hole_between_pages_that_are_there_is_seen";
+fn of_a_file_of_another_user_a_missing_page_between_others_is_found() {
+    let name = "overlay::of_a_file_of_another_user_a_missing_page_between_others_is_found";
     as_root(name, &[""], |_| {
         let layers = Layers::mount("hole");
         let below = layers.below.as_fd();

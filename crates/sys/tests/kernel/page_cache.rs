@@ -185,8 +185,8 @@ fn a_descriptor_that_cannot_be_read_cannot_tell() {
 }
 
 #[test]
-fn files_of_somebody_else_say_nothing_against_the_call() {
-    let name = "page_cache::files_of_somebody_else_say_nothing_against_the_call";
+fn files_of_another_user_do_not_disable_the_call() {
+    let name = "page_cache::files_of_another_user_do_not_disable_the_call";
     in_own_process(name, || {
         // Since 6.14 cachestat(2) answers EPERM about files that are neither ours nor writable, unless we are root.
         let theirs = File::open("/etc/passwd").expect("open");

@@ -122,9 +122,9 @@ fn a_denied_sendfile_is_found_out_by_a_probe() {
 }
 
 #[test]
-fn a_sealed_destination_is_refused_and_concerns_nobody_else() {
+fn a_sealed_destination_is_refused_and_does_not_disable_the_call() {
     in_own_process(
-        "sandbox::a_sealed_destination_is_refused_and_concerns_nobody_else",
+        "sandbox::a_sealed_destination_is_refused_and_does_not_disable_the_call",
         || {
             let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
             let sealed = File::from(memfd_create(c"sealed", flags).expect("memfd"));

@@ -80,7 +80,7 @@ fn offsets_that_no_file_can_have() {
 }
 
 #[test]
-fn a_count_of_nothing_moves_nothing_and_is_no_end() {
+fn a_count_of_0_moves_nothing_and_is_not_the_end_of_the_file() {
     bounded(|| {
         let source = file("nothing", b"0123456789");
         let (ours, _theirs) = tcp();

@@ -20,16 +20,21 @@ fn restore_default_action() {
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.expect("sigaction");
 }
 
-fn connection_to_nobody() -> UnixStream {
+fn connection_without_a_peer() -> UnixStream {
     let (ours, theirs) = UnixStream::pair().expect("socketpair");
     drop(theirs);
     ours
 }
 
-fn sendfile_to_nobody() {
+fn sendfile_without_a_peer() {
     restore_default_action();
     let source = file("nobody", b"0123456789");
-    let outcome = sendfile(connection_to_nobody().as_fd(), source.as_fd(), Some(0), 10);
+    let outcome = sendfile(
+        connection_without_a_peer().as_fd(),
+        source.as_fd(),
+        Some(0),
+        10,
+    );
     assert_eq!(outcome, failed(Errno::EPIPE));
 }
 
@@ -38,9 +43,9 @@ fn a_thread_that_blocks_sigpipe_hears_of_it_as_an_error() {
     let name = "signal::a_thread_that_blocks_sigpipe_hears_of_it_as_an_error";
     in_own_variant(name, "blocked", || {
         block_fatal();
-        sendfile_to_nobody();
+        sendfile_without_a_peer();
     });
-    if let Some(ending) = ending_of(name, "not blocked", sendfile_to_nobody) {
+    if let Some(ending) = ending_of(name, "not blocked", sendfile_without_a_peer) {
         let died_of = Some(Signal::SIGPIPE as i32);
         assert_eq!(
             ending.signal, died_of,
@@ -55,7 +60,7 @@ fn a_copy_raises_no_signal_on_any_thread() {
     in_own_process("signal::a_copy_raises_no_signal_on_any_thread", || {
         restore_default_action();
         assert_eq!(
-            send(connection_to_nobody().as_fd(), b"bytes"),
+            send(connection_without_a_peer().as_fd(), b"bytes"),
             failed(Errno::EPIPE)
         );
     });

@@ -78,7 +78,7 @@ fn a_pipe_takes_what_it_holds_and_then_would_block() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_is_broken() {
+fn a_pipe_without_a_reader_is_broken() {
     bounded(|| {
         block_fatal();
         let pipe = pair(4096).expect("pipe");

@@ -60,7 +60,7 @@ impl<T> TestMailbox<T> {
         self.mailbox.post(message);
     }
 
-    /// Sleeps, then takes what there is: an empty answer is a wake-up too many, which does no harm.
+    /// Sleeps, then takes all messages. An empty result is a spurious wake-up, which does no harm.
     fn receive(&self) -> Vec<T> {
         self.bell.sleep();
         let mut messages = Vec::new();
@@ -189,14 +189,14 @@ fn a_closing_queue_loses_nothing() {
         }
         closer.join().expect("the closer");
         for worker in workers {
-            seen.extend(worker.join().expect("a taker"));
+            seen.extend(worker.join().expect("a worker"));
         }
         seen.sort_unstable();
         assert_eq!(seen, [1, 2]);
     });
 }
 
-/// As the engine does it: whoever hands over or stops holds the crew's lock, and a stop takes the door away.
+/// As in the engine: a start and a stop hold the lock of the threads, and a stop removes the mailbox.
 #[test]
 fn what_was_accepted_before_a_stop_is_seen_before_it() {
     explore(4, || {

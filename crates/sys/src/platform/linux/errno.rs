@@ -57,7 +57,7 @@ pub(crate) fn of_copy_file_range(errno: Errno) -> Ended {
         // Two filesystems: before 5.3 any two, since 5.19 two that are not of one kind.
         Errno::EXDEV => Ended::Refused(number(errno)),
 
-        // One end is no regular file; the ranges overlap in one file; the filesystem cannot do this range.
+        // One end is not a regular file; the ranges overlap in one file; the filesystem cannot copy this range.
         Errno::EINVAL => Ended::Refused(number(errno)),
 
         // A seccomp filter that answers EPERM; CIFS; or an immutable destination, to which write(2) answers EPERM too.

@@ -68,7 +68,7 @@ fn walk_cached(path: &Path, flags: OFlag, bounds: ResolveFlag) -> Result<OwnedFd
     }
 }
 
-/// Opens the root directory, which needs no disk and no permission, to tell a missing call from a bad path.
+/// Opens the root directory, which needs no disk and no permission, to distinguish a missing call from a bad path.
 fn missing() -> Option<Errno> {
     match openat2(
         AT_FDCWD,

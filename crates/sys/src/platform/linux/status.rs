@@ -1,4 +1,4 @@
-//! Questions about a descriptor that wait for nobody: answered from memory.
+//! The status of a descriptor from memory, without waiting.
 
 use std::os::fd::BorrowedFd;
 

@@ -50,7 +50,7 @@ pub(crate) fn is_multipath(socket: BorrowedFd<'_>) -> bool {
     result == 0 && protocol == libc::IPPROTO_MPTCP
 }
 
-/// `tcpi_state`, the first byte of `struct tcp_info`. The kernel writes as much of the structure as there is room for.
+/// `tcpi_state`, the first byte of `struct tcp_info`. The kernel writes as much of the structure as fits.
 fn state(socket: BorrowedFd<'_>) -> Result<u8, NixErrno> {
     let mut state: u8 = 0;
     let mut length = size_of::<u8>() as socklen_t;

@@ -9,18 +9,18 @@ use std::os::fd::BorrowedFd;
 pub(crate) use self::mounts::Local;
 use crate::fs::Filesystem;
 
-/// Asks, and remembers the answer. May wait for whoever serves the filesystem.
+/// Asks for the filesystem and remembers the answer. May wait for the filesystem's server.
 pub(crate) fn of(file: BorrowedFd<'_>) -> Filesystem {
     table::learn(file, || ask(file))
 }
 
-/// Which paths lead to no server, as far as that is known. Waits for nobody.
+/// Which paths are known to lead to no server. Never waits.
 pub(crate) fn local() -> Local {
     table::local()
 }
 
-/// Whether every place of this device that is remembered is an ordinary one, and there is one. Asks nobody, not even
-/// whether the mounts have changed: for what does no harm where it is wrong.
+/// Whether at least one location of this device is remembered, and all of them are ordinary. Makes no system call, not
+/// even to check whether the mounts have changed: only for uses in which a wrong answer does no harm.
 pub(crate) fn is_ordinary_device(device: u64) -> bool {
     table::is_ordinary(device)
 }

@@ -1,5 +1,5 @@
-//! The table of the mounts that this process sees: proc_pid_mountinfo(5). The kernel tells it from memory, without a word
-//! of any server.
+//! The table of the mounts that this process sees: proc_pid_mountinfo(5). The kernel writes it from memory, without
+//! asking a server.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -83,7 +83,7 @@ pub(crate) enum Local {
     All,
     /// Those that stay on the mount of the root directory.
     Root,
-    /// Nobody can tell.
+    /// Not known.
     Unknown,
 }
 

@@ -1,5 +1,5 @@
-//! What the kernel tells of a file without asking whoever serves its filesystem: statx(2) with AT_STATX_DONT_SYNC, for
-//! nothing but the file's type, number and mount. NFS, CIFS, Ceph and FUSE answer that from the inode in memory.
+//! What the kernel reports about a file without asking the server of its filesystem: statx(2) with AT_STATX_DONT_SYNC,
+//! for only the type, number and mount of the file. NFS, CIFS, Ceph and FUSE answer that from the inode in memory.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -16,7 +16,7 @@ use crate::probe::{self, Availability, Feature};
 pub(in crate::platform::linux) struct Location {
     pub(in crate::platform::linux) device: u64,
     pub(in crate::platform::linux) mount: u64,
-    /// Whether `mount` stands for this mount for ever.
+    /// Whether `mount` is never reused.
     pub(in crate::platform::linux) is_permanent: bool,
 }
 
@@ -26,7 +26,8 @@ pub(in crate::platform::linux) struct FileInfo {
     pub(in crate::platform::linux) location: Location,
     pub(in crate::platform::linux) mode: u32,
     pub(in crate::platform::linux) inode: u64,
-    /// `None` where the filesystem has not told, as it has not been asked to: it is not one of those that tell all.
+    /// `None` if the filesystem has not reported it. It was not requested, but most local filesystems report all
+    /// fields.
     pub(in crate::platform::linux) size: Option<u64>,
     pub(in crate::platform::linux) links: Option<u32>,
 }
@@ -67,7 +68,7 @@ const STATX_NLINK: u32 = 4;
 const STATX_MNT_ID: u32 = 0x1000;
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
-/// Looks at a file. Never waits for who serves its filesystem.
+/// Queries a file. Never waits for a server.
 #[expect(unsafe_code, reason = "nix has no statx")]
 pub(in crate::platform::linux) fn inspect(fd: BorrowedFd<'_>) -> Result<FileInfo, Errno> {
     let mut found = Statx::default();
@@ -139,8 +140,8 @@ const SYS_STATMOUNT: libc::c_long = 457;
 const STATMOUNT_SB_BASIC: u64 = 1;
 const STATMOUNT_FS_TYPE: u64 = 0x20;
 
-/// Asks the kernel what a lasting mount id stands for: statmount(2), Linux 6.8. It is answered from memory. `None` where the
-/// call is not there or not allowed, or the mount is not one of this process.
+/// Asks the kernel for the mount with a permanent id: statmount(2), Linux 6.8. It is answered from memory. `None` if
+/// the call is missing or not allowed, or the mount is not visible to this process.
 #[expect(unsafe_code, reason = "nix has no statmount")]
 pub(in crate::platform::linux) fn statmount(mount: u64) -> Option<MountInfo> {
     let asked = STATMOUNT_SB_BASIC | STATMOUNT_FS_TYPE;
@@ -161,7 +162,7 @@ pub(in crate::platform::linux) fn statmount(mount: u64) -> Option<MountInfo> {
         rest: [0; 59],
         strings: [0; 64],
     };
-    // SAFETY: both have the layouts of linux/mount.h, and their sizes are told.
+    // SAFETY: both have the layouts of linux/mount.h, and their sizes are passed.
     let answer = unsafe {
         libc::syscall(
             SYS_STATMOUNT,

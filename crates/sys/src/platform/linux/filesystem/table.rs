@@ -1,11 +1,11 @@
 //! What is known of the filesystems of this process, by the places of their files.
 //!
-//! From Linux 6.8 on, the kernel tells of a mount without its server (statmount(2)). Otherwise a thread that may wait asks
-//! once, and the files of this place go by the thread until then.
+//! From Linux 6.8 on, the kernel describes a mount without asking its server (statmount(2)). Otherwise a thread that
+//! may wait asks once; until then, attempts on files of this location are made by that thread.
 //!
-//! It stays right although filesystems come and go: a place with a lasting mount id (Linux 6.8) never stands for another
-//! filesystem. Before, device numbers and mount ids are given out again, so everything is forgotten whenever the table of
-//! mounts has changed, which poll(2) of /proc/self/mountinfo tells (proc_pid_mountinfo(5)) without a look at any of them.
+//! The table stays valid when filesystems are mounted and unmounted. A permanent mount id (Linux 6.8) is never reused.
+//! Device numbers and older mount ids are, so everything is forgotten when the table of mounts has changed, which
+//! poll(2) of /proc/self/mountinfo reports (proc_pid_mountinfo(5)) without reading it.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -32,7 +32,7 @@ struct Table {
     mounts: Option<File>,
     /// How often it has changed.
     changes: u64,
-    /// What it says; `None` where that has changed, or nobody has asked.
+    /// The answer of the table of mounts; `None` if the table has changed or has not been read.
     local: Option<Local>,
     /// When it was read last.
     read: Option<Instant>,
@@ -51,7 +51,7 @@ fn table() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is remembered of this place, or told by the kernel alone; no server is asked.
+/// The filesystem of this location if it is remembered or the kernel describes it; no server is asked.
 pub(in crate::platform::linux) fn lookup(location: Location) -> Option<Filesystem> {
     if let Some(known) = table().find(location) {
         return Some(known);
@@ -75,7 +75,7 @@ pub(super) fn local() -> Local {
     if let Some(answer) = table().local() {
         return answer;
     }
-    // Outside of the lock: whoever looks something up waits for nothing.
+    // Outside of the lock, so that a lookup does not wait.
     let Ok(Mounts { file, text }) = mounts::read() else {
         return Local::Unknown;
     };
@@ -113,7 +113,7 @@ pub(super) fn learn(file: BorrowedFd<'_>, ask: impl FnOnce() -> Filesystem) -> F
     found
 }
 
-/// Whether mountinfo gives the filesystem of this device a name that stands for a remote one.
+/// Whether mountinfo gives the filesystem of this device the name of a remote one.
 pub(super) fn has_remote_name(device: u64) -> bool {
     mounts::read().is_ok_and(|mounts| mounts::names_remote(&mounts.text, device))
 }
@@ -159,7 +159,7 @@ impl Table {
         self.local = None;
     }
 
-    /// Forgets everything if a filesystem has been mounted or unmounted, or nobody can tell.
+    /// Forgets everything if a filesystem has been mounted or unmounted, or if changes cannot be detected.
     fn look_for_changes(&mut self) {
         let is_as_before = self.mounts.as_ref().is_some_and(|mounts| {
             let mut watched = [PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)];
@@ -170,7 +170,8 @@ impl Table {
         }
     }
 
-    /// How often the mounts have changed, for a place to which that matters; `None` where nobody could tell.
+    /// The number of changes of the mounts, for a location whose id can be reused; `None` if changes cannot be
+    /// detected.
     fn looked_for_changes(&mut self, location: Location) -> Option<u64> {
         if location.is_permanent {
             return Some(0);
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_that_does_not_last_is_forgotten_when_nobody_can_tell_of_changes() {
+    fn a_location_with_a_reusable_id_is_forgotten_if_changes_cannot_be_detected() {
         let passing = Location {
             device: 1,
             mount: 2,
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_does_not_last_is_remembered_while_the_mounts_stay() {
+    fn a_location_with_a_reusable_id_is_remembered_while_the_mounts_stay() {
         let location = Location {
             device: 1,
             mount: 2,

@@ -31,7 +31,7 @@ struct Counts {
     recently_evicted: u64,
 }
 
-/// cachestat(2): how many pages of the bytes from `first` to `last` are in the page cache. `None` where it cannot tell.
+/// cachestat(2): how many pages of the bytes from `first` to `last` are in the page cache; `None` if it is not known.
 pub(super) fn cached_pages(source: BorrowedFd<'_>, first: u64, last: u64) -> Option<u64> {
     if probe::availability(Feature::Cachestat) == Availability::Unavailable {
         return None;

@@ -57,7 +57,7 @@ impl Mapping {
     fn of(source: BorrowedFd<'_>, start: u64, length: u64) -> Option<Self> {
         let length = NonZeroUsize::new(usize::try_from(length).ok()?)?;
         let offset = libc::off_t::try_from(start).ok()?;
-        // SAFETY: the kernel chooses an address that nothing else has, and nobody is ever given it.
+        // SAFETY: the kernel chooses an unused address, and the address never leaves this module.
         let mapped = unsafe {
             mmap(
                 None,

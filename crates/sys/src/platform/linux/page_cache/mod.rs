@@ -1,4 +1,4 @@
-//! Linux: who is asked, and in which order.
+//! Linux: the ways to determine residency, and their order.
 
 mod cachestat;
 mod mincore;
@@ -100,7 +100,7 @@ fn within_file(source: BorrowedFd<'_>, offset: u64, last: u64, cached: Option<u6
 /// to look at.
 fn readahead_done(source: BorrowedFd<'_>, last: u64) -> Residency {
     match peek(source, last) {
-        // tmpfs knows no RWF_NOWAIT, but reads nothing ahead either: what is there is whole.
+        // tmpfs does not support RWF_NOWAIT, but has no readahead either: a page that is present is complete.
         Residency::Unknown
             if fstatfs(source).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC) =>
         {
@@ -110,8 +110,8 @@ fn readahead_done(source: BorrowedFd<'_>, last: u64) -> Residency {
     }
 }
 
-/// cachestat(2) has counted nothing (`asked`), or is not there, or is not for us. A read tells page by page; it is made
-/// where the attempt would begin, so what it reads ahead is what the attempt needs.
+/// cachestat(2) has counted no page (`asked`), is missing, or is not allowed for this file. A read checks page by page.
+/// It is made at the start of the attempt, so that its readahead serves the attempt.
 fn by_reading(
     source: BorrowedFd<'_>,
     stat: &FileStat,
@@ -145,7 +145,7 @@ fn sampled(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -
         .unwrap_or(Residency::Likely)
 }
 
-/// Nothing but a mapping, or what was read lately, can tell.
+/// Only recent reads or a mapping can show residency.
 fn without_reads(source: BorrowedFd<'_>, stat: &FileStat, (first, last): (u64, u64)) -> Residency {
     if is_recent(file_of(stat), first, last) {
         return Residency::Likely;
@@ -175,7 +175,7 @@ pub(crate) fn read_cached(
     offset: Option<u64>,
 ) -> Result<usize, Errno> {
     let answer = match read_nowait(source, buffer, offset) {
-        // Here it cannot be told by reading.
+        // This kernel or filesystem does not support the read.
         Err(NixErrno::ENOSYS | NixErrno::EPERM | NixErrno::EOPNOTSUPP) => {
             read_where_resident(source, buffer, offset)
         }
@@ -247,7 +247,7 @@ fn is_recent(file: File, first: u64, last: u64) -> bool {
     is_recent
 }
 
-/// How often this thread has slept. `None` where nobody says.
+/// How often this thread has slept; `None` if the system does not report it.
 pub(crate) fn sleeps() -> Option<i64> {
     getrusage(UsageWho::RUSAGE_THREAD)
         .ok()

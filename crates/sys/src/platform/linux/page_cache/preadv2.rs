@@ -14,7 +14,7 @@ use crate::probe::{self, Availability, Feature};
 /// Whether the page that holds this byte is in memory, and read. Where it is not, the kernel may start to read it.
 pub(super) fn peek(source: BorrowedFd<'_>, offset: u64) -> Residency {
     match read_nowait(source, &mut [0], Some(offset)) {
-        // 0 bytes: beyond the end of the file, for which nobody has to wait.
+        // 0 bytes: beyond the end of the file, where no read waits.
         Ok(_) => Residency::Resident,
         Err(NixErrno::EAGAIN) => Residency::Absent,
         // EOPNOTSUPP: the filesystem (tmpfs, overlayfs, procfs, NFS) or, up to 4.13, the kernel. EINVAL: O_DIRECT, or

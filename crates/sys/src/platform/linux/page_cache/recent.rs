@@ -1,4 +1,4 @@
-//! What has been read a moment ago, and so is in memory most likely: for files of which the kernel does not tell.
+//! Recent reads, whose pages are most likely in memory: for files whose residency the kernel does not report.
 //!
 //! Everything here follows from one fact: a page that has been sent has been in memory. What takes it away is a shortage
 //! of memory, which an attempt that waited after all gives away ([`RecentReads::disappoint`]).
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_forgotten_unless_it_is_read_again() {
+    fn a_chunk_is_forgotten_unless_it_is_read_again() {
         let mut memory = RecentReads::default();
         memory.remember(FILE, 0, SIZE, SIZE, 0);
         assert!(memory.covers(FILE, 0, SIZE - 1, PERIOD - 1));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_disappointment_nothing_is_trusted_for_a_while() {
+    fn after_a_read_that_waited_nothing_is_trusted_for_a_while() {
         let mut memory = RecentReads::default();
         memory.remember(FILE, 0, SIZE, SIZE, 0);
         memory.distrust(1);
