@@ -1,4 +1,4 @@
-/** What `lib/http/` uses of its dependencies. negotiator has no types of its own. */
+/** The parts of its dependencies that `lib/http/` uses. negotiator has no types of its own. */
 
 declare module 'content-disposition' {
   /** A Content-Disposition header: with `filename` in ASCII, and `filename*` where that is not the whole name (RFC 6266). */

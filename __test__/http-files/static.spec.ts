@@ -214,6 +214,7 @@ test('bad arguments of serveFile() reject before anything is touched', async (t)
     [path, { root: path }, VALUE],
     [path, { root: `${folder}/nothing` }, VALUE],
     [path, { root: 5 }, TYPE],
+    [path, { symlinks: 'within-root' }, VALUE],
     ...BAD_OPTIONS.map(([options, code]) => [path, options, code] as const),
   ]
   const codes: unknown[] = []

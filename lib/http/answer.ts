@@ -14,7 +14,7 @@ export interface Answered extends Sent {
 
 type Headers = Readonly<Record<string, string>>
 
-/** What describes a file and no other answer. */
+/** The headers that describe a file and must not be part of another answer. */
 const OF_A_FILE = [
   'Accept-Ranges',
   'Cache-Control',
@@ -78,7 +78,7 @@ interface Entry {
   readonly isFolder: boolean
 }
 
-/** By the open folder: its path may lead elsewhere by now. */
+/** Reads the open folder, because its path may lead to another folder by now. */
 async function namesIn({ fd, path }: OpenEntry): Promise<Entry[]> {
   const options = { withFileTypes: true, encoding: 'buffer' } as const
   const opened = Buffer.from(`/proc/self/fd/${fd}`)
@@ -86,7 +86,7 @@ async function namesIn({ fd, path }: OpenEntry): Promise<Entry[]> {
   return entries.map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }))
 }
 
-/** Every byte that is not a letter, a digit or one of `-._~` as a percent sign and its digits. */
+/** Percent-encodes every byte that is not a letter, a digit or one of `-._~`. */
 function encode(name: Buffer): string {
   return Array.from(name, (byte) => {
     const character = String.fromCharCode(byte)

@@ -20,7 +20,7 @@ import type { Settings, Transfer } from './request/settings.ts'
 /** How far a body came. */
 export interface Sent {
   readonly bytesSent: number
-  /** The client has left, or was too slow. */
+  /** `false` if the client has disconnected or was too slow. */
   readonly completed: boolean
   readonly method: Method | undefined
   readonly fallbacks: Fallback[]
@@ -38,7 +38,7 @@ export interface FileRange extends ByteRange {
   readonly fd: number
 }
 
-/** Sends one range, of which the headers have been set. */
+/** Sends one range. The headers have been set. */
 export function sendRange(req: ServeRequest, res: ServeResponse, range: FileRange, settings: Settings): Promise<Sent> {
   if (range.count === 0) return sendNothing(res)
   if (isSmall(range, settings)) return sendSmall(res, range)
@@ -51,7 +51,7 @@ function isSmall({ count }: ByteRange, { limiter, transfer }: Settings): boolean
   return count <= SMALL && method === 'auto' && isPlain
 }
 
-/** Reads the range, so that headers and body are one write. What is sent is a copy: the file may change. */
+/** Reads the range, so that headers and body are one write. The bytes are a copy, so the file may change afterwards. */
 async function sendSmall(res: ServeResponse, { fd, offset, count }: FileRange): Promise<Sent> {
   const buffer = Buffer.allocUnsafe(count)
   let length = Math.max(0, readAtOnce(fd, buffer, offset))
@@ -68,7 +68,7 @@ async function sendSmall(res: ServeResponse, { fd, offset, count }: FileRange): 
   return { bytesSent: completed ? count : 0, completed, method: 'copy', fallbacks }
 }
 
-/** A part of a multipart answer, with what goes before and after it. */
+/** A part of a multipart answer, with the bytes before and after it. */
 interface Part extends FileRange {
   readonly headers: Buffer | undefined
   readonly trailers: Buffer | undefined
@@ -80,7 +80,7 @@ export class Multipart {
   readonly length: number
   readonly #parts: readonly Part[]
 
-  /** `type`: of the file, of which there are `size` bytes. */
+  /** `type` and `size` are those of the file. */
   constructor(fd: number, ranges: readonly ByteRange[], type: string, size: number) {
     const boundary = randomBytes(16).toString('hex')
     const closing = Buffer.from(`\r\n--${boundary}--\r\n`)
@@ -104,7 +104,7 @@ export class Multipart {
     const transfer = transferOf(req, settings)
     const { rate, burst } = transfer
     if (typeof rate !== 'number' || rate === 0) return accounted(res, this.#parts, transfer)
-    // One bucket for all parts: each would begin with a burst of its own.
+    // All parts share one bucket; with a bucket of its own, each part would start with a burst.
     const limiter = new RateLimiter({ rate, burst })
     return accounted(res, this.#parts, { ...transfer, rate: limiter, burst: undefined })
   }
@@ -124,8 +124,8 @@ function transferOf(req: ServeRequest, { limiter, transfer }: Settings): Transfe
 }
 
 /**
- * Sends the parts one after the other, and ends the response with the last one. That the client has left, or is too slow,
- * is an outcome; that the file is too short, or cannot be read, is an error.
+ * Sends the parts one after the other, and ends the response with the last one. A client that disconnects or is too slow is
+ * an outcome. A file that is too short or cannot be read is an error.
  */
 async function accounted(res: ServeResponse, parts: readonly Part[], transfer: Transfer): Promise<Sent> {
   let bytesSent = 0
@@ -154,7 +154,7 @@ function sentBefore(error: unknown): number {
   return typeof figure === 'number' ? figure : 0
 }
 
-/** How the connection to a client can end while it is written to: the errors of send(2) and of Node's streams. */
+/** The errors of send(2) and of Node's streams that mean that the connection to the client has ended. */
 const GONE: ReadonlySet<unknown> = new Set(
   (
     'EPIPE ECONNRESET ECONNABORTED ETIMEDOUT EHOSTUNREACH ENETUNREACH ENETDOWN ENOTCONN ECANCELED ' +

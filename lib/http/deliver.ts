@@ -23,7 +23,7 @@ export async function deliver(
   const validators = describe(res, chosen, settings)
   if (res.headersSent || isOver(res)) return answeredElsewhere(res)
   const size = sizeOf(chosen)
-  // The program has chosen another status, as for an error page: such an answer is whole (RFC 9110 section 13.2.1).
+  // If the program has chosen another status, as for an error page, conditions do not apply (RFC 9110 section 13.2.1).
   const isPlain = res.statusCode === 200
   const verdict = isPlain ? evaluate(req.headers, validators) : 'send'
   if (verdict === 'not-modified') {
@@ -66,7 +66,7 @@ async function send(
   return { status: 206, ...(await multipart.send(req, res, settings)) }
 }
 
-/** Ranges of a variant are ranges of its encoded bytes; several would each need a Content-Encoding of their own. */
+/** Ranges of a variant are ranges of its encoded bytes. Parts of a multipart answer cannot state an encoding. */
 function rangesOf(
   req: ServeRequest,
   validators: Validators,
@@ -81,7 +81,7 @@ function rangesOf(
   return Array.isArray(parsed) && parsed.length > 1 && encoding !== undefined ? 'whole' : parsed
 }
 
-/** Middleware that compresses would compress a part of a file as if it were all of it. */
+/** Prevents middleware from compressing a part of a file as if it were the whole file. */
 function leaveAlone(res: ServeResponse): void {
   if (!Object.hasOwn(res, 'write') || !(res instanceof http.ServerResponse)) return
   const present: unknown = res.getHeader('Cache-Control')
@@ -89,13 +89,13 @@ function leaveAlone(res: ServeResponse): void {
   if (!/\bno-transform\b/i.test(said)) res.setHeader('Cache-Control', `${said}no-transform`)
 }
 
-/** A file of more than 2^53 bytes does not exist on any filesystem that there is; one that says so is refused. */
+/** Refuses a size above 2^53 - 1, which no real file has. */
 function sizeOf({ entry: { stat } }: Representation): number {
   if (stat.size > Number.MAX_SAFE_INTEGER) throw truncated(stat.size, { bytesSent: 0, offset: 0 })
   return Number(stat.size)
 }
 
-/** The function `headers` has answered the request. */
+/** The result if the function `headers` has answered the request. */
 async function answeredElsewhere(res: ServeResponse): Promise<Answered> {
   const nothing: Sent = { bytesSent: 0, completed: true, method: undefined, fallbacks: [] }
   if (!res.writableEnded) return { status: res.statusCode, ...nothing, completed: await whenOver(res) }

@@ -1,4 +1,4 @@
-/** A request and its response: whether they can be used, and what becomes of them after a refusal or a fault. */
+/** Checks a request and its response, and answers after a refusal or a fault. */
 import http from 'node:http'
 
 import { headersSent, invalidType } from '../errors/node-error.ts'
@@ -33,7 +33,7 @@ function isResponse(res: unknown): res is ServeResponse {
   return typeof res === 'object' && res !== null && 'setHeader' in res && 'end' in res && 'headersSent' in res
 }
 
-/** Whether it asks for a file, and not to change one. */
+/** Whether the method is GET or HEAD. */
 export function isRead({ method }: ServeRequest): boolean {
   return method === 'GET' || method === 'HEAD'
 }
@@ -46,7 +46,7 @@ export function refuse(
   { precompressed }: Settings,
 ): Promise<Answered> {
   if (status === 405) return answer(req, res, status, { Allow: 'GET, HEAD' })
-  // Whether there is a file may depend on what the client accepts.
+  // The existence of a file may depend on the encodings that the client accepts.
   if (precompressed.length > 0) vary(res)
   return answer(req, res, status)
 }
@@ -65,7 +65,7 @@ export async function deliverAndClose(
   }
 }
 
-/** After a fault: 500 with the headers that were `present` before, or, within an answer, the end of the connection. */
+/** Answers with 500 and the headers that were `present` before; within an answer, destroys the connection. */
 export async function fail(req: ServeRequest, res: ServeResponse, present: ReadonlySet<string>): Promise<void> {
   if (isOver(res)) return
   if (res.headersSent) return void res.destroy()

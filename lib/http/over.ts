@@ -1,16 +1,16 @@
-/** When a response is over: the connection has taken all of it, or is gone. */
+/** When a response is over: the connection has accepted all of it, or has been lost. */
 import http from 'node:http'
 
 import { closedState, serverSocket } from '../destination/stream.ts'
 import { unwatch, watch, type Watcher } from '../wait/closed.ts'
 import type { ServeResponse } from './request/options.ts'
 
-/** Whether nothing can be answered any more. */
+/** Whether the response is ended, destroyed or without a connection. */
 export function isOver(res: ServeResponse): boolean {
   return closedState(res) !== undefined
 }
 
-/** Resolves with whether the connection has taken all of the response. To be called before its `end()`. */
+/** Resolves with whether the connection has accepted the whole response. Must be called before `res.end()`. */
 export function whenOver(res: ServeResponse): Promise<boolean> {
   if (isOver(res)) return Promise.resolve(false)
   return new Promise((resolve) => void new Over(res, resolve))
@@ -19,7 +19,7 @@ export function whenOver(res: ServeResponse): Promise<boolean> {
 class Over implements Watcher {
   readonly #res: ServeResponse
   readonly #resolve: (isComplete: boolean) => void
-  /** Of a response that waits for earlier ones: http does not tell it that the connection is gone. */
+  /** Only of a response that waits for earlier ones: such a response emits no 'close' when the connection is lost. */
   readonly #socket: ReturnType<typeof serverSocket>
 
   constructor(res: ServeResponse, resolve: (isComplete: boolean) => void) {

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { resolve, sep } from 'node:path'
 
-import { invalidType } from '../errors/node-error.ts'
+import { invalidType, invalidValue } from '../errors/node-error.ts'
 import { aborted } from '../errors/sendfile-error.ts'
 import type { Method } from '../options/sendfile.ts'
 import { parseSource } from '../source/parse.ts'
@@ -36,7 +36,7 @@ export interface ServeResult {
 
 /**
  * Answers a GET or HEAD request with a file: type, validators, conditions, ranges, HEAD and errors as RFC 9110 describes
- * them. The kernel moves the bytes if it can. Never calls anything else about the request.
+ * them. The kernel moves the bytes if it can.
  *
  * A client that leaves is a normal outcome: the promise resolves with `completed: false`. It rejects for a fault of the
  * server (EIO, EMFILE, a function of the options that throws, a file that was truncated while it was sent), after the
@@ -62,6 +62,9 @@ export async function serveFile(
   requireExchange(req, res)
   const settings = parseServeOptions(options)
   const name = parsePath(path)
+  if (settings.root === undefined && settings.symlinks === 'within-root') {
+    throw invalidValue('options.symlinks', settings.symlinks, 'needs options.root')
+  }
   const { signal } = settings.transfer
   if (signal?.aborted === true) throw aborted(signal)
   const { root: folder } = settings
@@ -95,7 +98,7 @@ async function answerWith(
   return { path: undefined, ...(await refuse(req, res, 404, settings)) }
 }
 
-/** The path of a file below the root. latin1 has a character for each byte. */
+/** The path of a file below the root. latin1 keeps every byte of the name. */
 function below(root: Root, name: Buffer, { dotfiles }: Settings): Buffer | Refused {
   const folder = root.path.toString('latin1')
   const path = resolve(folder, name.toString('latin1'))

@@ -14,7 +14,7 @@ import { locate } from './file/variants.ts'
 /** What {@link serveStatic} returns: a handler for `node:http`, and middleware for connect, Express and Polka. */
 export type StaticHandler = (req: ServeRequest, res: ServeResponse, next?: (error?: unknown) => void) => void
 
-/** What a target leads to: a file, a folder to list, the address of a folder, or the status to answer with. */
+/** The result of a lookup: a file, a folder to list, the address of a folder, or the status to answer with. */
 type Found = Representation | { readonly folder: OpenEntry } | { readonly location: string } | Refused | 400
 
 /**
@@ -58,7 +58,7 @@ class Folder {
     try {
       requireExchange(req, res)
     } catch (error) {
-      // A client that has left is no error.
+      // A client that has disconnected is not an error.
       return isOver(res) ? undefined : next?.(error)
     }
     const passes = next !== undefined && this.#settings.fallthrough
@@ -94,7 +94,7 @@ class Folder {
     if (refused !== undefined) return refused
     const path = joinPath(this.#root.path, target.segments)
     const address = originalUrl(req)
-    // A framework gives the mount point itself a slash that the address may lack.
+    // At a mount point, a framework passes the path '/' although the address may lack the slash.
     const isFolder = target.isFolder && (target.segments.length > 0 || pathOf(address).endsWith('/'))
     if (isFolder) return this.#findIn(req, path)
     const found = await locate(req, path, this.#rule, this.#settings)
@@ -103,7 +103,7 @@ class Folder {
     return this.#settings.redirect ? { location: withSlash(address) } : 404
   }
 
-  /** What answers for a folder. */
+  /** Looks for the index files of a folder. */
   async #findIn(req: ServeRequest, path: Buffer): Promise<Found> {
     for (const name of this.#settings.index) {
       const found = await locate(req, joinPath(path, [Buffer.from(name)]), this.#rule, this.#settings)
@@ -119,7 +119,7 @@ class Folder {
   }
 }
 
-/** The target as the client sent it, of which a framework may have taken a prefix. */
+/** The target as the client sent it; a framework may have removed a prefix from `req.url`. */
 function originalUrl(req: ServeRequest): string {
   const original: unknown = Reflect.get(req, 'originalUrl')
   return typeof original === 'string' ? original : (req.url ?? '/')

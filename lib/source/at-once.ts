@@ -1,6 +1,6 @@
 /**
- * How a small file is opened, read and closed in one tick, where neither a disk nor a server has to be asked. Waking a
- * thread of the pool takes the event loop longer than such a call.
+ * How a small file is opened, read and closed in one tick if no disk and no server is involved. Waking a thread of the pool
+ * takes the event loop longer than such a call.
  */
 import { native } from '../native/load.ts'
 import { environment } from '../executor/kernel.ts'
@@ -19,8 +19,8 @@ const isWorker = Reflect.get(process.abort, 'disabled') === true
 const opensAtOnce = !isWorker && native !== undefined
 
 /**
- * Opens a regular file; `undefined` where that could wait, and for everything else. `fs` has to see the same file behind
- * the number: a virtual file system does not. The number is the caller's.
+ * Opens a regular file; `undefined` if that could wait, for other files, and on an error. `fs` must see the same file behind
+ * the descriptor, which a virtual file system does not. The caller owns the descriptor.
  */
 export function openAtOnce(path: string | Buffer): Opened | undefined {
   if (!opensAtOnce || !opensNatively()) return undefined
@@ -32,7 +32,7 @@ export function openAtOnce(path: string | Buffer): Opened | undefined {
   return undefined
 }
 
-/** Reads what is in memory; below 0 where that could wait. `position` below 0: at the file's own. */
+/** Reads bytes that are in memory; below 0 if that could wait. `position` below 0: the file's own position. */
 export function readAtOnce(fd: number, buffer: Buffer, position: number): number {
   return readsOwn() ? (native?.readCached(fd, buffer, position) ?? -1) : -1
 }

@@ -1,6 +1,6 @@
 /**
- * Opens what a path names, and asks the descriptor what it is: the size that is announced is the size of what is sent, and
- * no file can be swapped for another between a check and the open.
+ * Opens a path first and examines the descriptor afterwards. The announced size is therefore the size of the file that is
+ * sent, and no file can be replaced by another one between a check and the open.
  */
 import fs from 'node:fs'
 
@@ -16,20 +16,20 @@ export interface OpenEntry {
   close(): void | Promise<void>
 }
 
-/** Not there, or not to be given out: the status to answer with. */
+/** The status for a file that does not exist or must not be sent. */
 export type Refused = 403 | 404
 
-/** Which files may be given out by a path. */
+/** Which files a path may lead to. */
 export interface Rule {
   readonly root: Root | undefined
   readonly symlinks: 'follow' | 'within-root' | 'deny'
 }
 
-/** open(2) waits for the writer of a FIFO and for some devices; with O_NONBLOCK it does not. */
+/** Without O_NONBLOCK, open(2) waits for the writer of a FIFO, and for some devices. */
 const { O_RDONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants
 const FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY
 
-/** What open(2) says of a path that leads nowhere; ENXIO is a socket, ENODEV and ENXIO a device without a driver. */
+/** The errors of open(2) that mean 404. ENXIO: a socket, or a device without a driver. ENODEV: a device without a driver. */
 const MISSING: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ENXIO', 'ENODEV'])
 const FORBIDDEN: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'ERR_ACCESS_DENIED'])
 
@@ -61,7 +61,7 @@ async function openLater(path: Buffer, rule: Rule): Promise<OpenEntry | Refused>
   return admit(new Opened(fd, path, stat), rule)
 }
 
-/** Closes what is neither a regular file nor a folder, and what the rule forbids. */
+/** Closes and refuses an entry that is neither a regular file nor a folder, or that the rule forbids. */
 function admit(entry: OpenEntry, { root, symlinks }: Rule): OpenEntry | Refused | Promise<OpenEntry | Refused> {
   if (!entry.stat.isFile() && !entry.stat.isDirectory()) return refuse(entry, 404)
   if (symlinks === 'follow') return entry
@@ -71,7 +71,7 @@ function admit(entry: OpenEntry, { root, symlinks }: Rule): OpenEntry | Refused 
   return admitLater(entry, real, root, symlinks).then((allowed) => (allowed ? entry : refuse(entry, isOut)))
 }
 
-/** The root may have been replaced by another folder, or be a symbolic link to another one now. */
+/** Checks again: the root may have been replaced, or may be a symbolic link to another folder by now. */
 async function admitLater(
   entry: OpenEntry,
   real: Buffer | undefined,
@@ -93,8 +93,8 @@ function isAllowed(real: Buffer, { path }: OpenEntry, root: Root | undefined, sy
 }
 
 /**
- * Where the kernel says that the open file is (proc_pid_fd(5)): true of this descriptor, whatever has become of the path.
- * Asks no server. `undefined` where there is no proc(5).
+ * The path that the kernel reports for the open file (proc_pid_fd(5)). It belongs to this descriptor, even if the path of
+ * the request leads elsewhere by now. Reading it never waits for a server. `undefined` without proc(5).
  */
 function realPath({ fd, stat }: OpenEntry): Buffer | undefined {
   let link: Buffer
@@ -110,7 +110,7 @@ function realPath({ fd, stat }: OpenEntry): Buffer | undefined {
 
 const DELETED = Buffer.from(' (deleted)')
 
-/** By the path, and only if it still leads to the file that is open. */
+/** The same without proc(5), by the path. Rejects unless the path still leads to the open file. */
 async function realPathLater({ path, stat }: OpenEntry): Promise<Buffer> {
   const real = await realpath(path)
   const { dev, ino } = await fs.promises.lstat(real, { bigint: true })
@@ -148,7 +148,7 @@ class Opened implements OpenEntry {
   }
 }
 
-/** Opened at once, so on a filesystem that has no server: fstat(2) does not wait. */
+/** Opened at once, and therefore on a filesystem without a server: fstat(2) does not wait. */
 class Cached extends Opened {
   constructor(fd: number, path: Buffer) {
     super(fd, path, fs.fstatSync(fd, { bigint: true }))

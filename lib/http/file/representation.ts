@@ -1,4 +1,4 @@
-/** What the headers say of a file: its type, its tag, its date, how long it may be kept. */
+/** The headers that describe a file: type, tag, date, and how long it may be cached. */
 import fs from 'node:fs'
 import { basename } from 'node:path'
 import { create as contentDisposition } from 'content-disposition'
@@ -13,7 +13,7 @@ import type { Settings } from '../request/settings.ts'
 /** A file that has been chosen to answer a request. */
 export interface Representation {
   readonly entry: OpenEntry
-  /** The name that the type is known by: that of the file without the extension of its encoding. */
+  /** The name of the file without the extension of the encoding; it determines the type. */
   readonly name: string
   readonly encoding: Encoding | undefined
 }
@@ -58,7 +58,7 @@ function validatorsOf(res: ServeResponse): Validators {
   }
 }
 
-/** Sets the headers of a body: not those of a 304. */
+/** Sets the headers of a body, which a 304 does not have. */
 export function describeBody(res: ServeResponse, { entry, name, encoding }: Representation, settings: Settings): void {
   const { contentType, attachment } = settings
   if (!res.hasHeader('Content-Type')) {
@@ -75,7 +75,7 @@ function setUnlessSet(res: ServeResponse, name: string, value: string): void {
   if (!res.hasHeader(name)) res.setHeader(name, value)
 }
 
-/** Adds Accept-Encoding to what the program has named. */
+/** Adds Accept-Encoding to Vary. */
 export function vary(res: ServeResponse): void {
   const present: unknown = res.getHeader('Vary')
   const names = Array.isArray(present) ? present.join(', ') : typeof present === 'string' ? present : ''
@@ -83,7 +83,7 @@ export function vary(res: ServeResponse): void {
   res.setHeader('Vary', names === '' ? 'Accept-Encoding' : `${names}, Accept-Encoding`)
 }
 
-/** The type by the extension; text is taken for UTF-8. */
+/** The type by the extension, with UTF-8 as the charset of text. */
 export function typeOf(name: string): string {
   const type = name.includes('.') ? lookup(name) : undefined
   if (type === undefined) return 'application/octet-stream'
@@ -91,9 +91,9 @@ export function typeOf(name: string): string {
 }
 
 /**
- * The size and the modification time in nanoseconds; whole seconds would call a file unchanged that was rewritten within
- * one. A file that changes after the tag was made may keep its times, because the clock of the kernel ticks in
- * milliseconds: a strong tag is one of a file that has rested for a second.
+ * Made of the size and the modification time in nanoseconds: in whole seconds, a file that is rewritten within a second would
+ * count as unchanged. Two changes within one tick of the kernel's clock (a few ms) have the same time, so a tag is strong only
+ * if the file has not changed for a second.
  */
 function tagOf({ size, mtimeNs, ctimeNs, ino }: fs.BigIntStats, kind: 'weak' | 'strong'): string {
   const isMark = mtimeNs <= SECOND
@@ -104,13 +104,13 @@ function tagOf({ size, mtimeNs, ctimeNs, ino }: fs.BigIntStats, kind: 'weak' | '
   return rested > SECOND ? tag : `W/${tag}`
 }
 
-/** `undefined` for the mark of a reproducible build. Never later than now (RFC 9110 section 8.8.2.1). */
+/** `undefined` for the time of a reproducible build. Never later than now (RFC 9110 section 8.8.2.1). */
 function secondsOf({ mtimeNs }: fs.BigIntStats): number | undefined {
   if (mtimeNs <= SECOND) return undefined
   return Math.min(Number(mtimeNs / SECOND), Math.floor(Date.now() / 1000))
 }
 
-/** A tag from the program; it may have left out the quotes. */
+/** A tag that a function has returned, with or without quotes. */
 function ownTag(tag: unknown): string | undefined {
   if (tag === undefined || tag === null || tag === false) return undefined
   if (typeof tag !== 'string') throw invalidType('options.etag()', 'of type string', tag)
@@ -136,7 +136,7 @@ function lazily<T>(make: () => T): () => T {
 const FIGURES = ['dev', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'blksize', 'ino', 'size', 'blocks'] as const
 const TIMES = ['atime', 'mtime', 'ctime', 'birthtime'] as const
 
-/** What the functions of the program know: `fs.Stats` with numbers. */
+/** The `fs.Stats` that the functions of the options receive. */
 function statsOf(stat: fs.BigIntStats): fs.Stats {
   const stats: fs.Stats = Object.create(fs.Stats.prototype)
   for (const name of FIGURES) stats[name] = Number(stat[name])

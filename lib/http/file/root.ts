@@ -1,10 +1,10 @@
-/** A folder that files are given out from: that it is one, and where it really is. */
+/** The folder that files are served from: whether it is one, and its real path. */
 import fs from 'node:fs'
 
 import { invalidValue } from '../../errors/node-error.ts'
 import { joinPath } from '../request/resolve.ts'
 
-/** The roots of `serveFile()`, which names one in each call, are looked at once. */
+/** The roots of `serveFile()` are examined once, although each call names one. */
 const MOST_KNOWN = 64
 const known = new Map<string, Root>()
 
@@ -12,7 +12,7 @@ const SLASH = 0x2f
 
 export class Root {
   readonly path: Buffer
-  /** Without symbolic links, as it was when somebody last looked. */
+  /** The path without symbolic links, as of the last `refresh()`. */
   #real: Buffer
 
   private constructor(path: string, real: Buffer) {
@@ -21,15 +21,15 @@ export class Root {
   }
 
   /**
-   * Asked once, when a server is set up, in the same tick.
-   * @throws {TypeError} ERR_INVALID_ARG_VALUE if it is no folder
+   * Examines the folder synchronously; for the setup of a server.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE if it is not a folder
    */
   static of(name: string, path: string): Root {
     if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw notFolder(name, path)
     return new Root(path, fs.realpathSync.native(path, 'buffer'))
   }
 
-  /** The same without waiting in this thread. */
+  /** The same on a thread of the pool. */
   static async later(name: string, path: string): Promise<Root> {
     const found = known.get(path)
     if (found !== undefined) return found
@@ -41,7 +41,7 @@ export class Root {
     return root
   }
 
-  /** Looks again: the root may be a symbolic link that leads to the next release by now. */
+  /** Reads the real path again: the root may be a symbolic link that leads to the next release by now. */
   async refresh(): Promise<void> {
     this.#real = await realpath(this.path)
   }
@@ -54,7 +54,7 @@ export class Root {
     return real[folder.length] === SLASH && real.subarray(0, folder.length).equals(folder)
   }
 
-  /** The path below it as it is if no symbolic link is on the way. */
+  /** The real path that a path below the root has if none of its segments is a symbolic link. */
   realOf(path: Buffer): Buffer {
     const below = path.subarray(this.path.length === 1 ? 0 : this.path.length)
     return below.length === 0 ? this.#real : joinPath(this.#real, [below.subarray(1)])

@@ -11,10 +11,10 @@ export type Located = Representation | { readonly folder: OpenEntry } | Refused
 
 const EXTENSION: Readonly<Record<Encoding, string>> = { br: '.br', zstd: '.zst', gzip: '.gz' }
 
-/** What is sent as it is, if it stands in the list of what the client accepts. */
+/** The name of no encoding in Accept-Encoding. */
 const IDENTITY = 'identity'
 
-/** Opens the file for a path without a final slash. The extensions are tried where there is no file of the name itself. */
+/** Opens the file for a path without a final slash. Tries the extensions if no file has the name itself. */
 export async function locate(req: ServeRequest, path: Buffer, rule: Rule, settings: Settings): Promise<Located> {
   const name = nameOf(path)
   let found = await choose(req, path, name, rule, settings)
@@ -57,7 +57,7 @@ async function choose(
       if (typeof found === 'object') await found.close()
     }
   }
-  // Sent as it is, although the client would rather have had something else: RFC 9110 section 12.5.3 allows that.
+  // The file without an encoding, even if the client excludes that: RFC 9110 section 12.5.3 allows it.
   return take(await openEntry(path, rule), name, undefined)
 }
 
@@ -66,7 +66,7 @@ function take(found: OpenEntry | Refused, name: string, encoding: undefined): Lo
   return found.stat.isDirectory() ? { folder: found } : { entry: found, name, encoding }
 }
 
-/** What the client accepts, best first; `undefined` for the file as it is. */
+/** The encodings that the client accepts, best first; `undefined` for none. */
 function accepted(req: ServeRequest, precompressed: readonly Encoding[]): (Encoding | undefined)[] {
   const field = req.headers['accept-encoding']
   const header = Array.isArray(field) ? field.join(', ') : field

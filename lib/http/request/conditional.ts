@@ -1,7 +1,7 @@
 /** The five conditions of a request, in the order of RFC 9110 section 13.2.2. */
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** What the current representation is known by, as its headers say it. */
+/** The validators of the current representation, as the headers state them. */
 export interface Validators {
   /** With its quotes; `undefined` if none is sent. */
   readonly etag: string | undefined
@@ -9,10 +9,10 @@ export interface Validators {
   readonly modified: number | undefined
 }
 
-/** What the conditions say: to send it, that the client has it (304), or that it is not what the client expects (412). */
+/** The result: send it, 304, or 412. */
 export type Verdict = 'send' | 'not-modified' | 'failed'
 
-/** If-Match or If-Unmodified-Since, then If-None-Match or If-Modified-Since. A date that is not valid is no condition. */
+/** If-Match or If-Unmodified-Since, then If-None-Match or If-Modified-Since. An invalid date is ignored. */
 export function evaluate(headers: IncomingHttpHeaders, { etag, modified }: Validators): Verdict {
   const match = headers['if-match']
   if (match !== undefined) {
@@ -27,7 +27,7 @@ export function evaluate(headers: IncomingHttpHeaders, { etag, modified }: Valid
   return since !== undefined && modified !== undefined && modified <= since ? 'not-modified' : 'send'
 }
 
-/** Whether a Range header is to be used: If-Range has the strong tag, or exactly the date (RFC 9110 section 13.1.5). */
+/** Whether the Range header applies: If-Range has the strong tag, or exactly the date (RFC 9110 section 13.1.5). */
 export function allowsRange(ifRange: string | undefined, { etag, modified }: Validators): boolean {
   if (ifRange === undefined) return true
   const value = ifRange.trim()
@@ -35,7 +35,7 @@ export function allowsRange(ifRange: string | undefined, { etag, modified }: Val
   return modified !== undefined && parseDate(value) === modified
 }
 
-/** Whether a field holds `*` or a tag that is the same. */
+/** Whether a field is `*` or contains the tag. */
 function lists(field: string, etag: string | undefined, isSame: (a: string, b: string) => boolean): boolean {
   if (field.trim() === '*') return true
   if (etag === undefined) return false
@@ -64,7 +64,7 @@ const RFC_850 = /^[A-Z][a-z]{5,8}, (?<day>\d\d)-(?<month>[A-Z][a-z]{2})-(?<year>
 /** "Sun Nov  6 08:49:37 1994" */
 const ASCTIME = /^[A-Z][a-z]{2} (?<month>[A-Z][a-z]{2}) (?<day>[\d ]\d) (?<time>\d\d:\d\d:\d\d) (?<year>\d{4})$/
 
-/** An HTTP-date (RFC 9110 section 5.6.7) in seconds since 1970. `Date.parse` also reads what is no HTTP-date. */
+/** An HTTP-date (RFC 9110 section 5.6.7) in seconds since 1970. `Date.parse` accepts other formats as well. */
 export function parseDate(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const value = text.trim()
@@ -80,7 +80,7 @@ export function parseDate(text: string | undefined): number | undefined {
   return date.getTime() / 1000 + hours * 3600 + minutes * 60 + seconds
 }
 
-/** A year that seems to be more than 50 years ahead is the last one in the past with these digits (section 5.6.7). */
+/** A year of two digits that would be more than 50 years in the future is in the past (section 5.6.7). */
 function fullYear(digits: number): number {
   const now = new Date().getUTCFullYear()
   const year = now - (now % 100) + digits

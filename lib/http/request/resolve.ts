@@ -1,15 +1,15 @@
 /**
  * Which path below the root a request target names. The target is decoded once, segment by segment, so that an encoded
- * separator never separates; a path has one spelling, so that a guard before this handler sees the path that is opened.
+ * separator is not a separator. A path has one spelling, so that a guard before this handler sees the path that is opened.
  */
 
-/** A target that names nothing has a status instead. */
+/** A path, or the status to answer with. */
 export type Target =
   | {
       readonly status: undefined
       /** The names of folders, and of the file unless `isFolder`, as bytes: a name need not be UTF-8. */
       readonly segments: readonly Buffer[]
-      /** It ends with a slash. */
+      /** Whether the target ends with a slash. */
       readonly isFolder: boolean
     }
   | { readonly status: 400 | 404 }
@@ -20,7 +20,7 @@ const DOT = 0x2e
 const PERCENT = 0x25
 const BAD: Target = { status: 400 }
 const MISSING: Target = { status: 404 }
-/** RFC 8615: what stands there is public by design. */
+/** Files in this folder are public by design (RFC 8615). */
 const WELL_KNOWN = Buffer.from('.well-known')
 
 /** The path of a request target, without its query. */
@@ -55,7 +55,7 @@ function isAmbiguous(segment: Buffer): boolean {
   return segment[0] === DOT && (segment.length === 1 || (segment.length === 2 && segment[1] === DOT))
 }
 
-/** Node reads a target as latin1; anything above is from code that has rewritten it, and is meant as UTF-8. */
+/** Node decodes a target as latin1. A character above that comes from code that has rewritten the target: UTF-8. */
 function decode(name: string): Buffer | undefined {
   const bytes = Buffer.from(name, /[\u0100-\uFFFF]/.test(name) ? 'utf8' : 'latin1')
   const first = bytes.indexOf(PERCENT)
@@ -74,13 +74,13 @@ function decode(name: string): Buffer | undefined {
   return bytes.subarray(0, length)
 }
 
-/** What a path with a dotfile is answered with; `undefined` if nothing is wrong with it. */
+/** The status for a path with a dotfile; `undefined` if the path is allowed. */
 export function refusedFor(segments: readonly Buffer[], dotfiles: 'ignore' | 'deny' | 'allow'): 403 | 404 | undefined {
   if (dotfiles === 'allow' || !hasDotfile(segments)) return undefined
   return dotfiles === 'deny' ? 403 : 404
 }
 
-/** Whether one of the names begins with a dot; those of folders above the root do not count. */
+/** Whether a name below the root begins with a dot. */
 function hasDotfile(segments: readonly Buffer[]): boolean {
   return segments.some((segment, place) => segment[0] === DOT && !(place === 0 && segment.equals(WELL_KNOWN)))
 }

@@ -36,7 +36,7 @@ export interface Settings {
   readonly transfer: Transfer
 }
 
-/** What `sendfile()` gets of the options. */
+/** The options that are passed to `sendfile()`. */
 export interface Transfer {
   readonly rate?: number | RateLimiter | undefined
   readonly burst?: number | undefined
@@ -96,7 +96,7 @@ function parse(options: Readonly<Record<string, unknown>>): Settings {
   }
 }
 
-/** A folder as an absolute path. Whether it is one is asked later. */
+/** The absolute path of a folder, whose existence is checked later. */
 export function parseRoot(name: string, root: unknown): string {
   const path = root instanceof URL ? fileURLToPath(root) : root
   if (typeof path !== 'string') throw invalidType(name, 'of type string or an instance of URL', root)
@@ -113,7 +113,7 @@ function parseIndex(index: unknown): readonly string[] {
   return parseNames('options.index', typeof names === 'string' ? [names] : names)
 }
 
-/** Names of files or extensions: no path may hide in one. */
+/** Names of files or extensions, without separators. */
 function parseNames(option: string, names: unknown): readonly string[] {
   if (!Array.isArray(names)) throw invalidType(option, 'an Array of strings', names)
   return names.map((name: unknown) => {
