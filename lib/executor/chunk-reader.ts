@@ -1,13 +1,20 @@
 /** Reads a range in chunks. Reads the next chunk while the destination processes the previous one. */
+import { setImmediate } from 'node:timers'
+
 import type { Range } from './range.ts'
-import { readAt } from '../node/fs.ts'
+import { readAt, readAtOnce } from '../node/fs.ts'
 import { add, type Bytes } from '../options/validate.ts'
 import type { Stop } from '../wait/stop.ts'
+
+/** Fake timers replace the function of `timers`. */
+const soon = setImmediate
 
 export class ChunkReader {
   readonly #range: Range
   /** Bytes that were read ahead may never be sent. A pipe, a device, a file of /proc or an unknown position would lose them. */
   readonly #mayReadAhead: boolean
+  /** Whether bytes that are in memory are read without a thread: the file is a regular one, and no server has to be asked. */
+  readonly #mayReadAtOnce: boolean
   /** The offset of the next byte. */
   #offset: Bytes
   /** Number of bytes that have not been read; `undefined` to read to the end of the file. */
@@ -24,6 +31,7 @@ export class ChunkReader {
     const canBeReadAgain = file.identity !== undefined && file.size !== undefined && positionUnknown !== true
     this.#range = range
     this.#mayReadAhead = canBeReadAgain && count !== undefined
+    this.#mayReadAtOnce = canBeReadAgain && file.native !== undefined && file.remote === undefined
     this.#offset = offset
     this.#left = count
   }
@@ -66,11 +74,26 @@ export class ChunkReader {
 
   /** Allocates a new buffer for each chunk, because the receiver may keep it. */
   #begin(size: number): void {
-    const { file, positionUnknown } = this.#range
     const buffer = Buffer.allocUnsafeSlow(size)
     this.#isReading = true
+    // In a turn of its own, so that a destination that is never full does not keep the event loop from everything else.
+    if (this.#mayReadAtOnce) soon(ChunkReader.#readAtOnce, this, buffer)
+    else this.#readLater(buffer)
+  }
+
+  static #readAtOnce(reader: ChunkReader, buffer: Buffer): void {
+    const offset = reader.#offset
+    const bytes = typeof offset === 'number' ? readAtOnce(reader.#range.file.fd, buffer, offset) : -1
+    if (bytes <= 0) return reader.#readLater(buffer)
+    reader.#isReading = false
+    reader.#enter(buffer, bytes)
+    reader.#whenRead?.()
+  }
+
+  #readLater(buffer: Buffer): void {
+    const { file, positionUnknown } = this.#range
     try {
-      readAt(buffer, file.fd, size, positionUnknown === true ? null : this.#offset, (error, bytes) => {
+      readAt(buffer, file.fd, buffer.length, positionUnknown === true ? null : this.#offset, (error, bytes) => {
         this.#isReading = false
         if (error === null) this.#enter(buffer, bytes)
         else this.#failure = { error }
@@ -80,6 +103,7 @@ export class ChunkReader {
       // A replaced `fs.read` may throw an error that Node's own passes to the callback.
       this.#isReading = false
       this.#failure = { error }
+      this.#whenRead?.()
     }
   }
 

@@ -1,7 +1,9 @@
 /** What `fs` reports about an open descriptor, for use without the addon. */
 import fs from 'node:fs'
 
+import { native } from '../native/load.ts'
 import { type Bytes, narrow } from '../options/validate.ts'
+import { readsOwn } from './unpatched.ts'
 
 /** The state of an open file description. */
 export interface DescriptorStatus {
@@ -89,7 +91,15 @@ export function readAt(buffer: Buffer, fd: number, size: number, position: Bytes
   })
 }
 
-/** The same with a promise. */
+/**
+ * Reads bytes of a local file that are in memory; below 0 if that could wait. `position` below 0: the file's own position.
+ * preadv2(2), RWF_NOWAIT.
+ */
+export function readAtOnce(fd: number, buffer: Buffer, position: number): number {
+  return readsOwn() ? (native?.readCached(fd, buffer, position) ?? -1) : -1
+}
+
+/** The same as {@link readAt}, with a promise. */
 export function readInto(buffer: Buffer, fd: number, size: number, position: Bytes | null): Promise<number> {
   return new Promise((resolve, reject) => {
     readAt(buffer, fd, size, position, (error, bytes) => (error === null ? resolve(bytes) : reject(error)))

@@ -1,12 +1,12 @@
 /**
- * How a small file is opened, read and closed in one tick if no disk and no server is involved. Waking a thread of the pool
- * takes the event loop longer than such a call.
+ * How a small file is opened and closed in one tick, where neither a disk nor a server has to be asked. Waking a thread of
+ * the pool takes the event loop longer than such a call. It is read by `readAtOnce` of lib/node/fs.ts.
  */
 import { native } from '../native/load.ts'
 import { environment } from '../executor/kernel.ts'
 import { isSameFile } from '../file/same-file.ts'
 import { figuresOf, type Opened, status } from '../file/native-file.ts'
-import { closesOwn, readsOwn } from '../node/unpatched.ts'
+import { closesOwn } from '../node/unpatched.ts'
 import { opensNatively } from './open.ts'
 
 /**
@@ -30,11 +30,6 @@ export function openAtOnce(path: string | Buffer): Opened | undefined {
   if (isSameFile(opened)) return opened
   environment().discard(fd)
   return undefined
-}
-
-/** Reads bytes that are in memory; below 0 if that could wait. `position` below 0: the file's own position. */
-export function readAtOnce(fd: number, buffer: Buffer, position: number): number {
-  return readsOwn() ? (native?.readCached(fd, buffer, position) ?? -1) : -1
 }
 
 /** Closes what {@link openAtOnce} has opened, unless that could wait. Returns whether it has. */

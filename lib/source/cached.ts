@@ -10,7 +10,8 @@ import { native } from '../native/load.ts'
 import type { Opened } from '../file/native-file.ts'
 import type { FileStream } from '../node/readable.ts'
 import type { Settings } from '../options/read-stream.ts'
-import { closeAtOnce, openAtOnce, readAtOnce } from './at-once.ts'
+import { readAtOnce } from '../node/fs.ts'
+import { closeAtOnce, openAtOnce } from './at-once.ts'
 import { closeOnceUnreachable, isUnread } from './unreachable.ts'
 
 type OpenCallback = (error: Error | null, fd: number) => void
