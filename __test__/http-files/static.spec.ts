@@ -201,6 +201,10 @@ const BAD_OPTIONS: readonly (readonly [unknown, string])[] = [
   [{ stallTimeout: 1.5 }, RANGE],
   [{ method: 'teleport' }, VALUE],
   [{ signal: {} }, TYPE],
+  [{ cache: true }, TYPE],
+  [{ cache: { entries: 0 } }, RANGE],
+  [{ cache: { maxAge: 0 } }, RANGE],
+  [{ cache: { size: 5 } }, VALUE],
 ]
 
 test('bad arguments of serveFile() reject before anything is touched', async (t) => {

@@ -12,6 +12,7 @@ import { readAtOnce } from '../node/fs.ts'
 import { SMALL } from '../source/cached.ts'
 import { RateLimiter } from '../options/rate-limiter.ts'
 import type { Fallback } from '../executor/end.ts'
+import type { OpenEntry } from './file/open.ts'
 import { isOver, whenOver } from './over.ts'
 import type { ServeRequest, ServeResponse } from './request/options.ts'
 import type { ByteRange } from './request/ranges.ts'
@@ -35,7 +36,7 @@ export async function sendNothing(res: ServeResponse): Promise<Sent> {
 
 /** A range of an open file. */
 export interface FileRange extends ByteRange {
-  readonly fd: number
+  readonly entry: OpenEntry
 }
 
 /** Sends one range. The headers have been set. */
@@ -52,20 +53,28 @@ function isSmall({ count }: ByteRange, { limiter, transfer }: Settings): boolean
 }
 
 /** Reads the range, so that headers and body are one write. The bytes are a copy, so the file may change afterwards. */
-async function sendSmall(res: ServeResponse, { fd, offset, count }: FileRange): Promise<Sent> {
-  const buffer = Buffer.allocUnsafe(count)
-  let length = Math.max(0, readAtOnce(fd, buffer, offset))
-  while (length < count) {
-    const read = await readInto(buffer.subarray(length), fd, count - length, offset + length)
-    if (read === 0) throw truncated(count, { bytesSent: 0, offset })
-    length += read
-  }
+async function sendSmall(res: ServeResponse, range: FileRange): Promise<Sent> {
+  const { entry, offset, count } = range
+  const buffer = entry.body?.subarray(offset, offset + count) ?? (await read(range))
   const fallbacks: Fallback[] = [{ from: 'sendfile', to: 'copy', ...OBSTACLE.small }]
   if (isOver(res)) return { bytesSent: 0, completed: false, method: 'copy', fallbacks }
   const over = whenOver(res)
   res.end(buffer)
   const completed = await over
   return { bytesSent: completed ? count : 0, completed, method: 'copy', fallbacks }
+}
+
+async function read({ entry: { fd, stat, keep }, offset, count }: FileRange): Promise<Buffer> {
+  // A buffer that is kept must not hold the pool that Node allocates small buffers from.
+  const buffer = keep === undefined ? Buffer.allocUnsafe(count) : Buffer.allocUnsafeSlow(count)
+  let length = Math.max(0, readAtOnce(fd, buffer, offset))
+  while (length < count) {
+    const bytes = await readInto(buffer.subarray(length), fd, count - length, offset + length)
+    if (bytes === 0) throw truncated(count, { bytesSent: 0, offset })
+    length += bytes
+  }
+  if (keep !== undefined && BigInt(count) === stat.size) keep(buffer)
+  return buffer
 }
 
 /** A part of a multipart answer, with the bytes before and after it. */
@@ -81,13 +90,13 @@ export class Multipart {
   readonly #parts: readonly Part[]
 
   /** `type` and `size` are those of the file. */
-  constructor(fd: number, ranges: readonly ByteRange[], type: string, size: number) {
+  constructor(entry: OpenEntry, ranges: readonly ByteRange[], type: string, size: number) {
     const boundary = randomBytes(16).toString('hex')
     const closing = Buffer.from(`\r\n--${boundary}--\r\n`)
     this.type = `multipart/byteranges; boundary=${boundary}`
     this.#parts = ranges.map((range, index) => ({
       ...range,
-      fd,
+      entry,
       headers: Buffer.from(
         `${index === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${type}\r\nContent-Range: ${contentRange(range, size)}\r\n\r\n`,
         'latin1',
@@ -131,10 +140,10 @@ async function accounted(res: ServeResponse, parts: readonly Part[], transfer: T
   let bytesSent = 0
   let method: Method | undefined
   const fallbacks: Fallback[] = []
-  for (const { fd, offset, count, headers, trailers } of parts) {
+  for (const { entry, offset, count, headers, trailers } of parts) {
     const end = parts.length === 1 || trailers !== undefined
     try {
-      const sent = await sendfile(res, fd, { ...transfer, offset, count, headers, trailers, end })
+      const sent = await sendfile(res, entry.fd, { ...transfer, offset, count, headers, trailers, end })
       bytesSent += sent.bytesSent
       method = sent.method
       for (const fallback of sent.fallbacks) {

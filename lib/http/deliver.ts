@@ -41,7 +41,7 @@ export async function deliver(
 async function send(
   req: ServeRequest,
   res: ServeResponse,
-  { entry: { fd } }: Representation,
+  { entry }: Representation,
   ranges: Ranges,
   size: number,
   settings: Settings,
@@ -50,7 +50,7 @@ async function send(
     res.setHeader('Content-Length', size)
     const { statusCode: status } = res
     if (req.method === 'HEAD') return { status, ...(await sendNothing(res)) }
-    return { status, ...(await sendRange(req, res, { fd, offset: 0, count: size }, settings)) }
+    return { status, ...(await sendRange(req, res, { entry, offset: 0, count: size }, settings)) }
   }
   res.statusCode = 206
   leaveAlone(res)
@@ -58,9 +58,9 @@ async function send(
   if (ranges.length === 1 && range !== undefined) {
     res.setHeader('Content-Range', contentRange(range, size))
     res.setHeader('Content-Length', range.count)
-    return { status: 206, ...(await sendRange(req, res, { ...range, fd }, settings)) }
+    return { status: 206, ...(await sendRange(req, res, { ...range, entry }, settings)) }
   }
-  const multipart = new Multipart(fd, ranges, String(res.getHeader('Content-Type')), size)
+  const multipart = new Multipart(entry, ranges, String(res.getHeader('Content-Type')), size)
   res.setHeader('Content-Type', multipart.type)
   res.setHeader('Content-Length', multipart.length)
   return { status: 206, ...(await multipart.send(req, res, settings)) }

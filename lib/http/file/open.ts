@@ -13,6 +13,10 @@ export interface OpenEntry {
   readonly fd: number
   readonly path: Buffer
   readonly stat: fs.BigIntStats
+  /** The bytes of the file, if they are cached. */
+  readonly body?: Buffer | undefined
+  /** Caches the bytes of the file, if that is wanted. */
+  readonly keep?: ((body: Buffer) => void) | undefined
   close(): void | Promise<void>
 }
 

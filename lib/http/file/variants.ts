@@ -1,6 +1,7 @@
 /** Which file answers for a path: the file itself, a precompressed variant of it, or the same name with an extension. */
 import Negotiator from 'negotiator'
 
+import { cacheOf } from './cache.ts'
 import { openEntry, type OpenEntry, type Refused, type Rule } from './open.ts'
 import type { Encoding, ServeRequest } from '../request/options.ts'
 import type { Representation } from './representation.ts'
@@ -44,21 +45,23 @@ async function choose(
   path: Buffer,
   name: string,
   rule: Rule,
-  { precompressed }: Settings,
+  { precompressed, cache }: Settings,
 ): Promise<Located> {
-  if (precompressed.length === 0) return take(await openEntry(path, rule), name, undefined)
+  const open = (path: Buffer): ReturnType<typeof openEntry> =>
+    cache === undefined ? openEntry(path, rule) : cacheOf(cache.option, cache).open(path, rule)
+  if (precompressed.length === 0) return take(await open(path), name, undefined)
   for (const encoding of accepted(req, precompressed)) {
     if (encoding === undefined) {
-      const found = take(await openEntry(path, rule), name, undefined)
+      const found = take(await open(path), name, undefined)
       if (typeof found === 'object') return found
     } else {
-      const found = await openEntry(Buffer.concat([path, Buffer.from(EXTENSION[encoding])]), rule)
+      const found = await open(Buffer.concat([path, Buffer.from(EXTENSION[encoding])]))
       if (typeof found === 'object' && found.stat.isFile()) return { entry: found, name, encoding }
       if (typeof found === 'object') await found.close()
     }
   }
   // The file without an encoding, even if the client excludes that: RFC 9110 section 12.5.3 allows it.
-  return take(await openEntry(path, rule), name, undefined)
+  return take(await open(path), name, undefined)
 }
 
 function take(found: OpenEntry | Refused, name: string, encoding: undefined): Located {

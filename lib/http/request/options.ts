@@ -125,6 +125,15 @@ export interface ServeOptions {
    */
   fallthrough?: boolean | undefined
   /**
+   * Keep files open for later requests: at most `entries` of them (default 1000), each for `maxAge` milliseconds (default
+   * 1000), together with the bytes of those up to 64 KiB. The descriptor is examined for every request, so a file that is
+   * changed is sent as it is; a file that was deleted, or replaced by a rename, is opened again at once, and one that was
+   * replaced in another way after `maxAge`. Calls that pass the same object share one cache. Only files that can be opened
+   * without waiting are kept: none of a remote filesystem, none in a worker thread, and none without the addon.
+   * @default false
+   */
+  cache?: false | { readonly entries?: number | undefined; readonly maxAge?: number | undefined } | undefined
+  /**
    * The most bytes per second of one response, or a limiter that several share.
    * @default 0
    */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 import { invalidType, invalidValue } from '../../errors/node-error.ts'
 import { type Method, parseOptions } from '../../options/sendfile.ts'
-import { isRecord, parseBoolean, parseFunction, parseInteger, parseWord } from '../../options/validate.ts'
+import { isRecord, MAX_TIME, parseBoolean, parseFunction, parseInteger, parseWord } from '../../options/validate.ts'
 import type { RateLimiter } from '../../options/rate-limiter.ts'
 import type { Encoding } from './options.ts'
 
@@ -32,8 +32,18 @@ export interface Settings {
   readonly symlinks: 'follow' | 'within-root' | 'deny'
   readonly fallthrough: boolean
   readonly limiter: Function | undefined
+  readonly cache: CacheLimits | undefined
   /** The options of `sendfile()`. */
   readonly transfer: Transfer
+}
+
+/** The option `cache`, complete and checked. */
+export interface CacheLimits {
+  /** The object of the caller, which identifies the cache. */
+  readonly option: object
+  readonly entries: number
+  /** In milliseconds. */
+  readonly maxAge: number
 }
 
 /** The options that are passed to `sendfile()`. */
@@ -52,7 +62,7 @@ const NAMES: ReadonlySet<string> = new Set(
   (
     'root index dotfiles etag lastModified maxAge immutable cacheControl headers contentType attachment precompressed ' +
     'ranges maxRanges acceptRanges extensions redirect listing symlinks fallthrough rate burst limiter minRate ' +
-    'stallTimeout method signal'
+    'stallTimeout method signal cache'
   ).split(' '),
 )
 
@@ -92,6 +102,7 @@ function parse(options: Readonly<Record<string, unknown>>): Settings {
     symlinks: parseSymlinks(options.symlinks, root),
     fallthrough: parseSwitch('options.fallthrough', options.fallthrough, true),
     limiter: parseLimiter(options),
+    cache: parseCache(options.cache),
     transfer: parseTransfer(options),
   }
 }
@@ -185,6 +196,19 @@ function parseLimiter({ limiter, rate }: Readonly<Record<string, unknown>>): Fun
     throw invalidValue('options.limiter', limiter, 'must not be set beside options.rate')
   }
   return parsed
+}
+
+function parseCache(cache: unknown): CacheLimits | undefined {
+  if (cache === undefined || cache === false) return undefined
+  if (!isRecord(cache)) throw invalidType('options.cache', 'of type object or false', cache)
+  const { entries, maxAge, ...unknown } = cache
+  const [name] = Object.keys(unknown)
+  if (name !== undefined) throw invalidValue(`options.cache.${name}`, unknown[name], 'is not an option')
+  return {
+    option: cache,
+    entries: parseInteger('options.cache.entries', entries, 1, 1e6, 1000),
+    maxAge: parseInteger('options.cache.maxAge', maxAge, 1, MAX_TIME, 1000),
+  }
 }
 
 /** Checked as `sendfile()` checks them. */
