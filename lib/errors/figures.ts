@@ -15,7 +15,8 @@ export function isConsequence(error: unknown): boolean {
 
 /** The `code` of an error of any origin; `undefined` if it has none. */
 export function codeOf(error: unknown): string | undefined {
-  return figuresOf(error).code
+  // Asked for every response, nearly always of `null`.
+  return typeof error === 'object' && error !== null ? figuresOf(error).code : undefined
 }
 
 /** The errno name of a negative errno: 'EAGAIN'. */

@@ -13,7 +13,6 @@ import {
   type WriteCallback,
   type WriteChunk,
 } from '../node/marker.ts'
-import { define } from '../node/handle.ts'
 import { isHooked } from './socket-hook.ts'
 import { type HookedSocket, HookedSegmentSocket } from './segment-socket.ts'
 import { declareOurs, isOwnWrite } from '../node/unpatched.ts'
@@ -26,16 +25,19 @@ interface Waiting {
 }
 
 interface PrivateMessage extends http.OutgoingMessage {
-  readonly _flushOutput: (socket: net.Socket) => unknown
+  _flushOutput: (socket: net.Socket) => unknown
   readonly outputData: Waiting[]
-  [KEY]: (socket: net.Socket) => void
+  /** Adds the hooks to the socket of the message; `undefined` once it has them. */
+  [KEY]: ((socket: net.Socket) => void) | undefined
 }
 
 /** Lets a message without a socket pass its markers to the socket that it will get; `hook` adds the hooks to that. */
 export function hookFlush(message: http.OutgoingMessage, hook: (socket: net.Socket) => void): void {
-  if (Object.hasOwn(message, '_flushOutput')) return
-  define(message, KEY, hook)
-  define(message, '_flushOutput', hookedFlush)
+  const target = message as PrivateMessage
+  if (Object.hasOwn(message, '_flushOutput') && target._flushOutput !== hookedFlush) return
+  // Assigned, and not removed afterwards: defined or deleted properties make a message a slow object to V8.
+  target[KEY] = hook
+  target._flushOutput = hookedFlush
 }
 
 /**
@@ -44,14 +46,15 @@ export function hookFlush(message: http.OutgoingMessage, hook: (socket: net.Sock
  */
 function hookedFlush(this: PrivateMessage, socket: net.Socket): unknown {
   const { outputData, [KEY]: hook } = this
-  Reflect.deleteProperty(this, '_flushOutput')
-  const first = outputData.findIndex(({ data }) => segmentOf(data) !== undefined)
-  if (first === -1) return this._flushOutput(socket)
+  const { _flushOutput: flush } = Object.getPrototypeOf(this) as PrivateMessage
+  const first = hook === undefined ? -1 : outputData.findIndex(({ data }) => segmentOf(data) !== undefined)
+  this[KEY] = undefined
+  if (hook === undefined || first === -1) return flush.call(this, socket)
   hook(socket)
   const takesMarkers = isOwnWrite(socket, visibleMethod(socket, 'write')) && isHooked(socket)
-  if (takesMarkers) return this._flushOutput(socket)
+  if (takesMarkers) return flush.call(this, socket)
   const remaining = outputData.splice(first)
-  this._flushOutput(socket)
+  flush.call(this, socket)
   for (const waiting of remaining) pass(socket, waiting)
   // This function returns false, so http waits for 'drain'.
   inOrder(socket, () => {

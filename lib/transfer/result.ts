@@ -92,7 +92,7 @@ export class Settlement {
     const obstacle = end.obstacle ?? engineObstacle
     const method = end.method ?? this.#unused(obstacle)
     const fallbacks = this.#fallbacks(end, obstacle, method)
-    const figures = { method, fallbacks, syscalls, wouldBlock, durationMs: performance.now() - this.#startedAt }
+    const durationMs = performance.now() - this.#startedAt
     const { bytesSent, offset } = this.account(end.bytesSent)
     try {
       this.#report.finished(end.bytesSent, this.#total ?? end.bytesSent, method)
@@ -100,10 +100,14 @@ export class Settlement {
       this.#thrown = { error }
       return this.reject(error, end.bytesSent)
     }
-    this.#afterRelease(() => {
-      if (bigint) this.#settle.resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...figures })
-      else this.#settle.resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...figures })
-    })
+    const figures = { method, fallbacks, syscalls, wouldBlock, durationMs }
+    if (bigint) this.#resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...figures })
+    else this.#resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...figures })
+  }
+
+  #resolve(result: SendfileResult | SendfileResult<bigint>): void {
+    if (this.#released === undefined) this.#settle.resolve(result)
+    else void this.#released.then(() => this.#settle.resolve(result))
   }
 
   /** Errors of the system get the account of the transfer; errors that the caller or Node has thrown are not changed. */
