@@ -1,12 +1,12 @@
 // Which file a request target leads to: one spelling of one path below the root, and nothing else (rows 60 to 71 of the
 // reports about static servers).
-import { execFileSync, spawn } from 'node:child_process'
-import { renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import test from 'ava'
 
 import { serveFile, serveStatic } from '../../http.ts'
 import { joinPath, resolveTarget, withSlash } from '../../lib/http/request/resolve.ts'
-import { allClosed, folderOf, put, siteOf } from '../fixtures/site.ts'
+import { allClosed, folderOf, siteOf } from '../fixtures/site.ts'
 
 const SECRET = 'secret of another folder'
 const outside = folderOf({ secret: SECRET, 'sub/secret': SECRET })
@@ -151,65 +151,6 @@ test('symlinks: follow leaves the root, deny follows none', async (t) => {
   t.deepEqual(await statuses('within-root'), [200, 200, 200, 404, 404])
   t.deepEqual(await statuses('deny'), [200, 403, 403, 403, 403])
   await allClosed(outside)
-})
-
-test('a folder whose path begins with that of the root is not below it', async (t) => {
-  const both = folderOf({ 'site/a.txt': 'a', 'site-secret/b.txt': SECRET })
-  symlinkSync('../site-secret/b.txt', `${both}/site/link`)
-  symlinkSync('../site-secret', `${both}/site/folder`)
-  const { ask } = await siteOf(t, serveStatic(`${both}/site`))
-  const answers = await Promise.all(['/a.txt', '/link', '/folder/b.txt', '/folder'].map((target) => ask(target)))
-  t.deepEqual(
-    answers.map(({ status }) => status),
-    [200, 404, 404, 404],
-  )
-})
-
-test('a link that is exchanged for another all the time never leads out of the root', async (t) => {
-  const racing = folderOf({ 'inside/file': 'inside' })
-  const swap = (to: string): void => {
-    symlinkSync(to, `${racing}/next`)
-    renameSync(`${racing}/next`, `${racing}/link`)
-  }
-  swap('inside')
-  put(`${outside}/file`, SECRET)
-  const script = `
-    const fs = require('node:fs')
-    const [, folder, outside] = process.argv
-    for (;;) for (const to of ['inside', outside]) {
-      fs.symlinkSync(to, folder + '/next')
-      fs.renameSync(folder + '/next', folder + '/link')
-    }`
-  const child = spawn(process.execPath, ['-e', script, racing, outside], { stdio: 'ignore' })
-  t.teardown(() => child.kill('SIGKILL'))
-  const { ask } = await siteOf(t, serveStatic(racing))
-  const seen: Record<string, number> = {}
-  const hasBoth = (): boolean => (seen['200 inside'] ?? 0) > 20 && (seen['404 Not Found\n'] ?? 0) > 20
-  for (let round = 0; round < 200 && !(round > 20 && hasBoth()); round += 1) {
-    const answers = await Promise.all(Array.from({ length: 50 }, () => ask('/link/file')))
-    for (const { status, body } of answers) {
-      const what = `${status} ${body.toString()}`
-      seen[what] = (seen[what] ?? 0) + 1
-    }
-  }
-  t.deepEqual(Object.keys(seen).toSorted(), ['200 inside', '404 Not Found\n'])
-  await allClosed(outside)
-})
-
-test('a root that is a symbolic link may lead to another folder later', async (t) => {
-  const releases = folderOf({ 'one/page.html': 'first', 'two/page.html': 'second' })
-  symlinkSync('one', `${releases}/current`)
-  const { ask } = await siteOf(t, serveStatic(`${releases}/current`))
-  t.is((await ask('/page.html')).body.toString(), 'first')
-  symlinkSync('two', `${releases}/next`)
-  renameSync(`${releases}/next`, `${releases}/current`)
-  t.is((await ask('/page.html')).body.toString(), 'second')
-})
-
-test('a root below a folder whose name begins with a dot has no dotfiles for that (row 70)', async (t) => {
-  const hidden = folderOf({ '.cache/site/a.txt': 'a' })
-  const { ask } = await siteOf(t, serveStatic(`${hidden}/.cache/site`))
-  t.is((await ask('/a.txt')).status, 200)
 })
 
 test('serveFile() with a root does not leave it', async (t) => {

@@ -1,5 +1,7 @@
-// The layers of lib/: ARCHITECTURE.md lists its folders from the lowest to the highest, and no import points upward.
-import { readFileSync, readdirSync } from 'node:fs'
+// The layers of lib/: ARCHITECTURE.md lists its folders from the lowest to the highest, and no import points upward. Files are
+// short, there and beside it.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join, posix, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -106,11 +108,38 @@ test('a folder of lib/ has 4 to 10 files', (t) => {
 
 const LONGEST = 300
 
+interface Long {
+  readonly file: string
+  readonly lines: number
+}
+
+function longOf(paths: readonly string[]): Long[] {
+  return paths
+    .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))
+    .filter(({ lines }) => lines > LONGEST)
+}
+
 test('a file in lib/ and in the sources of the crates has at most 300 lines', (t) => {
   const rust = filesUnder('crates', '.rs').filter((file) => /^crates\/[^/]+\/src\//.test(file))
   t.true(rust.length > 20)
-  const long = [...files, ...rust]
-    .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))
-    .filter(({ file, lines }) => lines > LONGEST)
-  t.deepEqual(long, [])
+  t.deepEqual(longOf([...files, ...rust]), [])
+})
+
+/** Folders in which installed packages, results and caches lie beside the sources: Git knows which are sources. */
+const BESIDE = ['__test__', 'scripts', 'bench', 'compat', 'soak']
+
+test('a file of the tests, scripts, benchmarks, compatibility checks and soak tests has at most 300 lines', (t) => {
+  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', ...BESIDE], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const sources = listed
+    .split('\n')
+    .filter((file) => /\.(?:[cm]?[jt]s|c|h|sh|py)$/.test(file) && existsSync(join(root, file)))
+  for (const folder of BESIDE)
+    t.true(
+      sources.some((file) => file.startsWith(`${folder}/`)),
+      folder,
+    )
+  t.deepEqual(longOf(sources), [])
 })
