@@ -1,7 +1,7 @@
 // Inherited options apply, and each option is read once.
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { Writable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { tracingChannel } from 'node:diagnostics_channel'
 import test from 'ava'
 
@@ -125,4 +125,31 @@ test('createReadStream() throws the exception of an option getter, as fs.createR
       thrown,
     )
   }
+})
+
+test('a getter of the only option is called once', async (t) => {
+  const through = new PassThrough().resume()
+  let reads = 0
+  const options = {
+    get end() {
+      reads += 1
+      return true
+    },
+  }
+  const { bytesSent } = await within(sendfile(through, file.path, options), 'the transfer')
+  t.deepEqual(
+    { bytesSent, reads, isEnded: through.writableEnded },
+    { bytesSent: file.bytes.length, reads: 1, isEnded: true },
+  )
+})
+
+test('a getter on the prototype is an option as well', async (t) => {
+  class Options {
+    readonly end = true
+    get count() {
+      return 3
+    }
+  }
+  const through = new PassThrough().resume()
+  t.like(await within(sendfile(through, file.path, new Options()), 'the transfer'), { bytesSent: 3 })
 })
