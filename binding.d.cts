@@ -133,7 +133,7 @@ export type JsBytes = number | bigint
  */
 export declare function openFileCached(path: Uint8Array, status: Float64Array): number
 
-/** What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds. */
+/** The options of a planner, beside the range. Sizes in bytes, times in milliseconds. */
 export interface PlannerOptions {
   /** The size of a chunk. */
   quantum: number

@@ -152,7 +152,7 @@ export const FILESYSTEM_KIND = {
   pseudo: 2,
 } as const
 
-/** The places of what is said of a descriptor. Figures are inexact above 2^53, as in `fs.Stats`. */
+/** The indices of a descriptor's status. Figures are inexact above 2^53, as in `fs.Stats`. */
 export const STATUS = {
   /** One of {@link KIND}. */
   kind: 0,
@@ -172,7 +172,7 @@ export const STATUS = {
   length: 9,
 } as const
 
-/** The places of what `start` is asked for. A byte figure has two, whose sum it is: one double is exact up to 2^53 only. */
+/** The indices of a command for `start`. A byte figure is the sum of two: one double is exact up to 2^53 only. */
 export const COMMAND = {
   /** What `destination` is: one of {@link TARGET}. */
   target: 0,
@@ -208,7 +208,7 @@ export const COMMAND = {
   length: 18,
 } as const
 
-/** The places of an event. Making an object costs more than moving 4 KiB. Behind them come its fallbacks, one after the other. */
+/** The indices of an event. Making an object costs more than moving 4 KiB. The fallbacks of the event follow. */
 export const REPORT = {
   id: 0,
   /** One of {@link EVENT}. */
@@ -227,11 +227,11 @@ export const REPORT = {
   /** How many fallbacks follow. */
   fallbacks: 9,
   length: 10,
-  /** The most places that an event takes with its fallbacks: there are four methods. */
+  /** The greatest length of an event with its fallbacks: there are four methods. */
   room: 19,
 } as const
 
-/** The places of one step down the ladder of methods. */
+/** The indices of one step down the ladder of methods. */
 export const FALLBACK = {
   /** One of {@link METHOD}, as `to`. */
   from: 0,

@@ -141,7 +141,7 @@ pub mod filesystem_kind {
     pub const PSEUDO: u8 = 2;
 }
 
-/// The places of what is said of a descriptor. Figures are inexact above 2^53, as in `fs.Stats`.
+/// The indices of a descriptor's status. Figures are inexact above 2^53, as in `fs.Stats`.
 pub mod status {
     /// One of `kind`.
     pub const KIND: usize = 0;
@@ -161,7 +161,7 @@ pub mod status {
     pub const LENGTH: usize = 9;
 }
 
-/// The places of what `start` is asked for. A byte figure has two, whose sum it is: one double is exact up to 2^53 only.
+/// The indices of a command for `start`. A byte figure is the sum of two: one double is exact up to 2^53 only.
 pub mod command {
     /// What `DESTINATION` is: one of `target`.
     pub const TARGET: usize = 0;
@@ -197,7 +197,7 @@ pub mod command {
     pub const LENGTH: usize = 18;
 }
 
-/// The places of an event. Making an object costs more than moving 4 KiB. Behind them come its fallbacks, one after the other.
+/// The indices of an event. Making an object costs more than moving 4 KiB. The fallbacks of the event follow.
 pub mod report {
     pub const ID: usize = 0;
     /// One of `event`.
@@ -216,11 +216,11 @@ pub mod report {
     /// How many fallbacks follow.
     pub const FALLBACKS: usize = 9;
     pub const LENGTH: usize = 10;
-    /// The most places that an event takes with its fallbacks: there are four methods.
+    /// The greatest length of an event with its fallbacks: there are four methods.
     pub const ROOM: usize = 19;
 }
 
-/// The places of one step down the ladder of methods.
+/// The indices of one step down the ladder of methods.
 pub mod fallback {
     /// One of `method`, as `TO`.
     pub const FROM: usize = 0;

@@ -53,7 +53,7 @@ impl Ladder {
         let mut length = 0;
         for &method in methods {
             if !rungs.contains(&Some(method)) {
-                rungs[length] = Some(method); // there are as many places as methods
+                rungs[length] = Some(method); // there are as many rungs as methods
                 length += 1;
             }
         }
@@ -78,7 +78,7 @@ impl Ladder {
     ///
     /// sendfile(2) goes to anything (Linux 2.6.33). From file to file copy_file_range(2) is better: a filesystem may
     /// share the blocks instead of copying them. Copying works for every pair and is never refused, so it is last.
-    /// splice(2) is for whoever asks: where it works, sendfile(2) does the same in fewer calls.
+    /// splice(2) is only used on request: where it works, sendfile(2) does the same in fewer calls.
     pub fn between(source: Kind, destination: Kind) -> Self {
         match (source, destination) {
             (Kind::File, Kind::File) => {

@@ -3,7 +3,7 @@
 /// How many slices a window has: so much of it is how late a destination is given up at most.
 const SLICES: usize = 8;
 
-/// Watches that a destination takes at least so many bytes per second, on average over the last window.
+/// Watches that a destination takes at least this number of bytes per second, on average over the last window.
 ///
 /// Only time counts in which the destination was waited for: what a slow source or a limit takes is not its fault.
 /// Times are nanoseconds of the executor's clock.

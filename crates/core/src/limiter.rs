@@ -16,7 +16,7 @@ const LEAST_PART: u64 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limiter {
     per_second: u64,
-    /// What the bucket holds at most while nobody draws from it.
+    /// The most that the bucket holds while no transfer draws from it.
     capacity: u128,
     /// All tokens that the bucket has brought.
     brought: u128,
@@ -69,7 +69,7 @@ impl Limiter {
     }
 
     /// How many bytes may go now of the `wanted` ones (at least 1), or when to ask again. What may go is gone from the
-    /// bucket; [`Self::give_back`] returns what was not used.
+    /// bucket; [`Self::give_back`] returns the unused rest.
     pub fn admit(&mut self, reservation: &mut Reservation, wanted: u64, now: u64) -> Admission {
         self.count(now);
         if reservation.bytes == 0 {

@@ -5,11 +5,11 @@ use crate::request::{DEFAULT_QUANTUM, MAX_ATTEMPT};
 
 /// How long an attempt may take, in nanoseconds, before the next one asks for less.
 const LONGEST: u64 = 100_000_000;
-/// What is asked for however slow the source is. Even at 1 MiB a second it takes less than [`LONGEST`].
+/// The bytes of an attempt however slow the source is. Even at 1 MiB a second it takes less than [`LONGEST`].
 const LEAST: u64 = 64 << 10;
 /// The size of the first attempt, whose duration is not known yet.
 const FIRST: u64 = DEFAULT_QUANTUM;
-/// What is asked for however fast the last attempt was. The next one may be slower, because the page cache ends before
+/// The bytes of an attempt however fast the last one was. The next one may be slower, because the page cache ends before
 /// the file does, or because the kernel makes a writer wait for its disk. Calls of 4 MiB are as fast as one of 2 GiB
 /// (measured for openjdk/jdk#3476).
 const MOST: u64 = 4 << 20;

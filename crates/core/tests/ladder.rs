@@ -1,4 +1,4 @@
-//! Which methods are tried, in which order, and what is told about those that were refused.
+//! Which methods are tried, in which order, and the report of those that were refused.
 
 use sendfile64_core::{
     End, Ended, Errno, Fallback, Kind, Ladder, Method, Op, Outcome, Request, Transfer,

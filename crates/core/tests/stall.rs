@@ -147,7 +147,7 @@ fn a_transfer_is_done_once_nothing_is_owed() {
     let mut transfer = confirming(None, 3);
     transfer.handle_unacknowledged(5, 3);
     assert_eq!(wait_until(&transfer, 3), Some(3 + MILLISECOND));
-    transfer.handle_unacknowledged(0, 3); // nobody asked
+    transfer.handle_unacknowledged(0, 3); // not asked for by the transfer
     assert_eq!(transfer.end(), None);
     assert_eq!(transfer.poll_op(3 + MILLISECOND), Op::Confirm);
     transfer.handle_unacknowledged(0, 3 + MILLISECOND);
@@ -164,7 +164,7 @@ fn a_peer_that_stands_still_is_asked_less_and_less_often_until_it_has_stalled() 
             questions.push(now / MILLISECOND);
             transfer.handle_unacknowledged(8, now);
         } else {
-            now = wait_until(&transfer, now).expect("a peer tells nothing by itself");
+            now = wait_until(&transfer, now).expect("a peer reports nothing by itself");
             transfer.handle_time(now);
         }
     }
@@ -182,7 +182,7 @@ fn a_slow_peer_is_asked_at_its_own_pace() {
             questions += 1;
             transfer.handle_unacknowledged(10_000_000_u64.saturating_sub(now / 1_000), now);
         } else {
-            now = wait_until(&transfer, now).expect("a peer tells nothing by itself");
+            now = wait_until(&transfer, now).expect("a peer reports nothing by itself");
             transfer.handle_time(now);
         }
     }

@@ -67,7 +67,7 @@ impl Seen {
 }
 
 /// Every event, with an errno that tells at which depth it came. Where nothing was asked for, outcomes claim up to
-/// `quantum` bytes: nobody may believe them. Time passes in steps as small as it is worth.
+/// `quantum` bytes, which the transfer must ignore. Time passes in steps as small as it is worth.
 fn events(account: &Account, transfer: &Transfer, plan: &Plan, errno: Errno) -> Vec<Event> {
     let op = transfer.poll_op(account.now());
     let most = match op {

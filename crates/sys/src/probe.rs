@@ -29,7 +29,7 @@ pub enum Feature {
     Recency,
     /// open(2) of /proc/self/fd ([`crate::fd::reopen_for_writing`]): Linux.
     Reopen,
-    /// statmount(2), and the lasting mount ids that it takes: Linux 6.8.
+    /// statmount(2), and the permanent mount ids that it takes: Linux 6.8.
     Statmount,
 }
 

@@ -101,7 +101,7 @@ pub fn fill_status(
     mut out: Float64ArraySlice<'_>,
     open: impl FnOnce() -> std::result::Result<(i32, Status), i32>,
 ) -> Result<i32> {
-    let places = floats(&mut out)?; // before there is something that nobody would close
+    let places = floats(&mut out)?; // before a descriptor exists that an error would leave open
     Ok(match open() {
         Ok((file, status)) => {
             for (place, value) in places.iter_mut().zip(status) {

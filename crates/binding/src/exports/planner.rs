@@ -11,7 +11,7 @@ use crate::marshal::command::{least_rate, rate, stall_timeout};
 use crate::marshal::number::{JsBytes, from_js, nanoseconds};
 use crate::marshal::records::end_code;
 
-/// What a planner is asked for, beside the range. Sizes in bytes, times in milliseconds.
+/// The options of a planner, beside the range. Sizes in bytes, times in milliseconds.
 #[napi(object, object_to_js = false)]
 pub struct PlannerOptions {
     /// The size of a chunk.
@@ -35,7 +35,7 @@ pub struct PlannerOptions {
 pub struct Planner {
     transfer: Transfer,
     share: Option<Share>,
-    /// What the share has admitted of the chunk that was asked for.
+    /// The bytes of the requested chunk that the share has admitted.
     admitted: u64,
     least: Option<LeastRate>,
     /// All bytes that the destination has taken, and what it still owed when it last said so.

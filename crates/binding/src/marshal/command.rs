@@ -52,7 +52,7 @@ pub enum Started {
 }
 
 impl Start {
-    /// `fields` has the places of [`command`]; JavaScript has validated what is in them.
+    /// `fields` has the indices of [`command`]; JavaScript has validated the values.
     pub fn of(fields: &[f64; command::LENGTH], headers: Vec<u8>, trailers: Vec<u8>) -> Self {
         let destination = fields[command::DESTINATION] as i32;
         let unbounded = fields[command::COUNT] < 0.0;
@@ -87,7 +87,7 @@ impl Start {
     }
 }
 
-/// A byte figure in two places.
+/// A byte figure in two fields.
 fn bytes(most: f64, rest: f64) -> u64 {
     (most as u64).saturating_add(rest as u64)
 }

@@ -4,7 +4,7 @@ use sendfile64_core::{End, Errno, Method, Transfer};
 
 use crate::codes::{self, end, event, fallback, method, report};
 
-/// What is said of a descriptor, by the places of [`codes::status`].
+/// The status of a descriptor, by the indices of [`codes::status`].
 pub type Status = [f64; codes::status::LENGTH];
 
 /// Something that happened in the engine, or the end of a transfer that needed no engine.
@@ -66,7 +66,7 @@ impl EventRecord {
         }
     }
 
-    /// Writes the figures by the places of [`report`]. Returns how many places that took; `None` if there are too few.
+    /// Writes the figures by the indices of [`report`]. Returns the length; `None` if the slice is too short.
     pub fn write_to(&self, places: &mut [f64]) -> Option<usize> {
         let length = report::LENGTH + self.fallbacks.len() * fallback::LENGTH;
         let (figures, steps) = places.get_mut(..length)?.split_at_mut(report::LENGTH);

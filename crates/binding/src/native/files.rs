@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use sendfile64_core::Kind;
 use sendfile64_engine::{Destination, Opened};
-use sendfile64_sys::fd::{self, CloseInfo, Kind as Found};
+use sendfile64_sys::fd::{self, CloseInfo, FileType};
 use sendfile64_sys::fs::Filesystem;
 
 use super::engine::lock;
@@ -124,9 +124,9 @@ impl ClosingFile {
 
 fn kind_of(status: &fd::Status) -> Kind {
     match (status.kind, status.filesystem) {
-        (Found::Regular, Filesystem::Ordinary | Filesystem::Remote) => Kind::File,
-        (Found::StreamSocket, _) => Kind::Socket,
-        (Found::Fifo, _) => Kind::Pipe,
+        (FileType::Regular, Filesystem::Ordinary | Filesystem::Remote) => Kind::File,
+        (FileType::StreamSocket, _) => Kind::Socket,
+        (FileType::Fifo, _) => Kind::Pipe,
         // Files that the kernel makes up as they are read have that in common with devices.
         _ => Kind::Device,
     }
@@ -171,16 +171,16 @@ fn halves(bytes: u64) -> [f64; 2] {
     [(bytes - rest) as f64, rest as f64]
 }
 
-fn kind_code(kind: Found) -> u8 {
+fn kind_code(kind: FileType) -> u8 {
     match kind {
-        Found::Regular => kind::REGULAR,
-        Found::Directory => kind::DIRECTORY,
-        Found::CharacterDevice => kind::CHARACTER_DEVICE,
-        Found::BlockDevice => kind::BLOCK_DEVICE,
-        Found::Fifo => kind::FIFO,
-        Found::StreamSocket => kind::STREAM_SOCKET,
-        Found::DatagramSocket => kind::DATAGRAM_SOCKET,
-        Found::Other => kind::OTHER,
-        Found::Terminal => kind::TERMINAL,
+        FileType::Regular => kind::REGULAR,
+        FileType::Directory => kind::DIRECTORY,
+        FileType::CharacterDevice => kind::CHARACTER_DEVICE,
+        FileType::BlockDevice => kind::BLOCK_DEVICE,
+        FileType::Fifo => kind::FIFO,
+        FileType::StreamSocket => kind::STREAM_SOCKET,
+        FileType::DatagramSocket => kind::DATAGRAM_SOCKET,
+        FileType::Other => kind::OTHER,
+        FileType::Terminal => kind::TERMINAL,
     }
 }

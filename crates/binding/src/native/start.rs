@@ -25,7 +25,7 @@ enum ResolvedTarget {
     Own(Destination),
 }
 
-/// What of a transfer has been made ready.
+/// The parts of a transfer that are ready before the engine has it.
 struct Prepared {
     destination: Destination,
     transfer: Transfer,
@@ -66,7 +66,7 @@ impl Link {
     /// The record of a transfer that could not begin is an error.
     fn begin(&self, start: Start) -> Result<Started, EventRecord> {
         let engine = self.engine().ok_or_else(closed)?;
-        let target = self.target(start.target)?; // first, so that it is taken whatever else there is to say
+        let target = self.target(start.target)?; // first, so that an error below does not leave it behind
         let kept = match &target {
             ResolvedTarget::Own(destination) => Some(destination.clone()),
             ResolvedTarget::Socket(_) => None,
@@ -85,73 +85,47 @@ impl Link {
         engine: &Engine,
         start: Start,
     ) -> Result<Started, EventRecord> {
-        let Start {
-            target: _,
-            file,
-            request,
-            methods,
-            headers,
-            trailers,
-            own_position,
-            progress_interval,
-            least_rate,
-            limiter,
-        } = start;
-        let source = self.files.source(file).map_err(|_| closed())?;
-        let has_parts = !headers.is_empty() || !trailers.is_empty();
-        let parts = has_parts.then(|| Box::new(HeadersAndTrailers { headers, trailers }));
-        let choice = choice(methods);
-        if request.acknowledged
-            && let Some(refused) = target.unconfirmable(request)
+        let source = self.files.source(start.file).map_err(|_| closed())?;
+        let has_parts = !start.headers.is_empty() || !start.trailers.is_empty();
+        let parts = has_parts.then(|| {
+            Box::new(HeadersAndTrailers {
+                headers: start.headers,
+                trailers: start.trailers,
+            })
+        });
+        if start.request.acknowledged
+            && let Some(refused) = target.unconfirmable(start.request)
         {
             return Err(refused);
         }
         let limits = Limits {
-            shared: limiter.map(|share| Box::new(share) as Box<dyn Limit>),
-            least: least_rate,
+            shared: start.limiter.map(|share| Box::new(share) as Box<dyn Limit>),
+            least: start.least_rate,
         };
-        let prepared = match target {
-            ResolvedTarget::Socket(ref out_fd) => {
-                let mut pair =
-                    Pair::of_socket(borrow(out_fd).map_err(|_| closed())?, source.fd.as_fd());
-                pair.own_position = own_position;
-                pair.parts = parts.as_deref();
-                let waits = limits.shared.is_some() || source.is_remote;
-                prepare_socket(
-                    pair,
-                    request,
-                    choice.ladder(source.kind, Kind::Socket),
-                    waits,
-                )?
-            }
-            ResolvedTarget::Own(destination) => {
-                prepare_descriptor(destination, &source, request, choice, has_parts)
-            }
-        };
-        let id = next_id();
+        let prepared = prepare(
+            target,
+            &source,
+            start.request,
+            choice(start.methods),
+            parts.as_deref(),
+            start.own_position,
+            limits.shared.is_some(),
+        )?;
         let command = Command {
-            id: TransferId(id),
+            id: TransferId(next_id()),
             owner: self.owner,
             destination: prepared.destination,
             source_waits: source.is_remote,
             source: source.fd,
             parts,
-            own_position,
+            own_position: start.own_position,
             transfer: prepared.transfer,
             limits,
             made: prepared.made,
-            progress_interval: Duration::from_millis(progress_interval.into()),
+            progress_interval: Duration::from_millis(start.progress_interval.into()),
             sink: Arc::clone(&self.events) as Arc<dyn Sink>,
         };
-        let started = engine
-            .start(command)
-            .map_err(|StartError { errno, call }| not_started(errno.0, call))?;
-        Ok(match started {
-            sendfile64_engine::Started::Finished(completion) => {
-                Started::Finished(completed(&completion))
-            }
-            sendfile64_engine::Started::Queued => Started::Queued(id),
-        })
+        hand_over(engine, command)
     }
 
     fn target(&self, target: Target) -> Result<ResolvedTarget, EventRecord> {
@@ -172,12 +146,58 @@ impl Link {
     }
 }
 
-/// What is gone with its environment, or was never there.
+/// The record for a file or an engine that has been closed with its environment, or never existed.
 fn closed() -> EventRecord {
     not_started(CLOSED, Call::Sendfile)
 }
 
-/// Attempts what needs no waiting, unless it `waits` for a rate that it shares or for a server, then duplicates the socket: the record of a transfer that is over by then.
+/// Prepares the transfer for a socket, which is attempted at once, or for a descriptor that the engine attempts.
+#[inline]
+fn prepare(
+    target: ResolvedTarget,
+    source: &Source,
+    request: Request,
+    choice: Choice,
+    parts: Option<&HeadersAndTrailers>,
+    own_position: bool,
+    shares_rate: bool,
+) -> Result<Prepared, EventRecord> {
+    match target {
+        ResolvedTarget::Socket(ref out_fd) => {
+            let destination = borrow(out_fd).map_err(|_| closed())?;
+            let mut pair = Pair::of_socket(destination, source.fd.as_fd());
+            pair.own_position = own_position;
+            pair.parts = parts;
+            let ladder = choice.ladder(source.kind, Kind::Socket);
+            prepare_socket(pair, request, ladder, shares_rate || source.is_remote)
+        }
+        ResolvedTarget::Own(destination) => Ok(prepare_descriptor(
+            destination,
+            source,
+            request,
+            choice,
+            parts.is_some(),
+        )),
+    }
+}
+
+/// Starts the transfer in the engine, which completes it within the call if it needs no waiting.
+#[inline]
+fn hand_over(engine: &Engine, command: Command) -> Result<Started, EventRecord> {
+    let id = command.id.0;
+    let started = engine
+        .start(command)
+        .map_err(|StartError { errno, call }| not_started(errno.0, call))?;
+    Ok(match started {
+        sendfile64_engine::Started::Finished(completion) => {
+            Started::Finished(completed(&completion))
+        }
+        sendfile64_engine::Started::Queued => Started::Queued(id),
+    })
+}
+
+/// Makes the attempts that need no waiting, then duplicates the socket. No attempt is made if the transfer `waits` for a
+/// shared rate or for a server. A transfer that is over by then is an error with its record.
 fn prepare_socket(
     pair: Pair<'_>,
     request: Request,

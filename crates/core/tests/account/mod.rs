@@ -6,35 +6,16 @@
 mod compare;
 mod limit;
 mod plan;
+mod stage;
 
-use sendfile64_core::{End, Ended, Errno, MAX_OFFSET, Method, Outcome, Transfer};
+use sendfile64_core::{End, Ended, Errno, Method, Outcome, Transfer};
 
 use limit::Limit;
 pub(crate) use plan::{Event, Plan};
+use stage::{Question, Stage};
 
 const MILLISECOND: u128 = 1_000_000;
 const MEBIBYTE: u128 = 1 << 20;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stage {
-    Moving,
-    Waiting {
-        since: u64,
-        look: Option<(u64, u64)>,
-    },
-    Confirming(Question),
-    Over(End),
-}
-
-/// What is known about the peer: what it owed and when, and when it is asked again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Question {
-    owed: u64,
-    answered: u64,
-    pause: u128,
-    next: u64,
-    moved: u64,
-}
 
 /// Which bytes are next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +203,7 @@ impl Account {
             }
         }
         if fills && bytes > 0 {
-            return; // what the pipe holds is next, whatever else there was
+            return; // the bytes in the pipe are next, whatever the outcome was
         }
         self.would_block += u64::from(ended == Ended::WouldBlock);
         if due == Due::Pipe && matches!(ended, Ended::Refused(_)) {
@@ -236,85 +217,6 @@ impl Account {
             return;
         }
         self.stage = next.unwrap_or_else(|| self.stage_after(due, ended));
-    }
-
-    fn waiting(&self) -> Stage {
-        Stage::Waiting {
-            since: self.now,
-            look: None,
-        }
-    }
-
-    fn stage_after(&mut self, due: Due, ended: Ended) -> Stage {
-        let is_part = due == Due::Headers || due == Due::Trailers;
-        match ended {
-            Ended::Progress | Ended::Interrupted | Ended::EndOfFile => Stage::Moving,
-            Ended::WouldBlock | Ended::Busy => self.waiting(),
-            Ended::Failed(errno) => Stage::Over(End::Failed(errno)),
-            Ended::Refused(errno) if is_part => Stage::Over(End::Failed(errno)),
-            Ended::Refused(_) if self.range_is_over() => Stage::Moving,
-            Ended::Refused(errno) => {
-                self.refused.push((self.method(), errno));
-                let left = self.refused.len() < self.plan.methods.len();
-                if left {
-                    Stage::Moving
-                } else {
-                    Stage::Over(End::Refused(errno))
-                }
-            }
-        }
-    }
-
-    /// What follows when the source has no more bytes, or nothing is left to be sent.
-    fn stage_at_the_end(&mut self, no_more: bool) -> Option<Stage> {
-        let no_more = no_more || self.next_offset() >= u128::from(MAX_OFFSET);
-        if no_more && !self.range_is_over() {
-            if self.plan.count.is_none() {
-                self.exhausted = true;
-            } else if self.headers == u128::from(self.plan.headers) {
-                return Some(Stage::Over(End::Truncated));
-            }
-        }
-        if !self.is_complete() {
-            return None;
-        }
-        Some(if self.plan.acknowledged {
-            Stage::Confirming(Question {
-                owed: u64::MAX,
-                answered: self.now,
-                pause: MILLISECOND,
-                next: self.now,
-                moved: self.now,
-            })
-        } else {
-            Stage::Over(End::Done)
-        })
-    }
-
-    fn stage_after_answer(&self, mut question: Question, owed: u64) -> Stage {
-        if owed == 0 {
-            return Stage::Over(End::Done);
-        }
-        if owed < question.owed {
-            let took = u128::from(self.now - question.answered);
-            let at_its_pace = took * u128::from(owed) / u128::from(question.owed - owed);
-            question.pause = at_its_pace.clamp(MILLISECOND, 50 * MILLISECOND);
-            question.moved = self.now;
-        } else if self.has_stalled(question.moved) {
-            return Stage::Over(End::Stalled);
-        } else {
-            question.pause = (2 * question.pause).min(50 * MILLISECOND);
-        }
-        question.owed = owed;
-        question.answered = self.now;
-        question.next = self.now + u64::try_from(question.pause).expect("at most 50 ms");
-        Stage::Confirming(question)
-    }
-
-    fn has_stalled(&self, since: u64) -> bool {
-        self.plan
-            .stall_timeout
-            .is_some_and(|timeout| u128::from(self.now - since) >= u128::from(timeout))
     }
 
     fn due(&self) -> Due {

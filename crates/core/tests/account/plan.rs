@@ -66,7 +66,7 @@ impl Plan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
     Outcome(Outcome),
-    /// The last attempt moved these bytes, in so many nanoseconds.
+    /// The last attempt moved these bytes, in this number of nanoseconds.
     Took(u64, u64),
     Ready,
     Movement,

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use sendfile64_core::{Errno, Kind, Ladder, Method};
-use sendfile64_sys::fd::{self, Kind as Found};
+use sendfile64_sys::fd::{self, FileType};
 use sendfile64_sys::{EAGAIN, ENXIO, EPIPE};
 
 /// Which methods the caller wants.
@@ -70,12 +70,12 @@ impl Destination {
         let nonblocking = fd::flags(fd.as_fd())?.nonblocking;
         let blocking = |allowed| if nonblocking { Allowed::All } else { allowed };
         let (kind, allowed, waits_for_disk) = match fd::identify(fd.as_fd())?.kind {
-            Found::Regular => (Kind::File, Allowed::All, true),
+            FileType::Regular => (Kind::File, Allowed::All, true),
             // send(2) takes MSG_DONTWAIT; sendfile(2) and splice(2) go by O_NONBLOCK.
-            Found::StreamSocket => (Kind::Socket, blocking(Allowed::Only(Method::Copy)), false),
+            FileType::StreamSocket => (Kind::Socket, blocking(Allowed::Only(Method::Copy)), false),
             // splice(2) takes SPLICE_F_NONBLOCK.
-            Found::Fifo => (Kind::Pipe, blocking(Allowed::Only(Method::Splice)), false),
-            Found::Terminal => (Kind::Device, blocking(Allowed::Nothing), false),
+            FileType::Fifo => (Kind::Pipe, blocking(Allowed::Only(Method::Splice)), false),
+            FileType::Terminal => (Kind::Device, blocking(Allowed::Nothing), false),
             // There is no reader at the other end: a device waits for its hardware, as a disk does.
             _ => (Kind::Device, Allowed::All, true),
         };

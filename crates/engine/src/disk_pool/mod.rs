@@ -207,7 +207,7 @@ mod tests {
     impl Sink for Slow {
         fn deliver(&self, event: Event) {
             let Event::Opened { id, .. } = event else {
-                unreachable!("nothing but opens was asked for");
+                unreachable!("only opens were submitted");
             };
             let _ = self.called.send(id);
             let may_end = self.may_end.lock().unwrap_or_else(PoisonError::into_inner);

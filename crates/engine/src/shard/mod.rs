@@ -33,7 +33,7 @@ const ATTEMPTS_PER_LOOK: usize = 8;
 /// The most events that one call of the poller returns.
 const EVENTS_PER_LOOK: usize = 256;
 
-/// The waker's place among the tokens; the others are places in the slab.
+/// The waker's token; the other tokens are indices of the slab.
 const WAKER: Token = Token(usize::MAX);
 
 /// How long a shard whose poller is broken waits instead.

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(slab.remove(first), Some("first"));
         assert_eq!(slab.remove(first), None);
         let third = slab.insert("third");
-        assert_eq!(third.index(), first.index(), "places are used again");
+        assert_eq!(third.index(), first.index(), "an index is used again");
         assert_eq!(slab.get_mut(first), None);
         assert_eq!(slab.get_mut(second), Some(&mut "second"));
         assert_eq!(slab.get_mut(third), Some(&mut "third"));

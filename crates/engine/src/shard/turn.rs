@@ -99,20 +99,7 @@ impl Shard {
             }
             // It has been asked a moment ago.
             Op::Confirm => Some(clock::now()),
-            Op::Wait(Wait { readiness, until }) => {
-                // Nothing is lost between the EAGAIN and the registration: epoll_ctl(2) ADD reports a destination that
-                // is writable by then like any change, and so does kevent(2) EV_ADD.
-                if readiness.is_some() && !running.registered {
-                    match watch(&self.poll, running, key) {
-                        Ok(()) => running.registered = true,
-                        Err(error) => {
-                            running.fail(errno_of(&error), Call::Watch);
-                        }
-                    }
-                }
-                let look = readiness.and_then(|_| running.wait(until.is_some()));
-                until.into_iter().chain(look).min()
-            }
+            Op::Wait(wait) => wait_for(&self.poll, running, key, wait),
             Op::Finish(_) => None,
         };
         if running.transfer.end().is_some() {
@@ -194,6 +181,23 @@ impl Shard {
             }
         }
     }
+}
+
+/// Registers the destination if the transfer waits for its readiness. Returns the time at which to look again.
+fn wait_for(poll: &Poll, running: &mut Running, key: Key, wait: Wait) -> Option<u64> {
+    let Wait { readiness, until } = wait;
+    // Nothing is lost between the EAGAIN and the registration: epoll_ctl(2) ADD reports a destination that
+    // is writable by then like any change, and so does kevent(2) EV_ADD.
+    if readiness.is_some() && !running.registered {
+        match watch(poll, running, key) {
+            Ok(()) => running.registered = true,
+            Err(error) => {
+                running.fail(errno_of(&error), Call::Watch);
+            }
+        }
+    }
+    let look = readiness.and_then(|_| running.wait(until.is_some()));
+    until.into_iter().chain(look).min()
 }
 
 /// Edge-triggered, so that a destination costs nothing while it is writable and its transfer is not waiting.

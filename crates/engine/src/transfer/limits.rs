@@ -23,7 +23,7 @@ pub struct Limits {
     pub least: Option<LeastRate>,
 }
 
-/// A shared rate, and what was admitted for the next attempt.
+/// A shared rate, and the bytes that it has admitted for the next attempt.
 pub(crate) struct Metered {
     limit: Box<dyn Limit>,
     admitted: u64,

@@ -187,7 +187,7 @@ impl Running {
         }
     }
 
-    /// Asks what the peer has not acknowledged. If the system cannot report it, queued bytes count as acknowledged.
+    /// Asks how many bytes the peer has not acknowledged. If the system cannot report it, queued bytes count as acknowledged.
     pub(crate) fn confirm(&mut self) {
         self.made.call = Call::GetTcpInfo;
         match tcp::unacknowledged(self.endpoints.pair().destination) {

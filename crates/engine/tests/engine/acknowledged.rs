@@ -124,7 +124,7 @@ fn a_peer_that_acknowledges_nothing_more_has_stalled() {
     drop(sending);
     let mut received = Vec::new();
     peer.read_to_end(&mut received)
-        .expect("the connection goes on");
+        .expect("the connection stays open");
     assert_same(&received, &sample.bytes);
 }
 

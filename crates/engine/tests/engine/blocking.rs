@@ -1,4 +1,4 @@
-//! Destinations in blocking mode: nobody waits in a call, and nobody else's flags are touched.
+//! Destinations in blocking mode: no thread waits in a call, and the flags of other owners stay.
 
 use std::fs::File;
 use std::io::Read;
@@ -195,7 +195,7 @@ fn a_socket_in_blocking_mode_is_refused_to_other_methods() {
     }
 }
 
-/// A device that answers late, as a disk may: an eventfd at its limit takes eight bytes when somebody has read it.
+/// A device that answers late, as a disk may: an eventfd at its limit takes eight bytes once it has been read.
 #[test]
 fn a_device_that_answers_late_holds_no_socket_up() {
     let sample = Sample::new(MIB);

@@ -63,7 +63,7 @@ fn cold_files_are_read_by_the_pool() {
     assert!(threads <= 6 + FILES, "{threads}");
     assert!(
         threads >= 2 || !some_cold,
-        "nobody was there to wait for the disk"
+        "no thread was free to wait for the disk"
     );
 }
 

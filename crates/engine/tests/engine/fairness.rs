@@ -39,7 +39,7 @@ fn hold_shard(scene: &Scene, sample: &Sample) -> mpsc::Sender<()> {
 }
 
 /// The caller's thread takes the first four quanta of each. Neither the order of their starts nor its reverse is that of
-/// their lengths: who was allowed more than a quantum at a turn would be over too early.
+/// their lengths: a transfer with more than a quantum at a turn would end too early.
 #[test]
 fn a_transfer_that_needs_fewer_turns_is_done_first() {
     const QUANTUM: usize = 8192;

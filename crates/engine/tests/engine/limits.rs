@@ -126,7 +126,7 @@ fn a_transfer_that_is_given_up_leaves_its_part_to_the_others() {
     };
     assert!(
         until - now().min(until) <= 20_000_000,
-        "somebody is before us"
+        "another transfer is first"
     );
 }
 

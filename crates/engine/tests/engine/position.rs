@@ -117,7 +117,7 @@ fn after_an_abort_it_stands_behind_what_was_sent() {
     }
 }
 
-/// What the pipe between has taken and nobody accepted does not count.
+/// Bytes that only the pipe between has taken do not count.
 #[test]
 fn after_an_abort_with_a_full_pipe_it_stands_behind_what_was_accepted() {
     let sample = Sample::new(4 * MIB);

@@ -34,7 +34,7 @@ fn a_registration_reports_the_room_that_is_there_already() {
         assert!(is_reported(&mut poll, TIMEOUT));
         assert!(
             !is_reported(&mut poll, Duration::ZERO),
-            "edge-triggered: told once"
+            "edge-triggered: reported once"
         );
     }
 }

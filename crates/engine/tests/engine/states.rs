@@ -18,7 +18,7 @@ use crate::scene::{
 
 const OTHER: OwnerId = OwnerId(2);
 
-/// What takes a write when somebody has read it: an eventfd at its limit (eventfd(2)).
+/// A descriptor that takes a write once it has been read: an eventfd at its limit (eventfd(2)).
 pub(crate) fn late_device() -> EventFd {
     let device = EventFd::new().expect("an eventfd");
     device.write(u64::MAX - 1).expect("the limit");

@@ -74,7 +74,7 @@ fn threads_start_with_work_and_end_with_the_join() {
             wait_until(|| run_times().len() == scene.engine.threads());
             scene.engine.join();
             assert_eq!(scene.engine.threads(), 0);
-            // The kernel wakes who waits for a thread a moment before it takes the thread off the list.
+            // The kernel wakes a joining thread a moment before it takes the ended thread off the list.
             wait_until(|| run_times().is_empty());
         },
     );
@@ -120,7 +120,7 @@ fn waiting_transfers_use_no_processor_time() {
     });
 }
 
-/// sendfile(2) to a peer that is gone raises SIGPIPE; whoever embeds the engine may not ignore it on every thread.
+/// sendfile(2) to a peer that is gone raises SIGPIPE; a program that embeds the engine may not ignore it on every thread.
 #[test]
 fn the_engines_threads_block_sigpipe_and_the_callers_mask_stays() {
     const SIGPIPE: u64 = 1 << 12;

@@ -23,7 +23,7 @@ use crate::platform;
 
 /// The type of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FileType {
     /// A regular file.
     Regular,
     /// A directory.
@@ -49,7 +49,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The type.
-    pub kind: Kind,
+    pub kind: FileType,
     /// Size in bytes; 0 for what has none (devices, pipes, files of /proc).
     pub size: u64,
     /// The device that holds the file; with `inode` it names the file.
@@ -92,7 +92,7 @@ pub fn status(fd: BorrowedFd<'_>) -> Result<Status, Errno> {
     let stat = fstat(fd).map_err(number)?;
     let kind = kind_of(fd, SFlag::from_bits_truncate(stat.st_mode))?;
     let filesystem = match kind {
-        Kind::Regular => platform::filesystem::of(fd),
+        FileType::Regular => platform::filesystem::of(fd),
         _ => Filesystem::Ordinary,
     };
     Ok(Status {
@@ -144,16 +144,16 @@ pub fn close_info(fd: BorrowedFd<'_>) -> CloseInfo {
     platform::status::close_info(fd)
 }
 
-pub(crate) fn kind_of(fd: BorrowedFd<'_>, mode: SFlag) -> Result<Kind, Errno> {
+pub(crate) fn kind_of(fd: BorrowedFd<'_>, mode: SFlag) -> Result<FileType, Errno> {
     Ok(match mode & SFlag::S_IFMT {
-        SFlag::S_IFREG => Kind::Regular,
-        SFlag::S_IFDIR => Kind::Directory,
-        SFlag::S_IFCHR if fd.is_terminal() => Kind::Terminal,
-        SFlag::S_IFCHR => Kind::CharacterDevice,
-        SFlag::S_IFBLK => Kind::BlockDevice,
-        SFlag::S_IFIFO => Kind::Fifo,
+        SFlag::S_IFREG => FileType::Regular,
+        SFlag::S_IFDIR => FileType::Directory,
+        SFlag::S_IFCHR if fd.is_terminal() => FileType::Terminal,
+        SFlag::S_IFCHR => FileType::CharacterDevice,
+        SFlag::S_IFBLK => FileType::BlockDevice,
+        SFlag::S_IFIFO => FileType::Fifo,
         SFlag::S_IFSOCK => socket_kind(fd)?,
-        _ => Kind::Other,
+        _ => FileType::Other,
     })
 }
 
@@ -174,14 +174,14 @@ pub fn flags(fd: BorrowedFd<'_>) -> Result<Flags, Errno> {
     })
 }
 
-/// fcntl(2) F_DUPFD_CLOEXEC of a number that belongs to somebody else. The copy is ours, and shares file position and
+/// fcntl(2) F_DUPFD_CLOEXEC of a number that belongs to another owner. The copy is ours, and shares file position and
 /// status flags (O_NONBLOCK among them) with the original.
 ///
 /// # Errors
 /// EBADF for a number that is not open; EMFILE.
 #[expect(
     unsafe_code,
-    reason = "a number of somebody else's may be closed, which BorrowedFd cannot express"
+    reason = "a number of another owner may be closed, which BorrowedFd cannot express"
 )]
 pub fn duplicate(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: F_DUPFD_CLOEXEC accesses no memory of this process, for any `fd`.
@@ -214,11 +214,11 @@ pub fn shutdown_both(fd: BorrowedFd<'_>) {
     let _nothing_to_shut_down = shutdown(fd.as_raw_fd(), Shutdown::Both);
 }
 
-fn socket_kind(fd: BorrowedFd<'_>) -> Result<Kind, Errno> {
+fn socket_kind(fd: BorrowedFd<'_>) -> Result<FileType, Errno> {
     match getsockopt(&fd, sockopt::SockType) {
-        Ok(SockType::Stream) => Ok(Kind::StreamSocket),
+        Ok(SockType::Stream) => Ok(FileType::StreamSocket),
         // EINVAL is nix's answer to a type it has no name for.
-        Ok(_) | Err(NixErrno::EINVAL) => Ok(Kind::DatagramSocket),
+        Ok(_) | Err(NixErrno::EINVAL) => Ok(FileType::DatagramSocket),
         Err(errno) => Err(number(errno)),
     }
 }

@@ -20,7 +20,7 @@ pub struct Pair {
 }
 
 /// A new pipe for `capacity` bytes (pipe2(2), fcntl(2) F_SETPIPE_SZ). The kernel rounds up, and gives its default of 64
-/// KiB where it will not give as much: [`Pair::capacity`] is what it gave. Elsewhere than on Linux nobody can ask.
+/// KiB where it will not give as much: [`Pair::capacity`] is what it gave. Other systems than Linux cannot report it.
 ///
 /// # Errors
 /// EMFILE, ENFILE: see pipe(2).

@@ -13,7 +13,7 @@ use crate::platform;
 ///
 /// # Errors
 /// EINVAL for anything else than a pipe, FIFO or terminal, and for the master of a pseudoterminal, whose device makes a
-/// new pair each time that it is opened. ENXIO for a FIFO that nobody reads. EACCES where this user may not open what
+/// new pair each time that it is opened. ENXIO for a FIFO without a reader. EACCES where this user may not open what
 /// another user handed over. ENOENT without /proc. ENOSYS elsewhere than on Linux, and where
 /// [`crate::probe::Feature::Reopen`] is forbidden.
 pub fn reopen_for_writing(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {

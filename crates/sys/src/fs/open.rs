@@ -10,7 +10,7 @@ use sendfile64_core::Errno;
 
 use super::Filesystem;
 use crate::errno::number;
-use crate::fd::{self, Kind, Status};
+use crate::fd::{self, FileType, Status};
 use crate::platform;
 
 /// O_NONBLOCK: a FIFO without a writer opens at once. O_NOCTTY: a terminal does not become ours.
@@ -34,7 +34,7 @@ pub fn open_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
     }
     let named = platform::open::find_cached(path)?;
     let found = fd::status_at_once(named.as_fd(), None)?;
-    if found.kind == Kind::Regular {
+    if found.kind == FileType::Regular {
         return Ok((platform::open::open_cached(path)?, found));
     }
     if !fd::is_local(named.as_fd()) {
@@ -55,7 +55,9 @@ pub fn open_file_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
     let found = platform::open::find_cached(path)?;
     let status = fd::status_at_once(found.as_fd(), None)?;
     match (status.kind, status.filesystem) {
-        (Kind::Regular, Filesystem::Ordinary) => Ok((platform::open::open_cached(path)?, status)),
+        (FileType::Regular, Filesystem::Ordinary) => {
+            Ok((platform::open::open_cached(path)?, status))
+        }
         _ => Err(number(NixErrno::EAGAIN)),
     }
 }
@@ -67,7 +69,7 @@ pub fn open_file_cached(path: &Path) -> Result<(OwnedFd, Status), Errno> {
 pub fn open(path: &Path) -> Result<(OwnedFd, Status), Errno> {
     let file = nix::fcntl::open(path, FLAGS, Mode::empty()).map_err(number)?;
     let status = fd::status(file.as_fd())?;
-    if status.kind != Kind::Regular {
+    if status.kind != FileType::Regular {
         platform::filesystem::of(file.as_fd()); // known from now on
     }
     Ok((file, status))

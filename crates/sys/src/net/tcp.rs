@@ -1,4 +1,4 @@
-//! What TCP alone has: a cork, and an account of what the peer has acknowledged.
+//! Features of TCP alone: a cork, and an account of the bytes that the peer has acknowledged.
 
 use std::os::fd::BorrowedFd;
 

@@ -14,56 +14,56 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 use sendfile64_core::Errno;
 use sendfile64_sys::fd::{
-    Flags, Kind, close_info, duplicate, flags, outstanding, position, set_position, shutdown_both,
-    status,
+    FileType, Flags, close_info, duplicate, flags, outstanding, position, set_position,
+    shutdown_both, status,
 };
 
 use crate::fixture::{bounded, file, path, tcp};
 
-fn kind(fd: impl AsFd) -> Kind {
+fn kind(fd: impl AsFd) -> FileType {
     status(fd.as_fd()).expect("fstat").kind
 }
 
 #[test]
 fn kinds() {
     bounded(|| {
-        assert_eq!(kind(file("kind", b"")), Kind::Regular);
-        assert_eq!(kind(File::open("/").expect("open")), Kind::Directory);
+        assert_eq!(kind(file("kind", b"")), FileType::Regular);
+        assert_eq!(kind(File::open("/").expect("open")), FileType::Directory);
         assert_eq!(
             kind(File::open("/dev/null").expect("open")),
-            Kind::CharacterDevice
+            FileType::CharacterDevice
         );
         let pty = openpty(None, None).expect("openpty");
-        assert_eq!(kind(&pty.master), Kind::Terminal);
-        assert_eq!(kind(&pty.slave), Kind::Terminal);
+        assert_eq!(kind(&pty.master), FileType::Terminal);
+        assert_eq!(kind(&pty.slave), FileType::Terminal);
         drop(pty.master);
-        assert_eq!(kind(pty.slave), Kind::CharacterDevice, "hung up");
-        assert_eq!(kind(std::io::pipe().expect("pipe").0), Kind::Fifo);
-        assert_eq!(kind(EventFd::new().expect("eventfd")), Kind::Other);
+        assert_eq!(kind(pty.slave), FileType::CharacterDevice, "hung up");
+        assert_eq!(kind(std::io::pipe().expect("pipe").0), FileType::Fifo);
+        assert_eq!(kind(EventFd::new().expect("eventfd")), FileType::Other);
     });
 }
 
 #[test]
 fn kinds_of_sockets() {
     bounded(|| {
-        assert_eq!(kind(tcp().0), Kind::StreamSocket);
+        assert_eq!(kind(tcp().0), FileType::StreamSocket);
         assert_eq!(
             kind(UnixStream::pair().expect("socketpair").0),
-            Kind::StreamSocket
+            FileType::StreamSocket
         );
         assert_eq!(
             kind(UdpSocket::bind("127.0.0.1:0").expect("bind")),
-            Kind::DatagramSocket
+            FileType::DatagramSocket
         );
         assert_eq!(
             kind(UnixDatagram::unbound().expect("socket")),
-            Kind::DatagramSocket
+            FileType::DatagramSocket
         );
 
         let path = path("listener");
         let listener = UnixListener::bind(&path).expect("bind");
         std::fs::remove_file(&path).expect("remove");
-        assert_eq!(kind(listener), Kind::StreamSocket);
+        assert_eq!(kind(listener), FileType::StreamSocket);
     });
 }
 

@@ -1,7 +1,7 @@
-//! Destinations without room: a short count first, and then the reason, which kills nobody.
+//! Destinations without room: a short count first, and then the reason, which kills no process.
 #![expect(
     unsafe_code,
-    reason = "the Rust runtime leaves SIGXFSZ alone, but whoever runs the tests may not"
+    reason = "the Rust runtime leaves SIGXFSZ alone, but the parent of the tests may not"
 )]
 
 use std::fs::{self, File, OpenOptions};

@@ -13,7 +13,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sendfile64_core::Errno;
-use sendfile64_sys::fd::{self, Kind};
+use sendfile64_sys::fd::{self, FileType};
 use sendfile64_sys::fs::open::{open, open_cached, open_file_cached};
 use sendfile64_sys::probe::{Availability, Feature, availability};
 
@@ -125,7 +125,7 @@ fn a_file_opens_with_what_fstat_says_of_it() {
         fs::write(&path, b"0123456789").expect("write");
         let (fd, status) = open_file_cached(&path).expect("open");
         assert_eq!(Ok(status), fd::status(fd.as_fd()));
-        assert_eq!((status.kind, status.size), (Kind::Regular, 10));
+        assert_eq!((status.kind, status.size), (FileType::Regular, 10));
         let mut bytes = String::new();
         File::from(fd).read_to_string(&mut bytes).expect("read");
         assert_eq!(bytes, "0123456789");
@@ -150,7 +150,7 @@ fn only_a_regular_file_is_opened_as_a_file() {
         assert_eq!(
             inotify.read_events().map(|events| events.len()),
             Err(NixErrno::EAGAIN),
-            "nobody has opened it"
+            "it has not been opened"
         );
         // The watch is not blind.
         drop(open_cached(&path).expect("open"));

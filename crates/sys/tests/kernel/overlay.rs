@@ -1,4 +1,4 @@
-//! overlayfs, and files of somebody else: what a program in a container meets. Each test has a mount namespace of its own,
+//! overlayfs, and files of another user, as in a container. Each test has a mount namespace of its own,
 //! which needs root.
 
 use std::fs::{self, File};
@@ -167,7 +167,7 @@ fn through_overlayfs_what_is_in_memory_is_read_at_once() {
     });
 }
 
-/// mincore(2) says of a file of somebody else that all of it is there.
+/// mincore(2) says of a file of another user that all of it is there.
 #[test]
 fn of_a_file_of_another_user_only_recent_reads_are_known() {
     let name = "overlay::of_a_file_of_another_user_only_recent_reads_are_known";

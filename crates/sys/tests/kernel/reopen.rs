@@ -12,7 +12,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sendfile64_core::{Ended, Errno};
 use sendfile64_sys::call::copy::write;
-use sendfile64_sys::fd::{Kind, flags, reopen_for_writing, status};
+use sendfile64_sys::fd::{FileType, flags, reopen_for_writing, status};
 use sendfile64_sys::probe::{Feature, forbid};
 
 use crate::fixture::{bounded, file, in_own_process, nothing, path, progress, tcp};
@@ -78,7 +78,7 @@ fn a_terminal_but_not_the_master_which_would_be_another_one() {
         let pty = openpty(None, None).expect("openpty");
         assert_eq!(
             status(pty.master.as_fd()).expect("fstat").kind,
-            Kind::Terminal
+            FileType::Terminal
         );
         let ours = reopen_for_writing(pty.slave.as_fd()).expect("open");
         assert!(flags(ours.as_fd()).expect("fcntl").nonblocking);

@@ -1,4 +1,4 @@
-//! write(2), the last method: whoever takes bytes at all takes them.
+//! write(2), the last method: every destination that takes bytes takes them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};

@@ -93,7 +93,7 @@ impl ShardModel {
             assert_eq!(
                 StdArc::strong_count(&self.source),
                 1,
-                "completed while somebody holds its descriptors"
+                "completed while its descriptors are held"
             );
         }
     }

@@ -1,6 +1,7 @@
-//! What the tests are made of: an engine that is heard, files with known bytes, connected sockets.
+//! The fixtures of the tests: an engine with a record of its events, files with known bytes, connected sockets.
 
 mod alone;
+mod plan;
 mod sample;
 mod sockets;
 
@@ -12,13 +13,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use sendfile64_core::{DEFAULT_QUANTUM, End, Kind, Ladder, Method, Rate, Request, Transfer};
+use sendfile64_core::End;
 use sendfile64_engine::{
-    Choice, Command, Completion, Config, Destination, Engine, Event, HeadersAndTrailers, Limits,
-    OwnerId, Sink, Started, TransferId, now,
+    Command, Completion, Config, Engine, Event, Limits, Sink, Started, TransferId,
 };
 
 pub(crate) use alone::{alone, alone_with, open_descriptors, wait_until};
+pub(crate) use plan::Plan;
 pub(crate) use sample::{Sample, assert_same};
 pub(crate) use sockets::{fill, read_all, tcp, unix};
 
@@ -38,11 +39,6 @@ pub(crate) const ONE_SHARD: Config = Config {
     disk_threads: 4,
     join_timeout: TIMEOUT,
 };
-
-/// Methods as the product chooses them.
-pub(crate) fn auto() -> Ladder {
-    Ladder::of(&[Method::Sendfile, Method::Copy])
-}
 
 /// Ends the process when a test takes too long: a hanging join would go on for ever.
 struct Watchdog {
@@ -73,109 +69,7 @@ impl Sink for EventSink {
     }
 }
 
-/// What to transfer, and how.
-#[derive(Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) start: u64,
-    pub(crate) count: Option<u64>,
-    pub(crate) quantum: u64,
-    pub(crate) ladder: Ladder,
-    /// Overrides the ladder: what the product would use for this pair.
-    pub(crate) choice: Option<Choice>,
-    pub(crate) headers: &'static [u8],
-    pub(crate) trailers: &'static [u8],
-    pub(crate) rate: Option<Rate>,
-    pub(crate) stall_timeout: Option<Duration>,
-    pub(crate) acknowledged: bool,
-    pub(crate) own_position: bool,
-    pub(crate) progress_interval: Duration,
-    pub(crate) owner: OwnerId,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            start: 0,
-            count: None,
-            quantum: DEFAULT_QUANTUM,
-            ladder: auto(),
-            choice: None,
-            headers: &[],
-            trailers: &[],
-            rate: None,
-            stall_timeout: None,
-            acknowledged: false,
-            own_position: false,
-            progress_interval: Duration::ZERO,
-            owner: OwnerId(1),
-        }
-    }
-}
-
-impl Plan {
-    pub(crate) fn count(count: usize) -> Self {
-        Self {
-            count: Some(count as u64),
-            ..Self::default()
-        }
-    }
-
-    /// The command, with a duplicate of the destination, as the binding makes it.
-    pub(crate) fn command(
-        self,
-        id: TransferId,
-        destination: &impl AsFd,
-        source: &Arc<OwnedFd>,
-        sink: Arc<dyn Sink>,
-    ) -> Command {
-        let duplicate = destination
-            .as_fd()
-            .try_clone_to_owned()
-            .expect("a duplicate");
-        let destination = Destination::of(duplicate).expect("a descriptor");
-        let has_parts = !self.headers.is_empty() || !self.trailers.is_empty();
-        let (ladder, refused) = match self.choice {
-            Some(choice) => destination.ladder(Kind::File, choice, has_parts),
-            None => (self.ladder, None),
-        };
-        let request = Request {
-            quantum: self.quantum,
-            headers: self.headers.len() as u64,
-            trailers: self.trailers.len() as u64,
-            rate: self.rate,
-            stall_timeout: self.stall_timeout.map(|time| time.as_nanos() as u64),
-            acknowledged: self.acknowledged,
-            through_pipe: destination.kind() != Kind::Pipe,
-            ..Request::new(self.start, self.count, ladder)
-        };
-        let mut transfer = Transfer::new(request, now());
-        if let Some(errno) = refused {
-            transfer.refuse(errno);
-        }
-        let parts = has_parts.then(|| {
-            Box::new(HeadersAndTrailers {
-                headers: self.headers.to_vec(),
-                trailers: self.trailers.to_vec(),
-            })
-        });
-        Command {
-            id,
-            owner: self.owner,
-            destination,
-            source: Arc::clone(source),
-            source_waits: false,
-            parts,
-            own_position: self.own_position,
-            transfer,
-            limits: Limits::default(),
-            made: None,
-            progress_interval: self.progress_interval,
-            sink,
-        }
-    }
-}
-
-/// An engine, and everything it says.
+/// An engine and its events.
 pub(crate) struct Scene {
     pub(crate) engine: Engine,
     pub(crate) sink: Arc<EventSink>,
@@ -278,7 +172,7 @@ impl Scene {
         let event = self
             .event(|event| matches!(event, Event::Completed(completion) if completion.id == id));
         let Event::Completed(completion) = event else {
-            unreachable!("asked for a completion")
+            unreachable!("the filter accepts only a completion")
         };
         *completion
     }
@@ -308,7 +202,7 @@ impl Scene {
         assert_same(&reader.join().expect("the reader"), &sample.bytes);
     }
 
-    /// Everything that has been delivered and not been asked for.
+    /// Every delivered event that no test has taken yet.
     pub(crate) fn rest(&self) -> Vec<Event> {
         let mut rest = self.kept.take();
         rest.extend(self.events.try_iter());

@@ -1,4 +1,4 @@
-//! The calls that only Linux is asked for.
+//! Errnos of the calls that only Linux has.
 
 use nix::errno::Errno;
 use sendfile64_core::Ended;

@@ -8,7 +8,7 @@ use nix::sys::stat::{Mode, fstat, makedev};
 use sendfile64_core::Errno;
 
 use crate::errno::number;
-use crate::fd::{Kind, identify};
+use crate::fd::{FileType, identify};
 use crate::probe::{self, Feature};
 
 const FLAGS: OFlag = OFlag::O_WRONLY
@@ -22,8 +22,8 @@ pub(crate) fn reopen_for_writing(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     }
     let original = identify(fd)?;
     let is_fit = match original.kind {
-        Kind::Fifo => true,
-        Kind::Terminal => !is_master(fd)?,
+        FileType::Fifo => true,
+        FileType::Terminal => !is_master(fd)?,
         _ => false,
     };
     if !is_fit {

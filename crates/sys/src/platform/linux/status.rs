@@ -9,13 +9,13 @@ use sendfile64_core::Errno;
 use super::filesystem::statx::{FileInfo, inspect};
 use super::filesystem::table;
 use crate::errno::number;
-use crate::fd::{CloseInfo, Kind, KnownFile, Status, kind_of, unsigned};
+use crate::fd::{CloseInfo, FileType, KnownFile, Status, kind_of, unsigned};
 use crate::fs::Filesystem;
 
 pub(crate) fn status_at_once(fd: BorrowedFd<'_>, met: Option<KnownFile>) -> Result<Status, Errno> {
     let seen = inspect(fd)?;
     let status = identified(fd, &seen)?;
-    if status.kind != Kind::Regular {
+    if status.kind != FileType::Regular {
         return Ok(status);
     }
     let Status { device, inode, .. } = status;

@@ -72,11 +72,11 @@ const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 #[expect(unsafe_code, reason = "nix has no statx")]
 pub(in crate::platform::linux) fn inspect(fd: BorrowedFd<'_>) -> Result<FileInfo, Errno> {
     let mut found = Statx::default();
-    let lasting = match probe::availability(Feature::Statmount) {
+    let permanent = match probe::availability(Feature::Statmount) {
         Availability::Unavailable => 0, // as before Linux 6.8
         _ => STATX_MNT_ID_UNIQUE,
     };
-    let asked = STATX_TYPE | STATX_INO | STATX_MNT_ID | lasting;
+    let asked = STATX_TYPE | STATX_INO | STATX_MNT_ID | permanent;
     // SAFETY: `fd` is open, the path is empty and ends with NUL, and `found` has the size and layout of a `struct statx`.
     let answer = unsafe {
         libc::syscall(

@@ -1,4 +1,4 @@
-//! What is known of the filesystems of this process, by the places of their files.
+//! The known filesystems of this process, by the locations of their files.
 //!
 //! From Linux 6.8 on, the kernel describes a mount without asking its server (statmount(2)). Otherwise a thread that
 //! may wait asks once; until then, attempts on files of this location are made by that thread.
@@ -19,7 +19,7 @@ use super::named;
 use super::statx::{self, Location};
 use crate::fs::Filesystem;
 
-/// More places than that are not remembered at a time; a container host has a mount for each container.
+/// The greatest number of locations that are remembered at a time; a container host has a mount for each container.
 const MOST: usize = 256;
 
 /// So long the table of mounts is not read again: where mounts come and go all the time, it is not worth it.
@@ -56,14 +56,14 @@ pub(in crate::platform::linux) fn lookup(location: Location) -> Option<Filesyste
     if let Some(known) = table().find(location) {
         return Some(known);
     }
-    let told = location
+    let found = location
         .is_permanent
         .then(|| statx::statmount(location.mount))
         .flatten()?;
-    let filesystem = if mounts::is_remote_name(&told.name) {
+    let filesystem = if mounts::is_remote_name(&found.name) {
         Filesystem::Remote
     } else {
-        named(told.magic)
+        named(found.magic)
     };
     table().remember(location, filesystem);
     Some(filesystem)
@@ -84,7 +84,7 @@ pub(super) fn local() -> Local {
     answer
 }
 
-/// Of all places with this device.
+/// Of all locations with this device.
 pub(super) fn is_ordinary(device: u64) -> bool {
     let table = table();
     let mut here = table
@@ -200,17 +200,17 @@ mod tests {
             mount: 2,
             is_permanent: false,
         };
-        let lasting = Location {
+        let permanent = Location {
             is_permanent: true,
             ..passing
         };
         let mut table = Table::default();
         assert_eq!(table.looked_for_changes(passing), None);
-        assert_eq!(table.looked_for_changes(lasting), Some(0));
+        assert_eq!(table.looked_for_changes(permanent), Some(0));
         table.remember(passing, Filesystem::Ordinary);
-        table.remember(lasting, Filesystem::Remote);
+        table.remember(permanent, Filesystem::Remote);
         table.look_for_changes();
-        assert_eq!(table.locations, [(lasting, Filesystem::Remote)]);
+        assert_eq!(table.locations, [(permanent, Filesystem::Remote)]);
     }
 
     #[test]
@@ -235,7 +235,11 @@ mod tests {
     fn the_table_is_read_once_and_then_watched() {
         let mut table = Table::default();
         assert_eq!(table.local(), None, "to be read");
-        assert_eq!(table.local(), Some(Local::Unknown), "somebody reads it");
+        assert_eq!(
+            table.local(),
+            Some(Local::Unknown),
+            "a reader holds the table"
+        );
         let Mounts { file, .. } = mounts::read().expect("a table of mounts");
         table.watch(file, Local::All);
         assert_eq!(table.local(), Some(Local::All));

@@ -169,7 +169,7 @@ mod tests {
         assert!(!memory.covers(FILE, 0, SIZE - 1, 2 * PERIOD));
         assert!(
             !memory.covers(FILE, 0, 0, 5 * PERIOD),
-            "nobody has asked for long"
+            "no question for a long time"
         );
     }
 
