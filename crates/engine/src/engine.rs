@@ -1,4 +1,4 @@
-//! The public interface: passes commands to shards, and paths to the cold pool.
+//! The public interface: passes commands to shards, and paths to the disk pool.
 
 use std::io;
 use std::mem;

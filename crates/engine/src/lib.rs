@@ -3,7 +3,7 @@
 //!
 //! - A *shard* is one thread with one poller. It gives every transfer that can move bytes one attempt in turn, and
 //!   waits for the sockets of the others.
-//! - The *cold pool* is a bounded set of threads that may wait for a disk: attempts whose pages are not in the page
+//! - The *disk pool* is a bounded set of threads that may wait for a disk: attempts whose pages are not in the page
 //!   cache, and opens whose path is not in the dentry cache.
 //! - The thread of the caller passes a [`Command`] and receives the events through its [`Sink`]. A short transfer may
 //!   finish within the call.

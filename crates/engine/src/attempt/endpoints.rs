@@ -94,7 +94,7 @@ pub fn unconfirmable(destination: BorrowedFd<'_>) -> Option<Errno> {
     tcp::is_multipath(destination).then_some(EPROTONOSUPPORT)
 }
 
-/// The same, with descriptors of our own. Shared with the cold pool while an attempt is there.
+/// The same, with descriptors of our own. Shared with the disk pool while an attempt is there.
 pub(crate) struct Endpoints {
     destination: Destination,
     source: Arc<OwnedFd>,

@@ -1,4 +1,4 @@
-//! The queue of the threads of the cold pool.
+//! The queue of the threads of the disk pool.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -16,7 +16,7 @@ pub(crate) type ShardMailbox = Mailbox<Message, mio::Waker>;
 pub(crate) enum Message {
     Start(Box<Running>),
     Abort(TransferId, Abort),
-    /// An attempt returns from the cold pool.
+    /// An attempt returns from the disk pool.
     DiskResult(DiskResult),
     /// A shared rate has changed: a wait for it may be over.
     RateChanged,

@@ -27,7 +27,7 @@ impl Shard {
         self.schedule(key);
     }
 
-    /// One step, here or in the cold pool.
+    /// One step, here or in the disk pool.
     pub(super) fn attempt(&mut self, key: Key) {
         let Some(running) = self.transfers.get_mut(key) else {
             return;
