@@ -1,11 +1,9 @@
 // A file stream opens, reads and closes its file synchronously if no disk is needed, otherwise by `fs`; the two are
 // indistinguishable.
-import { createHook } from 'node:async_hooks'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
-import timers from 'node:timers'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 
@@ -17,15 +15,14 @@ import { kernelSerial } from '../fixtures/executor.ts'
 import { sampleDirectory, sampleFile, writeSample } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
 import { warmEngine } from '../fixtures/warm-engine.ts'
+import { countRequests, forbidImmediates, isReadAtOnce } from '../fixtures/thread-pool.ts'
 import { within } from '../fixtures/within.ts'
 
 const SMALL = 64 * 1024
 const small = sampleFile(20_000)
 const large = sampleFile(SMALL + 1)
 
-/** statfs(2): filesystems of Linux that know RWF_NOWAIT. On others, a thread of the pool reads. */
-const TELLS_AT_ONCE = new Set([0xef53, 0x58465342, 0x9123683e])
-const readsAtOnce = TELLS_AT_ONCE.has(fs.statfsSync(small.path).type)
+const readsAtOnce = isReadAtOnce(small.path)
 
 test.before(warmEngine)
 
@@ -40,19 +37,14 @@ interface Seen {
 async function send(t: ExecutionContext, path: string, opened = (): void => {}): Promise<Seen> {
   const before = countDescriptors()
   const pair = await connectedPair(t)
-  let requests = 0
-  const hook = createHook({
-    init(_id, type) {
-      if (type === 'FSREQCALLBACK') requests += 1
-    },
-  }).enable()
+  const stop = countRequests()
   const stream = createReadStream(path).on('open', opened)
   const events: string[] = []
   for (const name of ['open', 'ready', 'end', 'close']) stream.on(name, () => events.push(name))
   const closed = once(stream, 'close')
   stream.pipe(pair.near)
   await within(Promise.all([closed, pair.received.closed]), 'the end')
-  hook.disable()
+  const requests = stop()
   pair.close()
   t.is(await descriptorsSettleAt(before), before)
   return { sum: sha256(pair.received.bytes), events, requests }
@@ -96,10 +88,7 @@ for (const name of ['open', 'read', 'close'] as const) {
 
 kernelSerial('fake timers do not delay a stream', async (t) => {
   const { near, received } = await connectedPair(t)
-  const own = [globalThis, timers].map((owner) => ({ owner, original: owner.setImmediate }))
-  const restore = (): void => own.forEach(({ owner, original }) => void Reflect.set(owner, 'setImmediate', original))
-  t.teardown(restore)
-  for (const { owner } of own) Reflect.set(owner, 'setImmediate', () => t.fail('a timer of the program was used'))
+  const restore = forbidImmediates(t)
   const stream = createReadStream(small.path)
   stream.pipe(near)
   await within(once(stream, 'close'), "event 'close'")

@@ -1,8 +1,6 @@
 // The portable executor reads what is in the page cache without a thread of the pool, and everything else by `fs`.
-import { createHook } from 'node:async_hooks'
 import fs from 'node:fs'
 import { PassThrough } from 'node:stream'
-import timers from 'node:timers'
 import test, { type ExecutionContext } from 'ava'
 
 import { sendfile } from '../../index.ts'
@@ -10,29 +8,23 @@ import { countDescriptors, descriptorsSettleAt } from '../fixtures/descriptors.t
 import { IN_KERNEL } from '../fixtures/executor.ts'
 import { sampleFile } from '../fixtures/sample-file.ts'
 import { sha256 } from '../fixtures/sha256.ts'
+import { countRequests, forbidImmediates, isReadAtOnce } from '../fixtures/thread-pool.ts'
 import { within } from '../fixtures/within.ts'
 
 /** Three chunks. */
 const file = sampleFile(3 * 64 * 1024)
 
-/** statfs(2): filesystems of Linux that know RWF_NOWAIT. */
-const KNOW_NOWAIT = new Set([0xef53, 0x58465342, 0x9123683e])
-const readsAtOnce = IN_KERNEL && KNOW_NOWAIT.has(fs.statfsSync(file.path).type)
+const readsAtOnce = IN_KERNEL && isReadAtOnce(file.path)
 
 /** Copies the file to a stream. Returns the number of requests to the thread pool. */
 async function copy(t: ExecutionContext): Promise<number> {
   const before = countDescriptors()
-  let requests = 0
-  const hook = createHook({
-    init(_id, type) {
-      if (type === 'FSREQCALLBACK') requests += 1
-    },
-  }).enable()
+  const stop = countRequests()
   const through = new PassThrough()
   const chunks: Buffer[] = []
   through.on('data', (chunk: Buffer) => chunks.push(chunk))
   const { method } = await within(sendfile(through, file.path, { end: true }), 'the transfer')
-  hook.disable()
+  const requests = stop()
   t.is(method, 'copy')
   t.is(sha256(Buffer.concat(chunks)), sha256(file.bytes))
   t.is(await descriptorsSettleAt(before), before)
@@ -72,10 +64,7 @@ restoring('a replacement of fs.read that throws rejects with its error', async (
 })
 
 restoring('fake timers do not delay a copy', async (t) => {
-  const own = [globalThis, timers].map((owner) => ({ owner, original: owner.setImmediate }))
-  const restore = (): void => own.forEach(({ owner, original }) => void Reflect.set(owner, 'setImmediate', original))
-  t.teardown(restore)
-  for (const { owner } of own) Reflect.set(owner, 'setImmediate', () => t.fail('a timer of the program was used'))
+  const restore = forbidImmediates(t)
   const through = new PassThrough().resume()
   const { bytesSent } = await within(sendfile(through, file.path, { end: true }), 'the transfer')
   restore()

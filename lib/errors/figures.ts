@@ -15,8 +15,7 @@ export function isConsequence(error: unknown): boolean {
 
 /** The `code` of an error of any origin; `undefined` if it has none. */
 export function codeOf(error: unknown): string | undefined {
-  // Asked for every response, nearly always of `null`.
-  return typeof error === 'object' && error !== null ? figuresOf(error).code : undefined
+  return text(error, 'code')
 }
 
 /** The errno name of a negative errno: 'EAGAIN'. */
@@ -35,24 +34,28 @@ interface ErrorFigures {
 
 /** A getter or proxy may run code that throws; the property then counts as absent. */
 export function figuresOf(error: unknown): ErrorFigures {
-  const isOne = isError(error)
-  const read = (name: string): unknown => (isOne ? attempt(() => Reflect.get(error, name)) : undefined)
-  const text = (name: string): string | undefined => {
-    const value = read(name)
-    return typeof value === 'string' ? value : undefined
-  }
-  const errno = read('errno')
+  const errno = read(error, 'errno')
   return {
-    message: text('message'),
-    code: text('code'),
+    message: text(error, 'message'),
+    code: text(error, 'code'),
     errno: typeof errno === 'number' ? errno : undefined,
-    syscall: text('syscall'),
-    path: text('path'),
+    syscall: text(error, 'syscall'),
+    path: text(error, 'path'),
   }
 }
 
+function read(error: unknown, name: string): unknown {
+  return isError(error) ? attempt(() => Reflect.get(error, name)) : undefined
+}
+
+function text(error: unknown, name: string): string | undefined {
+  const value = read(error, name)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Asked for every response, nearly always of `null`. */
 export function isError(value: unknown): value is Error {
-  return attempt(() => value instanceof Error) === true
+  return value !== null && value !== undefined && attempt(() => value instanceof Error) === true
 }
 
 /** A description of any value. */

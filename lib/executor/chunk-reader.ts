@@ -85,26 +85,28 @@ export class ChunkReader {
     const offset = reader.#offset
     const bytes = typeof offset === 'number' ? readAtOnce(reader.#range.file.fd, buffer, offset) : -1
     if (bytes <= 0) return reader.#readLater(buffer)
-    reader.#isReading = false
     reader.#enter(buffer, bytes)
-    reader.#whenRead?.()
+    reader.#ended()
   }
 
   #readLater(buffer: Buffer): void {
     const { file, positionUnknown } = this.#range
     try {
       readAt(buffer, file.fd, buffer.length, positionUnknown === true ? null : this.#offset, (error, bytes) => {
-        this.#isReading = false
         if (error === null) this.#enter(buffer, bytes)
         else this.#failure = { error }
-        this.#whenRead?.()
+        this.#ended()
       })
     } catch (error) {
       // A replaced `fs.read` may throw an error that Node's own passes to the callback.
-      this.#isReading = false
       this.#failure = { error }
-      this.#whenRead?.()
+      this.#ended()
     }
+  }
+
+  #ended(): void {
+    this.#isReading = false
+    this.#whenRead?.()
   }
 
   #enter(buffer: Buffer, bytes: number): void {

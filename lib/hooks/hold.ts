@@ -55,9 +55,11 @@ const holds = sharedHolds()
 
 function sharedHolds(): Holds {
   const key = Symbol.for(`sendfile64.holds.${PROTOCOL}`)
-  const shared = globalThis as { [key]?: Holds }
-  if (shared[key] === undefined) Object.defineProperty(globalThis, key, { value: new Holds() })
-  return shared[key] ?? new Holds()
+  const { [key]: existing } = globalThis as { [key]?: Holds }
+  if (existing !== undefined) return existing
+  const created = new Holds()
+  Object.defineProperty(globalThis, key, { value: created })
+  return created
 }
 
 /**

@@ -101,13 +101,10 @@ export class Settlement {
       return this.reject(error, end.bytesSent)
     }
     const figures = { method, fallbacks, syscalls, wouldBlock, durationMs }
-    if (bigint) this.#resolve({ bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...figures })
-    else this.#resolve({ bytesSent: Number(bytesSent), offset: Number(offset), ...figures })
-  }
-
-  #resolve(result: SendfileResult | SendfileResult<bigint>): void {
-    if (this.#released === undefined) this.#settle.resolve(result)
-    else void this.#released.then(() => this.#settle.resolve(result))
+    const result = bigint
+      ? { bytesSent: BigInt(bytesSent), offset: BigInt(offset), ...figures }
+      : { bytesSent: Number(bytesSent), offset: Number(offset), ...figures }
+    this.#afterRelease(() => this.#settle.resolve(result))
   }
 
   /** Errors of the system get the account of the transfer; errors that the caller or Node has thrown are not changed. */
